@@ -1,0 +1,1 @@
+"""Literal tables, one row a model: controllers, machines, devices, libvirt versions."""

@@ -1,0 +1,97 @@
+"""The PCI controllers: what each bus accepts and where each controller plugs in.
+
+Source: sections 2 and 7 of the rules, asked of libvirt 9.0.0 and 11.3.0.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import attrs
+
+from pcisim import connector as c
+
+
+@attrs.frozen
+class ControllerModel:
+    """One row: a PCI controller model of libvirt's."""
+
+    name: str
+    plug: int
+    """The connector kind by which it plugs into its parent; 0 for a root bus."""
+    accepts: int
+    """The connector kinds that its bus accepts."""
+    automatic: bool
+    """Whether automatic placement of endpoints may use its bus."""
+    hotplug: bool
+    """Whether its bus takes devices while the guest runs (unless switched off)."""
+    slots: tuple[int, int]
+    """The lowest and the highest usable slot of its bus."""
+    unusable: str
+    """Why the other slots cannot be used; "" where all can."""
+    options: tuple[str, ...]
+    """The options it knows, by the names of libvirt's `<target>`."""
+    model_names: tuple[str, ...]
+    """QEMU devices it may be made of, the default first; empty for a root bus."""
+    automatic_socket: int = attrs.field(init=False)
+    """What automatic placement may put on its bus."""
+    explicit_socket: int = attrs.field(init=False)
+    """What an address that somebody wrote may put on its bus."""
+    slot_mask: int = attrs.field(init=False)
+    """The usable slots as bits."""
+
+    def __attrs_post_init__(self) -> None:
+        low, high = self.slots
+        object.__setattr__(self, "automatic_socket", c.automatic_socket(self.accepts, self.automatic))
+        object.__setattr__(self, "explicit_socket", c.explicit_socket(self.accepts))
+        object.__setattr__(self, "slot_mask", (1 << high + 1) - (1 << low))
+
+
+_CONVENTIONAL = c.CONVENTIONAL | c.PCI_BRIDGE
+_PORT = c.EXPRESS | c.UPSTREAM_PORT | c.EXPRESS_TO_PCI_BRIDGE
+_ROOT = "slot 0 of the root bus belongs to the host bridge"
+_BRIDGE = "slot 0 of the bridge belongs to its hotplug controller"
+_ONE = "a port has one slot behind it"
+
+# fmt: off
+_ROWS = (
+    # name, plug, accepts, automatic, hotplug, slots, unusable, options, model names
+    ControllerModel("pci-root", 0, _CONVENTIONAL | c.EXPANDER, True, True, (1, 31), _ROOT,
+                    ("hotplug", "pcihole64"), ()),
+    ControllerModel("pcie-root", 0, c.EXPRESS | c.ROOT_PORT | c.DMI_BRIDGE | c.EXPRESS_EXPANDER, False, False,
+                    (1, 31), _ROOT, ("pcihole64",), ()),
+    ControllerModel("pci-bridge", c.PCI_BRIDGE, _CONVENTIONAL, True, True, (1, 31), _BRIDGE,
+                    ("chassisNr", "memReserve"), ("pci-bridge",)),
+    ControllerModel("pci-expander-bus", c.EXPANDER, _CONVENTIONAL, True, True, (0, 31), "",
+                    ("busNr", "node"), ("pxb",)),
+    ControllerModel("dmi-to-pci-bridge", c.DMI_BRIDGE, _CONVENTIONAL, False, False, (0, 31), "",
+                    (), ("i82801b11-bridge",)),
+    ControllerModel("pcie-to-pci-bridge", c.EXPRESS_TO_PCI_BRIDGE, _CONVENTIONAL, True, True, (1, 31), _BRIDGE,
+                    (), ("pcie-pci-bridge",)),
+    ControllerModel("pcie-root-port", c.ROOT_PORT, _PORT, True, True, (0, 0), _ONE,
+                    ("chassis", "port", "hotplug", "memReserve"), ("pcie-root-port", "ioh3420")),
+    ControllerModel("pcie-switch-upstream-port", c.UPSTREAM_PORT, c.DOWNSTREAM_PORT, False, False, (0, 31), "",
+                    (), ("x3130-upstream",)),
+    ControllerModel("pcie-switch-downstream-port", c.DOWNSTREAM_PORT, _PORT, True, True, (0, 0), _ONE,
+                    ("chassis", "port", "hotplug"), ("xio3130-downstream",)),
+    ControllerModel("pcie-expander-bus", c.EXPRESS_EXPANDER, c.ROOT_PORT | c.DMI_BRIDGE, False, False, (0, 31), "",
+                    ("busNr", "node"), ("pxb-pcie",)),
+)
+# fmt: on
+
+PCI_CONTROLLERS = MappingProxyType({row.name: row for row in _ROWS})
+
+ROOT_MODELS = frozenset(row.name for row in _ROWS if not row.plug)
+
+MODEL_NAMES = frozenset(name for row in _ROWS for name in row.model_names) | {"spapr-pci-host-bridge", "pnv-phb"}
+"""Every word that libvirt knows for `<model name=>` of a PCI controller (the last two are POWER's)."""
+
+TARGET_RANGES = MappingProxyType(
+    {"chassisNr": (1, 255), "chassis": (0, 255), "port": (0, 255), "busNr": (1, 254), "index": (0, 30)}
+)
+
+MAX_INDEX = 255
+"""The highest index of a PCI controller: a bus number has eight bits."""
+
+FIRST_BUS_NR = 256
+"""Expanders without a `busNr` count down from here, or from the lowest one given, by two."""

@@ -1,0 +1,128 @@
+"""The machine types of x86: their root bus, what is built in, what libvirt adds.
+
+Source: section 4 of the rules; the built-in functions are those of QEMU 7.2 and 10.0.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import attrs
+
+BUILT_IN = "built-in"
+RESERVED = "reserved"
+PREFERRED = "preferred"
+DEVICE = "device"
+OWNER_KINDS = (BUILT_IN, RESERVED, PREFERRED, DEVICE)
+"""What an owner of a place can be: part of the machine; kept free by libvirt although
+nothing of the definition is there; a device at a place that its kind has a right to; any other device."""
+
+
+@attrs.frozen
+class Place:
+    """One row: a function of the root bus that the machine or libvirt disposes of."""
+
+    slot: int
+    function: int
+    owner: str
+    kind: str
+
+
+@attrs.frozen
+class Machine:
+    """One row: a family of machine types."""
+
+    family: str
+    root: str | None
+    """The model of PCI controller 0; `None` where there is no PCI bus."""
+    usb: str | None
+    """The model of the USB controller that libvirt adds; `None` where it adds none."""
+    sata: bool
+    """Whether libvirt adds SATA controller 0."""
+    ide: bool
+    """Whether the machine has an IDE controller."""
+    video_slot: int | None
+    """The slot that the primary video device takes if it is empty."""
+    places: tuple[Place, ...]
+    """Fixed functions of the root bus."""
+    preferred: tuple[Place, ...]
+    """Places that a device of a certain kind takes if it finds the slot empty."""
+
+    @property
+    def express(self) -> bool:
+        """Return whether the root bus is PCI Express."""
+        return self.root == "pcie-root"
+
+
+I440FX = Machine(
+    family="i440fx",
+    root="pci-root",
+    usb="piix3-uhci",
+    sata=False,
+    ide=True,
+    video_slot=2,
+    places=(
+        Place(0, 0, "i440FX host bridge", BUILT_IN),
+        Place(1, 0, "PIIX3 ISA bridge", BUILT_IN),
+        Place(1, 1, "PIIX3 IDE controller (ide:0)", RESERVED),
+        Place(1, 2, "PIIX3 USB controller (usb:0)", RESERVED),
+        Place(1, 3, "PIIX4 power management", BUILT_IN),
+    ),
+    preferred=(Place(2, 0, "primary video", PREFERRED),),
+)
+Q35 = Machine(
+    family="q35",
+    root="pcie-root",
+    usb="qemu-xhci",
+    sata=True,
+    ide=False,
+    video_slot=1,
+    places=(
+        Place(0, 0, "Q35 host bridge", BUILT_IN),
+        Place(0x1F, 0, "ICH9 LPC bridge", BUILT_IN),
+        Place(0x1F, 2, "ICH9 SATA controller (sata:0)", RESERVED),
+        Place(0x1F, 3, "ICH9 SMBus controller", BUILT_IN),
+    ),
+    preferred=(
+        Place(1, 0, "primary video", PREFERRED),
+        Place(0x1B, 0, "ICH9 sound", PREFERRED),
+        Place(0x1D, 0, "ICH9 USB controllers, first set", PREFERRED),
+        Place(0x1A, 0, "ICH9 USB controllers, second set", PREFERRED),
+        Place(0x1E, 0, "dmi-to-pci-bridge", PREFERRED),
+    ),
+)
+ISAPC = Machine("isapc", None, None, False, True, None, (), ())
+OTHER = Machine("other", None, "piix3-uhci", False, False, None, (), ())
+"""Every other x86 machine, such as microvm: libvirt knows no PCI bus of it."""
+
+IDE_0 = (1, 1)
+USB_0 = (1, 2)
+SATA_0 = (0x1F, 2)
+ICH9_USB_SLOTS = (0x1D, 0x1A)
+DMI_SLOT = 0x1E
+ICH9_SOUND_SLOT = 0x1B
+CHIPSET_FUNCTIONS = MappingProxyType(
+    {family.family: tuple(p for p in family.places if p.kind == BUILT_IN and p.slot) for family in (I440FX, Q35)}
+)
+"""Functions that libvirt itself keeps for the chipset (slot 0 needs no keeping)."""
+
+ARCHITECTURES = ("x86_64", "i686")
+_EXACT = MappingProxyType({"": I440FX, "pc": I440FX, "q35": Q35, "isapc": ISAPC})
+_PREFIXES = (
+    ("pc-q35-", Q35),
+    ("pc-i440fx-", I440FX),
+    ("pc-0.", I440FX),
+    ("pc-1.", I440FX),
+    ("rhel", I440FX),
+)
+
+
+def machine_of(name: str) -> Machine:
+    """Return the family of an x86 machine type, whatever its version.
+
+    An empty name is the architecture's default, ``pc``.
+    """
+    row = _EXACT.get(name)
+    if row is not None:
+        return row
+    return next((row for prefix, row in _PREFIXES if name.startswith(prefix)), OTHER)

@@ -1,0 +1,57 @@
+"""The versions of libvirt that pcisim answers for, one row each.
+
+Source: section 11 of the rules; every difference was asked of both daemons.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import attrs
+
+from pcisim.errors import UsageError
+
+
+@attrs.frozen
+class Libvirt:
+    """One row: how a version of libvirt differs where addresses depend on it."""
+
+    version: str
+    sorts_added_controllers: bool
+    """Controllers that libvirt adds are sorted in by index, instead of put last."""
+    integrated_conventional_on_express: bool
+    """A conventional device that must sit on bus 0 may sit on pcie-root (pvpanic)."""
+    places_newcomers: bool
+    """crypto and pstore get addresses; pvpanic, virtio sound and the mtp driver are known."""
+    usb_net_is_usb: bool
+    """An interface of model usb-net needs no PCI address; before, asking for one failed."""
+    vhostuser_is_virtio: bool
+    """An interface of type vhostuser without a model becomes virtio instead of rtl8139."""
+    binary_numbers: bool
+    """0b11 is a number (its C library is glibc 2.38 or newer)."""
+
+
+VERSIONS = MappingProxyType(
+    {
+        "9.0": Libvirt("9.0", False, False, False, False, False, False),
+        "11.3": Libvirt("11.3", True, True, True, True, True, True),
+    }
+)
+DEFAULT_VERSION = "11.3"
+
+
+def libvirt_version(name: str) -> Libvirt:
+    """Return the row of a version.
+
+    Raises:
+        UsageError: `name` is none of `VERSIONS`.
+    """
+    row = VERSIONS.get(name)
+    if row is None:
+        raise UsageError(
+            f"unknown libvirt version {name!r}",
+            code="unknown-version",
+            details=(f"known: {', '.join(VERSIONS)}",),
+            remedy="take the nearest one: 9.0 for releases before 10, else 11.3",
+        )
+    return row

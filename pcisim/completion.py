@@ -1,0 +1,424 @@
+"""What libvirt adds to a definition before it places anything.
+
+`complete` numbers controllers, puts lists into libvirt's order, fills in default models and
+adds the controllers and devices that the machine, or other devices, imply.
+
+Source: section 5 of the rules, asked of libvirt 9.0.0 and 11.3.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from pcisim.catalogue.controllers import MAX_INDEX
+from pcisim.catalogue.devices import (
+    DEFAULT_INTERFACE,
+    DEFAULT_SCSI,
+    DEFAULT_USB,
+    DEFAULT_VIDEO,
+    DISKS_A_CONTROLLER,
+    ICH9_START_PORTS,
+    PLUGS,
+)
+from pcisim.catalogue.machines import ARCHITECTURES, Machine
+from pcisim.catalogue.versions import Libvirt
+from pcisim.errors import RefusedError
+from pcisim.guest import Controller, Device, Guest, refuse
+
+SERIAL_PORTS = 31
+"""How many ports a virtio-serial controller has when nobody says."""
+
+
+def complete(guest: Guest, rules: Libvirt) -> Guest:
+    """Return the guest as libvirt sees it when it begins to place addresses.
+
+    Args:
+        guest: what was read or described; it is not changed.
+        rules: the version of libvirt.
+
+    Raises:
+        RefusedError: libvirt refuses the definition before it places anything.
+    """
+    _check_architecture(guest)
+    machine = guest.machine
+    controllers = ControllerList(rules)
+    for controller in guest.controllers:
+        controllers.insert(attrs.evolve(controller))
+    hostdevs = guest.devices.get("hostdev", [])
+    _check_usb(controllers.items)
+    _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
+    controllers.number()
+    _machine_controllers(controllers, machine)
+    devices = dict(guest.devices)
+    if not devices.get("memballoon"):
+        devices["memballoon"] = [_implied("memballoon", "virtio")]
+    _device_defaults(devices, controllers, rules)
+    _check_duplicates(controllers.items, devices)
+    _controllers_of_disks(controllers, devices.get("disk", []))
+    channels, consoles = _virtio_ports(devices, "channel"), _virtio_ports(devices, "console")
+    for device in (*channels, *consoles):
+        controllers.ensure("virtio-serial", device.controller or 0)
+    _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=False)
+    for index, controller in enumerate(controllers.items):
+        if controller.type == "scsi" and controller.model in ("", "auto"):
+            controllers.items[index] = attrs.evolve(
+                controller,
+                model=DEFAULT_SCSI,
+                plug=PLUGS["controller/scsi"][DEFAULT_SCSI],
+                defaults=controller.defaults | {"@model": DEFAULT_SCSI},
+            )
+    if guest.graphics and not devices.get("video"):
+        devices["video"] = [_implied("video", DEFAULT_VIDEO)]
+    _assign_serial_ports(controllers, consoles, channels)
+    for controller in controllers.items:
+        controller.label = _controller_label(controller)
+    return attrs.evolve(guest, devices=devices, controllers=controllers.items)
+
+
+class ControllerList:
+    """The controllers of a definition, in libvirt's order.
+
+    Args:
+        rules: the version of libvirt: 11.3 sorts in the controllers that it adds, 9.0 puts
+            them last.
+    """
+
+    def __init__(self, rules: Libvirt) -> None:
+        self.items: list[Controller] = []
+        self.rules = rules
+        self._highest: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, rules: Libvirt, controllers: list[Controller]) -> ControllerList:
+        """Return the list of controllers that are in order already."""
+        made = cls(rules)
+        made.items = list(controllers)
+        for item in controllers:
+            made._highest[item.type] = max(made._highest.get(item.type, -1), item.index or 0)
+        return made
+
+    def insert(self, new: Controller) -> None:
+        """Insert a controller of the definition (rule 5.1)."""
+        position = self._position(new)
+        self.items.insert(position, new)
+        self._highest[new.type] = max(self._highest.get(new.type, -1), -1 if new.index is None else new.index)
+
+    def _position(self, new: Controller) -> int:
+        items = self.items
+        after_last = len(items)
+        for position in range(len(items) - 1, -1, -1):
+            if items[position].type == new.type:
+                after_last = position + 1
+                break
+        else:
+            return after_last
+        if new.index is None or new.index > self._highest[new.type]:
+            return after_last
+        for position, item in enumerate(items):
+            if item.type == new.type and item.index is not None:
+                if item.index > new.index:
+                    return position
+                if item.index == new.index and item.companion and not new.companion:
+                    return position
+        return after_last
+
+    def add(self, new: Controller) -> None:
+        """Add a controller that libvirt makes by itself."""
+        if self.rules.sorts_added_controllers:
+            self.insert(new)
+        else:
+            self.items.append(new)
+            self._highest[new.type] = max(self._highest.get(new.type, -1), new.index or 0)
+
+    def find(self, kind: str, index: int) -> Controller | None:
+        """Return the first controller of a type with an index."""
+        if index > self._highest.get(kind, -1):
+            return None
+        for item in self.items:
+            if item.index == index and item.type == kind:
+                return item
+        return None
+
+    def ensure(self, kind: str, index: int, model: str = "") -> None:
+        """Add the controller of a type with an index if there is none."""
+        if self.find(kind, index) is None:
+            plug = PLUGS[f"controller/{kind}"].get(model, 0)
+            self.add(Controller("controller", f"{kind}:{index}", model, plug, type=kind, index=index))
+
+    def number(self) -> None:
+        """Give an index to the controllers that have none (rule 5.2)."""
+        used: dict[str, set[int]] = {}
+        for item in self.items:
+            if item.index is not None:
+                used.setdefault(item.type, set()).add(item.index)
+        reused = False
+        previous_usb: Controller | None = None
+        for place, item in enumerate(self.items):
+            if item.index is None:
+                taken = used.setdefault(item.type, set())
+                if item.ich9 and place and previous_usb is not None and previous_usb.ich9:
+                    index = previous_usb.index
+                    if not any(o.model == item.model and o.index == index for o in self.items if o.type == "usb"):
+                        item.index = index
+                        reused = True
+                if item.index is None:
+                    item.index = next(n for n in range(len(taken) + 1) if n not in taken)
+                taken.add(item.index)
+                self._highest[item.type] = max(self._highest[item.type], item.index)
+                item.defaults = item.defaults | {"@index": str(item.index)}
+            if item.type == "usb":
+                previous_usb = item
+        if reused and self.rules.sorts_added_controllers:
+            items, self.items, self._highest = self.items, [], {}
+            for item in items:
+                self.insert(item)
+
+
+def _implied(element: str, model: str) -> Device:
+    return Device(element, f"{element}:0", model, PLUGS[element][model])
+
+
+def _controller_label(controller: Controller) -> str:
+    label = f"{controller.type}:{controller.index}"
+    return f"{label}:{controller.model}" if controller.ich9 else label
+
+
+def _check_usb(controllers: Iterable[Controller]) -> None:
+    """Refuse USB controllers that libvirt refuses while it reads them (rule 8.1)."""
+    usb = [item for item in controllers if item.type == "usb"]
+    for item in usb:
+        if item.model in ICH9_START_PORTS and not item.companion:
+            item.companion = True
+            item.start_port = ICH9_START_PORTS[item.model]
+            item.defaults = item.defaults | {"master/@startport": str(item.start_port)}
+    disabled = next((item for item in usb if item.model == "none"), None)
+    if disabled and len(usb) > 1:
+        other = next(item for item in usb if item is not disabled)
+        raise refuse(
+            other,
+            "Can't add another USB controller: USB is disabled for this domain",
+            "usb-disabled",
+            "take out the controller with model='none', or the others",
+            f"a controller of model 'none' switches USB off{_at(disabled)}",
+        )
+    if usb and all(item.companion for item in usb):
+        raise refuse(
+            usb[0],
+            "No master USB controller specified",
+            "usb-no-master",
+            f"add <controller type='usb' index='{usb[0].index or 0}' model='ich9-ehci1'/>",
+            f"{usb[0].model or 'a USB controller'} is a companion: it serves ports of a master, and there is none",
+        )
+
+
+def _at(device: Device) -> str:
+    return f" (line {device.line})" if device.line else ""
+
+
+def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Device]]) -> None:
+    """Refuse two controllers of a type with one index, and two panic devices of a model."""
+    seen: dict[tuple[str, int | None], Controller] = {}
+    for item in controllers:
+        first = seen.setdefault((item.type, item.index), item)
+        if first is item:
+            continue
+        if item.type == "usb":
+            pair = {first.model, item.model}
+            if first.companion and not item.companion:
+                seen[item.type, item.index] = item
+            if first.companion or item.companion or pair in ({"ich9-ehci1"}, {DEFAULT_USB}):
+                continue
+            headline = f"Duplicate USB controllers with index {item.index}"
+        else:
+            headline = f"Multiple '{item.type}' controllers with index '{item.index}'"
+        raise refuse(
+            item,
+            headline,
+            "duplicate-index",
+            "give one of them another index, or leave the index out",
+            f"the first one is a {first.model or first.type} controller{_at(first)}",
+        )
+    models: set[str] = set()
+    for panic in devices.get("panic", []):
+        if panic.model in models:
+            raise refuse(
+                panic, f"Multiple panic devices with model '{panic.model}'", "duplicate-panic", "take one of them out"
+            )
+        models.add(panic.model)
+    if len(devices["memballoon"]) > 1:
+        raise refuse(
+            devices["memballoon"][1], "only a single memory balloon device is supported", "duplicate-balloon",
+            "take one of them out",
+        )  # fmt: skip
+
+
+def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:
+    """Add what every machine of the family has (rule 5.3)."""
+    if machine.usb and controllers.find("usb", 0) is None:
+        controllers.ensure("usb", 0, machine.usb)
+    if machine.sata:
+        controllers.ensure("sata", 0)
+    root = controllers.find("pci", 0)
+    if machine.root is None:
+        return
+    if root is None:
+        controllers.add(Controller("controller", "pci:0", machine.root, type="pci", index=0))
+    elif root.model != machine.root:
+        raise refuse(
+            root,
+            f"The PCI controller with index='0' must be model='{machine.root}' for this machine type,"
+            f" but model='{root.model or '(null)'}' was found instead",
+            "wrong-root",
+            f"add <controller type='pci' index='0' model='{machine.root}'/> before the others, or number them from 1",
+            "a controller without an index gets the lowest one that is unused, and 0 is the root bus",
+        )
+
+
+def _device_defaults(devices: dict[str, list[Device]], controllers: ControllerList, rules: Libvirt) -> None:
+    """Fill in the models that nobody wrote (rule 5.4) and libvirt's order of the lists (rule 5.1)."""
+    for element, devices_of in devices.items():
+        fill = _FILL.get(element)
+        if fill is not None:
+            devices[element] = [fill(device, rules) for device in devices_of]
+    for position, controller in enumerate(controllers.items):
+        if controller.type == "usb" and not controller.model:
+            controllers.items[position] = attrs.evolve(
+                controller,
+                model=DEFAULT_USB,
+                plug=PLUGS["controller/usb"][DEFAULT_USB],
+                defaults=controller.defaults | {"@model": DEFAULT_USB},
+            )
+    disks = devices.get("disk")
+    if disks:
+        devices["disk"] = _sorted_disks(disks)
+    videos = devices.get("video", [])
+    if any(video.primary for video in videos[1:]):
+        ordered: list[Device] = []
+        for video in videos:
+            ordered.insert(0 if video.primary else len(ordered), video)
+        devices["video"] = [attrs.evolve(video, label=f"video:{n}") for n, video in enumerate(ordered)]
+
+
+def _sorted_disks(disks: list[Device]) -> list[Device]:
+    """Sort by number among the disks of each declared bus; buses in the order of their first disk."""
+    groups: dict[str, list[Device]] = {}
+    for disk in disks:
+        groups.setdefault("" if disk.defaults else disk.bus, []).append(disk)
+    for group in groups.values():
+        group.sort(key=lambda disk: -1 if disk.unit is None else disk.unit)
+    return [disk for group in groups.values() for disk in group]
+
+
+def _fill_interface(device: Device, rules: Libvirt) -> Device:
+    if device.model or device.bus == "hostdev":
+        return device
+    virtio = device.bus == "vdpa" or (device.bus == "vhostuser" and rules.vhostuser_is_virtio)
+    model = "virtio" if virtio else DEFAULT_INTERFACE
+    return _filled(device, model, "model/@type")
+
+
+def _fill_video(device: Device, _rules: Libvirt) -> Device:
+    return device if device.model else _filled(device, DEFAULT_VIDEO, "model/@type")
+
+
+def _fill_vsock(device: Device, _rules: Libvirt) -> Device:
+    return device if device.model else _filled(device, "virtio", "@model")
+
+
+def _filled(device: Device, model: str, path: str) -> Device:
+    return attrs.evolve(
+        device, model=model, plug=PLUGS[device.element][model], defaults=device.defaults | {path: model}
+    )
+
+
+_FILL = {"interface": _fill_interface, "video": _fill_video, "vsock": _fill_vsock}
+
+
+def _controllers_of_disks(controllers: ControllerList, disks: list[Device]) -> None:
+    """Add the controllers that disks hang on (rule 5.5, step 1)."""
+    highest: dict[str, int] = {}
+    for disk in disks:
+        each = DISKS_A_CONTROLLER.get(disk.bus)
+        if each is None or disk.address_type not in (None, "drive"):
+            continue
+        if disk.controller is None and disk.unit is None:
+            continue
+        index = disk.controller if disk.controller is not None else (disk.unit or 0) // each
+        if index > MAX_INDEX * 16:
+            raise refuse(disk, f"{disk.bus} controller index {index} too high", "index-range")
+        highest[disk.bus] = max(highest.get(disk.bus, -1), index)
+    for bus in DISKS_A_CONTROLLER:
+        for index in range(highest.get(bus, -1) + 1):
+            controllers.ensure(bus, index)
+
+
+def _controllers_of_scsi_hostdevs(
+    controllers: ControllerList, hostdevs: list[Device], *, only_missing_models: bool
+) -> None:
+    """Add the controllers that SCSI host devices hang on (rule 5.5, steps 0 and 4)."""
+    highest = -1
+    model = ""
+    for hostdev in hostdevs:
+        if hostdev.bus != "scsi":
+            continue
+        index = hostdev.controller or 0
+        if index <= highest:
+            continue
+        highest = index
+        found = controllers.find("scsi", index)
+        if found is not None and found.model:
+            model = found.model
+        if only_missing_models:
+            for number in range(highest + 1):
+                controllers.ensure("scsi", number, model)
+    for number in range(highest + 1):
+        controllers.ensure("scsi", number, model)
+
+
+def _virtio_ports(devices: dict[str, list[Device]], element: str) -> list[Device]:
+    return [device for device in devices.get(element, []) if device.bus == "virtio"]
+
+
+def _assign_serial_ports(controllers: ControllerList, consoles: list[Device], channels: list[Device]) -> None:
+    """Add virtio-serial controllers when the ports of those there run out (rule 5.5, step 7)."""
+    if not consoles and not channels:
+        return
+    free: dict[int, list[int]] = {}
+
+    def ports(index: int) -> list[int]:
+        if index not in free:
+            found = controllers.find("virtio-serial", index)
+            count = found.ports if found is not None and found.ports is not None else SERIAL_PORTS
+            free[index] = list(range(count))
+        return free[index]
+
+    for item in controllers.items:
+        if item.type == "virtio-serial" and item.index is not None:
+            ports(item.index)
+    for device in (*consoles, *channels):
+        if device.unit and device.unit in ports(device.controller or 0):
+            free[device.controller or 0].remove(device.unit)
+    for devices, lowest in ((consoles, 0), (channels, 1)):
+        for device in devices:
+            if device.unit:
+                continue
+            for index in sorted(free):
+                port = next((port for port in free[index] if port >= lowest), None)
+                if port is not None:
+                    free[index].remove(port)
+                    break
+            else:
+                index = next(n for n in range(len(free) + 1) if n not in free)
+                controllers.ensure("virtio-serial", index)
+                ports(index).remove(lowest)
+
+
+def _check_architecture(guest: Guest) -> None:
+    if guest.arch not in ARCHITECTURES:
+        raise RefusedError(
+            f"architecture {guest.arch!r} is not covered: pcisim knows the rules of {', '.join(ARCHITECTURES)}",
+            code="unknown-architecture",
+            remedy="ask libvirt itself about this guest",
+        )

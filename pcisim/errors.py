@@ -1,0 +1,77 @@
+"""What can go wrong, as data first and text second.
+
+Every refusal of pcisim is a `PcisimError`.  The headline carries the words that
+libvirt's users search for; the details say who else is involved and what to do.
+"""
+
+from __future__ import annotations
+
+
+class PcisimError(Exception):
+    """A refusal: what, where, by which rule, who else is involved, what to do.
+
+    Args:
+        headline: one line that a human understands.
+        code: a stable word such as ``slot-occupied``; see `docs/errors.md`.
+        details: further lines, shown indented below the headline.
+        remedy: what to do about it, or ``""``.
+        file: the name of the document, or ``None``.
+        line: 1-based line in it, or ``None``.
+        column: 1-based column, or ``None``.
+        parties: labels of everything involved, the one refused first.
+    """
+
+    exit_status = 1
+
+    def __init__(
+        self,
+        headline: str,
+        *,
+        code: str,
+        details: tuple[str, ...] = (),
+        remedy: str = "",
+        file: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        parties: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(headline)
+        self.headline = headline
+        self.code = code
+        self.details = details
+        self.remedy = remedy
+        self.file = file
+        self.line = line
+        self.column = column
+        self.parties = parties
+
+    @property
+    def where(self) -> str:
+        """Return ``file:line``, as much of it as is known, or ``""``."""
+        return ":".join(str(part) for part in (self.file, self.line) if part is not None)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.headline}" if self.where else self.headline
+
+    def explanation(self) -> list[str]:
+        """Return the lines to print: the headline, then the indented rest."""
+        lines = [str(self), *(f"  {detail}" for detail in self.details)]
+        if self.remedy:
+            lines.append(f"  to do: {self.remedy}")
+        return lines
+
+
+class RefusedError(PcisimError):
+    """Well-formed, but refused, unsound or without room (exit status 1)."""
+
+
+class UsageError(PcisimError, ValueError):
+    """A wrong call: an unknown option, device name or policy (exit status 2)."""
+
+    exit_status = 2
+
+
+class InputError(PcisimError, ValueError):
+    """Cannot be read, parsed or written, or out of syntax or range (exit status 3)."""
+
+    exit_status = 3

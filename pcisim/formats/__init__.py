@@ -1,0 +1,1 @@
+"""Text in and out: domain XML, QEMU arguments, JSON, `lspci` views."""

@@ -1,0 +1,204 @@
+"""A placed guest written back into the document that it was read from.
+
+Only what placing decided is written: PCI addresses, PCI controllers, implied devices that
+have a PCI address, and the defaults on which addresses depend.  Every other byte stays.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
+from pcisim.formats._splice import Editor, Element, Fragment
+from pcisim.guest import Controller, Device
+from pcisim.placement import Placement
+
+WITHOUT_ADDRESS = frozenset(
+    {("controller/usb", "none"), ("controller/scsi", "ibmvscsi"), ("memballoon", "none"), ("video", "none"), ("hub", "")}
+)
+"""Devices whose PCI address libvirt takes, and drops from what it stores."""
+
+_IMPLIED_FORM = MappingProxyType({"video": "model/@type"})
+"""Where the model of a device stands, if not in the attribute ``model`` of the element."""
+
+
+def edit(placement: Placement) -> Editor:
+    """Return the edits that write a placement into its document.
+
+    Args:
+        placement: of a guest that was read from a document.
+    """
+    document = placement.guest.document
+    editor = Editor(document)
+    root: Element = document.root
+    parent = root.find("devices")
+    added: list[Fragment] = []
+    for controller in placement.guest.controllers:
+        packed = placement.addresses.get(controller)
+        if controller.origin is not None:
+            _edit_controller(editor, controller, placement)
+        elif packed is not None or controller.type == "pci":
+            added.append(_controller_fragment(controller, placement))
+    others: list[Fragment] = []
+    for devices in placement.guest.devices.values():
+        for device in devices:
+            if device.origin is not None:
+                _edit_device(editor, device, placement)
+            elif device in placement.addresses:
+                others.append(_device_fragment(device, placement))
+    _move_primary_video(editor, placement)
+    if not added and not others:
+        return editor
+    if parent is None:
+        editor.append_child(root, Fragment("devices", {}, (*added, *others)))
+        return editor
+    last = next((child for child in reversed(parent.children) if child.tag == "controller"), None)
+    for fragment in added:
+        if last is None:
+            editor.append_child(parent, fragment)
+        else:
+            editor.insert_after(last, fragment)
+    for fragment in others:
+        editor.append_child(parent, fragment)
+    return editor
+
+
+def address_attributes(packed: int, multifunction: str | None = None) -> dict[str, str]:
+    """Return the attributes of ``<address type='pci'>``, in libvirt's order and widths."""
+    attributes = {
+        "type": "pci",
+        "domain": f"{packed >> 16:#06x}",
+        "bus": f"{packed >> 8 & MAX_BUS:#04x}",
+        "slot": f"{packed >> 3 & MAX_SLOT:#04x}",
+        "function": f"{packed & MAX_FUNCTION:#x}",
+    }
+    if multifunction:
+        attributes["multifunction"] = multifunction
+    return attributes
+
+
+def target_attributes(controller: Controller) -> dict[str, str]:
+    """Return the attributes of ``<target>``, in libvirt's order: decimal, but for the port."""
+    return {
+        name: f"{value:#x}" if name == "port" else str(value)
+        for name in ("chassisNr", "chassis", "port", "busNr", "index", "hotplug", "memReserve")
+        if (value := controller.target.get(name)) is not None
+    }
+
+
+def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
+    element: Element = device.origin
+    packed = placement.addresses.get(device)
+    address = element.find("address") if device.address_type == "pci" else None
+    kind = f"controller/{device.type}" if isinstance(device, Controller) else device.element
+    if address is not None and ((kind, device.model) in WITHOUT_ADDRESS or _is_virtio_port(device)):
+        editor.remove(address)
+        return
+    if packed is None:
+        return
+    for path, value in device.defaults.items():
+        _set_default(editor, element, path, value)
+    multifunction = placement.multifunction.get(device)
+    if address is None:
+        editor.append_child(element, Fragment("address", address_attributes(packed, multifunction)))
+    elif device.address is None:
+        for name, value in address_attributes(packed, multifunction).items():
+            editor.set_attribute(address, name, value)
+        if multifunction is None and "multifunction" in address.attrib:
+            editor.remove_attribute(address, "multifunction")
+    else:
+        if device in placement.rewritten:
+            editor.set_attribute(address, "bus", f"{packed >> 8 & MAX_BUS:#04x}")
+        if multifunction is not None and "multifunction" not in address.attrib:
+            editor.set_attribute(address, "multifunction", multifunction)
+
+
+def _is_virtio_port(device: Device) -> bool:
+    return device.element == "channel" and device.bus == "virtio"
+
+
+def _set_default(editor: Editor, element: Element, path: str, value: str) -> None:
+    """Set an attribute by its path: ``@model``, or ``target/@bus`` in a child that may be missing."""
+    child_tag, _, attribute = path.rpartition("@")
+    child_tag = child_tag.rstrip("/")
+    if not child_tag:
+        editor.set_attribute(element, attribute, value)
+        return
+    child = element.find(child_tag)
+    if child is not None:
+        editor.set_attribute(child, attribute, value)
+    else:
+        _insert(editor, element, Fragment(child_tag, {attribute: value}))
+
+
+def _insert(editor: Editor, element: Element, fragment: Fragment) -> None:
+    """Add a child before the address, if there is one."""
+    address = element.find("address")
+    if address is not None:
+        editor.insert_before(address, fragment)
+    else:
+        editor.append_child(element, fragment)
+
+
+def _edit_controller(editor: Editor, controller: Controller, placement: Placement) -> None:
+    element: Element = controller.origin
+    if controller.type != "pci":
+        _edit_device(editor, controller, placement)
+        return
+    if controller not in placement.addresses:  # a root bus
+        for path, value in controller.defaults.items():
+            _set_default(editor, element, path, value)
+        return
+    if controller.model_name and not any(child.get("name") for child in element.findall("model")):
+        model = element.find("model")
+        if model is not None:
+            editor.set_attribute(model, "name", controller.model_name)
+        else:
+            _insert(editor, element, Fragment("model", {"name": controller.model_name}))
+    wanted = target_attributes(controller)
+    targets = element.findall("target")
+    missing = {name: value for name, value in wanted.items() if not any(name in t.attrib for t in targets)}
+    if missing and targets:
+        for name, value in missing.items():
+            editor.set_attribute(targets[-1], name, value)
+    elif missing:
+        _insert(editor, element, Fragment("target", missing))
+    _edit_device(editor, controller, placement)
+
+
+def _controller_fragment(controller: Controller, placement: Placement) -> Fragment:
+    attributes = {"type": controller.type, "index": str(controller.index)}
+    if controller.model:
+        attributes["model"] = controller.model
+    children = []
+    if controller.model_name:
+        children.append(Fragment("model", {"name": controller.model_name}))
+    if controller.target:
+        children.append(Fragment("target", target_attributes(controller)))
+    if controller.companion:
+        children.append(Fragment("master", {"startport": str(controller.start_port or 0)}))
+    return Fragment("controller", attributes, (*children, *_address_fragment(controller, placement)))
+
+
+def _device_fragment(device: Device, placement: Placement) -> Fragment:
+    children = _address_fragment(device, placement)
+    path = _IMPLIED_FORM.get(device.element, "@model")
+    if path == "@model":
+        return Fragment(device.element, {"model": device.model}, children)
+    return Fragment(device.element, {}, (Fragment("model", {"type": device.model}), *children))
+
+
+def _address_fragment(device: Device, placement: Placement) -> tuple[Fragment, ...]:
+    packed = placement.addresses.get(device)
+    if packed is None:
+        return ()
+    return (Fragment("address", address_attributes(packed, placement.multifunction.get(device))),)
+
+
+def _move_primary_video(editor: Editor, placement: Placement) -> None:
+    """Put the primary video device first, where libvirt writes it."""
+    videos = [d for d in placement.guest.devices.get("video", ()) if d.origin is not None]
+    for first, video in zip(videos, videos[1:]):
+        if first.origin.start > video.origin.start:
+            anchor = min((d.origin for d in videos), key=lambda element: int(element.start))
+            editor.move_before(first.origin, anchor)

@@ -1,0 +1,209 @@
+"""What is wanted: a machine, its controllers and devices, and where each came from.
+
+A `Guest` is a description.  Nothing here has been placed: `Device.address` is the
+address that somebody wrote down, and completion and placement return new objects
+instead of changing these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
+from pcisim.catalogue.machines import DEVICE, Machine, machine_of
+from pcisim.errors import RefusedError, UsageError
+
+
+@attrs.define(eq=False)
+class Device:
+    """A thing that is plugged in, or would be.
+
+    Devices are compared by identity: two equal network cards are two.
+    """
+
+    element: str
+    """libvirt's element, such as ``interface``."""
+    label: str
+    """The name of the device in every report: ``disk:vda``, ``interface:0``, ``pci:3``."""
+    model: str = ""
+    """The model, in libvirt's words; "" when it is not said."""
+    plug: int = 0
+    """What it needs from a bus; 0 when it needs no PCI address."""
+    address_type: str | None = None
+    """The type of the address that somebody wrote, ``None`` when there is none."""
+    address: int | None = None
+    """The packed PCI address that somebody wrote down; ``None`` for an empty one too."""
+    multifunction: str | None = None
+    """``on`` or ``off`` as somebody wrote it with the address."""
+    bus: str = ""
+    """The bus of a disk or an input device; the type of an interface or a hostdev."""
+    unit: int | None = None
+    """Where it hangs on a controller: a disk's number, a channel's or console's port."""
+    controller: int | None = None
+    """The index of the disk, channel or console controller that its address names."""
+    primary: bool = False
+    """Whether a video device is marked as the primary one."""
+    origin: Any = None
+    """The element of the document that it was read from."""
+    defaults: dict[str, str] = attrs.field(factory=dict)
+    """What libvirt fills in that addresses depend on: the key is an XML path."""
+
+    @property
+    def wants(self) -> bool:
+        """Return whether it asks for an address to be chosen, if it needs one."""
+        return self.address is None and self.address_type in (None, "pci")
+
+    @property
+    def line(self) -> int | None:
+        """Return the line of the document where it stands, if it stands in one."""
+        return None if self.origin is None else int(self.origin.line)
+
+    @property
+    def owner_kind(self) -> str:
+        """Return ``device``."""
+        return DEVICE
+
+
+@attrs.define(eq=False)
+class Controller(Device):
+    """A device that gives a bus (PCI), or that disks, ports and USB devices hang on."""
+
+    type: str = "pci"
+    index: int | None = None
+    """Its index among the controllers of its type; ``None`` when it is not said."""
+    companion: bool = False
+    """Whether it is a companion of another USB controller."""
+    start_port: int | None = None
+    """The first port of its master that a companion serves."""
+    target: dict[str, Any] = attrs.field(factory=dict)
+    """The options of a PCI controller, by the names of libvirt's ``<target>``; numbers are ints."""
+    model_name: str = ""
+    """The QEMU device that it is made of, as somebody wrote it."""
+    ports: int | None = None
+    """The number of ports of a virtio-serial controller."""
+
+    @property
+    def ich9(self) -> bool:
+        """Return whether it is one of the ICH9 USB controllers, which share a slot."""
+        return self.model in ICH9_FUNCTIONS
+
+
+@attrs.define(eq=False)
+class Guest:
+    """A machine with its controllers and devices.
+
+    Args:
+        machine_type: the machine as it is written, such as ``pc-q35-9.2``.
+        arch: the architecture.
+        devices: every device but the controllers, by element, each list in document order.
+        controllers: the controllers in document order.
+        graphics: whether a display is attached (libvirt then adds a video device).
+        numa_nodes: the guest's NUMA nodes.
+        acpi: whether the guest has ACPI.
+        document: the document it was read from.
+    """
+
+    machine_type: str
+    arch: str = "x86_64"
+    devices: dict[str, list[Device]] = attrs.field(factory=dict)
+    controllers: list[Controller] = attrs.field(factory=list)
+    graphics: bool = False
+    numa_nodes: frozenset[int] = frozenset()
+    acpi: bool = True
+    vcpus: int = 1
+    document: Any = None
+    name: str | None = None
+    """The name of the file it was read from, for error messages."""
+
+    @property
+    def machine(self) -> Machine:
+        """Return the family of the machine type."""
+        return machine_of(self.machine_type)
+
+    @classmethod
+    def of(cls, machine: str, devices: Mapping[str, int] | None = None) -> Guest:
+        """Describe a guest without XML.
+
+        Args:
+            machine: a machine type, such as ``q35`` or ``pc-i440fx-9.2``.
+            devices: how many of each model, by the names of QEMU's devices without ``-pci``
+                (``virtio-blk``, ``virtio-net``, ``vga``; `DEVICE_MODELS` has all).
+
+        Raises:
+            UsageError: an unknown model, or a count that is not a whole number from 0.
+        """
+        guest = cls(machine)
+        for name, count in (devices or {}).items():
+            row = device_model(name)
+            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+                raise UsageError(
+                    f"the count of {name} must be a whole number from 0, not {count!r}", code="device-count"
+                )
+            for _ in range(count):
+                guest.add(row)
+        return guest
+
+    def add(self, row: DeviceModel) -> Device:
+        """Add one device of a model, and return it."""
+        element, _, kind = row.element.partition("/")
+        plug = PLUGS[row.element][row.model]
+        if element == "controller":
+            index = sum(controller.type == kind for controller in self.controllers)
+            made = Controller(element, f"{kind}:{index}", row.model, plug, type=kind, index=index)
+            self.controllers.append(made)
+            return made
+        row_list = self.devices.setdefault(element, [])
+        number = len(row_list)
+        if element == "disk":
+            target = disk_target("vd", number)
+            device = Device(element, f"disk:{target}", row.model, plug, bus="virtio", unit=number)
+        else:
+            device = Device(element, f"{element}:{number}", row.model, plug)
+        row_list.append(device)
+        return device
+
+    def all_devices(self) -> Iterator[Device]:
+        """Yield every device and controller."""
+        yield from self.controllers
+        for devices in self.devices.values():
+            yield from devices
+
+
+def device_model(name: str) -> DeviceModel:
+    """Return the row of a device by QEMU's name.
+
+    Raises:
+        UsageError: there is no such row.
+    """
+    row = DEVICE_MODELS.get(name.removesuffix("-pci"))
+    if row is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, DEVICE_MODELS, 3)
+        raise UsageError(
+            f"unknown device {name!r}",
+            code="unknown-device",
+            details=(f"did you mean {', '.join(near)}?",) if near else (),
+            remedy="pcisim assign --device=? lists the models",
+        )
+    return row
+
+
+def disk_target(prefix: str, number: int) -> str:
+    """Return the name of a disk by its number: 0 is ``vda``, 26 is ``vdaa``."""
+    letters = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("a") + rest) + letters
+    return prefix + letters
+
+
+def refuse(device: Device, headline: str, code: str, remedy: str = "", *details: str) -> RefusedError:
+    """Return the refusal of a device, with its label and line."""
+    return RefusedError(
+        headline, code=code, details=details, remedy=remedy, line=device.line, parties=(device.label,)
+    )

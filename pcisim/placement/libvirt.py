@@ -1,0 +1,463 @@
+"""The policy of libvirt's QEMU driver: two passes, growth between them, the spare port.
+
+The trial pass may append buses and finds out which controllers are missing; what it
+places is thrown away, but for the fixed places of the chipset.  The real pass starts
+afresh with all controllers known and cannot grow.
+
+Source: section 6 of the rules (6.8 is the sketch that `place` follows), section 7 for what
+comes after; asked of libvirt 9.0.0 and 11.3.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NoReturn
+
+import attrs
+
+from pcisim import connector as c
+from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed, pack
+from pcisim.catalogue.controllers import PCI_CONTROLLERS
+from pcisim.catalogue.devices import ICH9_FUNCTIONS, PLACED, WALK, plug_on
+from pcisim.catalogue.machines import (
+    CHIPSET_FUNCTIONS,
+    DMI_SLOT,
+    ICH9_SOUND_SLOT,
+    ICH9_USB_SLOTS,
+    IDE_0,
+    RESERVED,
+    SATA_0,
+    USB_0,
+)
+from pcisim.catalogue.versions import Libvirt, libvirt_version
+from pcisim.completion import ControllerList
+from pcisim.errors import RefusedError
+from pcisim.guest import Controller, Device, Guest, refuse
+from pcisim.placement import Placement, Step
+from pcisim.placement.settle import multifunction, settle_controllers
+from pcisim.topology import Bus, Owner, Topology
+
+_ROOT_PORT = PCI_CONTROLLERS["pcie-root-port"]
+_TO_PCI = PCI_CONTROLLERS["pcie-to-pci-bridge"]
+_PCI_BRIDGE = PCI_CONTROLLERS["pci-bridge"]
+_PLACED_ELSEWHERE = ("ccw", "virtio-mmio")
+
+
+@attrs.frozen
+class LibvirtPolicy:
+    """Place addresses exactly as a version of libvirt does.
+
+    Args:
+        rules: the row of the version.
+    """
+
+    rules: Libvirt = attrs.field(factory=lambda: libvirt_version("11.3"))
+
+    def describe(self) -> str:
+        """Say in one line what the policy does."""
+        return f"as libvirt {self.rules.version}"
+
+    def place(self, guest: Guest, *, log: bool = False) -> Placement:
+        """Place a completed guest.
+
+        Args:
+            guest: what `pcisim.completion.complete` returned; it is not changed.
+            log: whether to keep how each device got its place.
+
+        Raises:
+            RefusedError: libvirt refuses the definition.
+        """
+        express = guest.machine.express
+        guest = attrs.evolve(guest, controllers=[attrs.evolve(d) for d in guest.controllers])
+        given = {d: d.address for d in guest.all_devices() if d.address is not None}
+        present = dict(given)
+        controllers = ControllerList.of(self.rules, guest.controllers)
+        added: list[Controller] = []
+        highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=-1)
+        count = highest + 1
+        if count:
+            trial = _Pass(self.rules, guest, controllers.items, present, count, trial=True, log=log)
+            trial.collect()
+            trial.chipset()
+            buses = trial.topology.buses
+            if not express and any(bus.free for bus in buses):
+                trial.find(c.CONVENTIONAL, _IMAGINARY)
+            trial.assign()
+            if express and highest == 0 and len(buses) > count:
+                trial.find(c.EXPRESS, _SPARE)
+            known = {d.index for d in controllers.items if d.type == "pci"}
+            for bus in list(buses):
+                if bus.index in known or not bus.index:
+                    continue
+                made = Controller("controller", f"pci:{bus.index}", bus.model.name, type="pci", index=bus.index)
+                controllers.add(made)
+                added.append(made)
+                trial.find(bus.model.plug, made)
+            count = len(buses)
+        real = _Pass(self.rules, guest, controllers.items, present, count, trial=False, log=log)
+        real.collect()
+        real.chipset()
+        real.assign()
+        settle_controllers(controllers.items, real.addresses)
+        return Placement(
+            guest=attrs.evolve(guest, controllers=controllers.items),
+            topology=real.topology,
+            addresses=real.addresses,
+            multifunction=multifunction(real.addresses, real.walk()),
+            added=added,
+            rewritten={d: old for d, old in given.items() if present[d] != old},
+            log=real.log,
+        )
+
+
+_IMAGINARY = Owner("a device that libvirt imagines, to keep room for a bridge", RESERVED)
+_SPARE = Owner("the spare root port", RESERVED)
+
+
+class _Pass:
+    """One of the two passes.
+
+    Args:
+        present: the addresses that are known before the pass; the trial pass adds what the
+            real one keeps (rule 6.7).
+        count: how many buses there are at the beginning.
+        trial: whether the pass may append buses.
+    """
+
+    def __init__(
+        self,
+        rules: Libvirt,
+        guest: Guest,
+        controllers: list[Controller],
+        present: dict[Device, int],
+        count: int,
+        *,
+        trial: bool,
+        log: bool,
+    ) -> None:
+        self.guest = guest
+        self.controllers = controllers
+        self.machine = guest.machine
+        self.express = self.machine.express
+        self.present = present
+        self.trial = trial
+        self.topology = Topology(integrated_conventional=rules.integrated_conventional_on_express)
+        self.addresses: dict[Device, int] = {}
+        self.log: dict[Device, list[Step]] = {}
+        self.logging = log
+        models = {d.index: d.model for d in controllers if d.type == "pci"}
+        gap = "pcie-root-port" if "pcie-root" in models.values() else "pci-bridge"
+        for index in range(count):
+            self.topology.add_bus(PCI_CONTROLLERS[models.get(index, gap)])
+
+    # places that are known
+
+    def collect(self) -> None:
+        """Reserve every address that is written down (rule 6.2)."""
+        for device in self.walk():
+            if device in self.present and not self._is_chipset_place(device):
+                self.reserve(device, self.present[device])
+
+    def walk(self) -> Iterator[Device]:
+        """Yield all devices in the order in which libvirt collects their addresses."""
+        for element in WALK:
+            if element == "controller":
+                yield from self.controllers
+            else:
+                yield from self.guest.devices.get(element, ())
+
+    def _is_chipset_place(self, device: Device) -> bool:
+        """Return whether a controller stands where the chipset has it; then it is reserved later."""
+        if not isinstance(device, Controller) or device.index != 0:
+            return False
+        place = {"ide": IDE_0, "usb": USB_0}.get(device.type)
+        if place is None or self.present[device] != pack(0, *place):
+            return False
+        if device.type == "usb" and device.model != "piix3-uhci":
+            return False
+        buses = self.topology.buses
+        if buses and not buses[0].model.accepts & c.CONVENTIONAL:
+            raise refuse(
+                device,
+                f"Bus 0 must be PCI for integrated PIIX3 USB or IDE controllers",
+                "wrong-root",
+                "leave the address out, or use a machine of type pc",
+            )
+        return True
+
+    def chipset(self) -> None:
+        """Give the fixed and preferred places of the machine (rule 4.3)."""
+        if self.machine.family == "i440fx":
+            self._chipset_i440fx()
+        elif self.machine.family == "q35":
+            self._chipset_q35()
+
+    def _chipset_i440fx(self) -> None:
+        for controller in self.controllers:
+            if controller.index != 0:
+                continue
+            if controller.type == "ide":
+                self._fixed(controller, IDE_0, "Primary IDE controller must have PCI address 0:0:1.1")
+            elif controller.type == "usb" and controller.model == "piix3-uhci":
+                self._fixed(
+                    controller, USB_0, "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2"
+                )
+        self._reserve_chipset()
+        self._primary_video()
+
+    def _chipset_q35(self) -> None:
+        for controller in self.controllers:
+            if controller.type == "sata" and controller.index == 0:
+                self._fixed(controller, SATA_0, "Primary SATA controller must have PCI address 0:0:1f.2")
+            elif controller.address_type is not None:
+                continue
+            elif controller.model == "ich9-uhci1":
+                for slot in ICH9_USB_SLOTS:
+                    if self._prefer(controller, slot):
+                        break
+            elif controller.model == "dmi-to-pci-bridge":
+                self._prefer(controller, DMI_SLOT)
+        self._reserve_chipset()
+        self._primary_video()
+        for sound in self.guest.devices.get("sound", ()):
+            if sound.model == "ich9" and self.wants(sound):
+                self._prefer(sound, ICH9_SOUND_SLOT)
+                break
+
+    def _fixed(self, controller: Controller, place: tuple[int, int], headline: str) -> None:
+        packed = pack(0, *place)
+        known = self.present.get(controller)
+        if known is not None and known != packed:
+            raise refuse(
+                controller,
+                headline,
+                "fixed-place",
+                f"leave the address of {controller.label} out, or write {format_packed(packed)}",
+                f"{controller.label} has {format_packed(known)}; the chipset's own place cannot be chosen",
+            )
+        if packed not in self.topology.owners or self.topology.owners[packed] is not controller:
+            self.reserve(controller, packed)
+        self._note(controller, "the chipset's own place")
+        self.keep(controller, packed)
+
+    def _reserve_chipset(self) -> None:
+        for place in CHIPSET_FUNCTIONS[self.machine.family]:
+            owner = Owner(place.owner, place.kind)
+            self.topology.reserve(pack(0, place.slot, place.function), c.CONVENTIONAL, owner)
+
+    def _primary_video(self) -> None:
+        videos = self.guest.devices.get("video")
+        slot = self.machine.video_slot
+        if not videos or slot is None:
+            return
+        video = videos[0]
+        if video.plug and self.wants(video) and not self._prefer(video, slot):
+            self.keep(video, self.find(self.plug(video), video))
+
+    def _prefer(self, device: Device, slot: int) -> bool:
+        """Give a device function 0 of a slot of bus 0 if the slot is empty."""
+        if device in self.present or not self.topology.buses[0].free >> slot & 1:
+            return False
+        packed = pack(0, slot)
+        self.reserve(device, packed)
+        self._note(device, f"slot {slot:#04x} of bus 0, which its kind prefers, is empty")
+        self.keep(device, packed)
+        return True
+
+    def keep(self, device: Device, packed: int) -> None:
+        """Remember a place that the trial pass leaves behind."""
+        self.present[device] = packed
+
+    # one device
+
+    def plug(self, device: Device) -> int:
+        """Return what a device needs from a bus of this machine."""
+        if isinstance(device, Controller) and device.type == "pci":
+            return PCI_CONTROLLERS[device.model].plug
+        plug = device.plug & ~c.NO_CLASS or c.CONVENTIONAL if device in self.present else device.plug
+        return plug_on(plug, self.express)
+
+    def wants(self, device: Device) -> bool:
+        """Return whether a device still needs an address to be chosen."""
+        return device.wants and device not in self.present
+
+    def reserve(self, device: Device, packed: int) -> None:
+        """Reserve a place that is written down, appending buses if the pass may."""
+        plug = self.plug(device) or c.CONVENTIONAL
+        if self.trial and packed >> 8 & 0xFF >= len(self.topology.buses) and self.topology.buses:
+            grown = self.grow(packed >> 8 & 0xFF, plug, device)
+            packed = packed & ~0xFF00 | grown << 8
+            if device in self.present:
+                self.present[device] = packed
+        self.topology.reserve(packed, plug, device)
+        self.addresses[device] = packed
+
+    def find(self, plug: int, owner: Device | Owner, function: int = 0) -> int:
+        """Find a place for a device and take it; the trial pass appends a bus if need be (rule 6.3)."""
+        topology = self.topology
+        if self.logging and isinstance(owner, Device):
+            self.log.setdefault(owner, []).append(Step("search", topology.explain(plug)))
+        packed = topology.allocate(plug, owner, function)
+        if packed is None:
+            if not topology.buses:
+                topology.reserve(0, plug, owner, explicit=False)
+            if not self.trial:
+                raise self._no_room(plug, owner)
+            number = self.grow(len(topology.buses), plug, owner)
+            packed = pack(number, topology.buses[number].model.slots[0], function)
+            topology.reserve(packed, plug, owner, explicit=False)
+        if isinstance(owner, Device):
+            self.addresses[owner] = packed
+        return packed
+
+    def _note(self, device: Device, remark: str) -> None:
+        if self.logging:
+            self.log.setdefault(device, []).append(Step(remark))
+
+    # growth
+
+    def grow(self, number: int, plug: int, owner: Device | Owner) -> int:
+        """Append buses up to a number, of the model that suits a plug (rule 6.6).
+
+        Returns:
+            The number of the bus, one higher if a bridge had to be put before it.
+        """
+        topology = self.topology
+        need = number - len(topology.buses) + 1
+        if plug & c.CONVENTIONAL:
+            if not any(bus.model.accepts & c.PCI_BRIDGE for bus in topology.buses):
+                if need == 1:
+                    need, number = 2, number + 1
+                port = topology.add_bus(_ROOT_PORT)
+                port.automatic = port.explicit = c.EXPRESS_TO_PCI_BRIDGE
+                topology.add_bus(_TO_PCI)
+                need -= 2
+            model = _PCI_BRIDGE
+        elif plug & (c.EXPRESS | c.UPSTREAM_PORT):
+            model = _ROOT_PORT
+        else:
+            self._cannot_grow(plug, owner)
+        for _ in range(need):
+            topology.add_bus(model)
+        return number
+
+    def _cannot_grow(self, plug: int, owner: Device | Owner) -> NoReturn:
+        label = owner.label
+        details = (f"{label} found no bus that accepts it and has room", *self._looks(plug))
+        if plug & (c.EXPRESS_TO_PCI_BRIDGE | c.NO_CLASS) or not plug & ~c.INTEGRATED:
+            flags = 0x80 if plug & c.EXPRESS_TO_PCI_BRIDGE else 0
+            raise RefusedError(
+                f"Cannot automatically add a new PCI bus for a device with connect flags {flags:02X}",
+                code="cannot-grow",
+                details=details,
+                remedy="add a <controller type='pci' model='pcie-root-port'/> for it"
+                if flags
+                else "take the device out: libvirt knows no PCI bus for it",
+                line=owner.line,
+                parties=(label,),
+            )
+        raise RefusedError(
+            f"a PCI slot is needed to connect a PCI controller model='{c.name_of(plug)}',"
+            " but none is available, and it cannot be automatically added",
+            code="no-slot-for-controller",
+            details=details,
+            remedy=_ROOM_FOR.get(plug, "add a controller that accepts it"),
+            line=owner.line,
+            parties=(label,),
+        )
+
+    def _no_room(self, plug: int, owner: Device | Owner) -> RefusedError:
+        return RefusedError(
+            "No more available PCI slots",
+            code="no-more-slots",
+            details=(f"{owner.label} found no bus that accepts it and has room", *self._looks(plug)),
+            remedy=_ROOM_FOR.get(plug, "add a controller that accepts it"),
+            line=owner.line,
+            parties=(owner.label,),
+        )
+
+    def _looks(self, plug: int, most: int = 12) -> list[str]:
+        looks = self.topology.explain(plug)
+        lines = [f"bus {look.bus} ({look.model}): {look.verdict}" for look in looks[:most]]
+        if len(looks) > most:
+            lines.append(f"and {len(looks) - most} more buses")
+        return lines
+
+    # all devices
+
+    def assign(self) -> None:
+        """Give a place to every device that wants one, in libvirt's order (rule 6.4)."""
+        for controller in self.controllers:
+            if controller.type == "pci" and self.wants(controller) and controller.model not in ("pci-root", "pcie-root"):
+                self.find(self.plug(controller), controller)
+        devices = self.guest.devices
+        interfaces = devices.get("interface", ())
+        for element in PLACED:
+            if element == "controller":
+                self._assign_controllers()
+            elif element == "interface":
+                self._assign_all(d for d in interfaces if d.bus != "hostdev")
+            elif element == "hostdev":
+                self._assign_all(d for d in interfaces if d.bus == "hostdev")
+                self._assign_all(devices.get("hostdev", ()))
+            elif element == "disk":
+                self._assign_disks()
+            else:
+                self._assign_all(devices.get(element, ()))
+
+    def _assign_all(self, devices: Iterator[Device] | list[Device] | tuple[Device, ...]) -> None:
+        present, express = self.present, self.express
+        for device in devices:
+            if device.wants and device.plug and device not in present:
+                self.find(plug_on(device.plug, express), device)
+
+    def _assign_disks(self) -> None:
+        for disk in self.guest.devices.get("disk", ()):
+            if disk.bus != "virtio" or disk in self.present:
+                continue
+            if disk.wants:
+                self.find(plug_on(disk.plug, self.express), disk)
+            elif disk.address_type not in _PLACED_ELSEWHERE:
+                raise refuse(
+                    disk,
+                    f"virtio disk cannot have an address of type '{disk.address_type}'",
+                    "wrong-address-type",
+                    "leave the address out, or give it one of type pci",
+                )
+
+    def _assign_controllers(self) -> None:
+        for controller in self.controllers:
+            if controller.type == "pci" or not controller.plug or not self.wants(controller):
+                continue
+            if controller.type == "ide" and controller.index == 0:
+                continue
+            if not controller.ich9:
+                self.find(self.plug(controller), controller)
+                continue
+            self._assign_ich9(controller)
+
+    def _assign_ich9(self, controller: Controller) -> None:
+        function = ICH9_FUNCTIONS[controller.model]
+        known = self.present if self.trial else self.addresses
+        first = next(
+            (o for o in self.controllers if o.ich9 and o.index == controller.index and o in known), None
+        )
+        if first is None:
+            self.find(self.plug(controller), controller, function)
+        else:
+            self._note(controller, f"shares the slot of {first.label}")
+            self.reserve(controller, known[first] & ~MAX_FUNCTION | function)
+
+
+_ROOM_FOR = {
+    c.PCI_BRIDGE: "take a device off bus 0, or put <controller type='pci' model='pci-bridge'/> first",
+    c.ROOT_PORT: "use <controller type='pci' model='pcie-switch-upstream-port'/> with downstream ports behind a port",
+    c.EXPRESS: "add <controller type='pci' model='pcie-root-port'/>",
+    c.CONVENTIONAL: "add <controller type='pci' model='pci-bridge'/> (q35: pcie-to-pci-bridge)",
+    c.EXPRESS_TO_PCI_BRIDGE: "add <controller type='pci' model='pcie-root-port'/>",
+    c.UPSTREAM_PORT: "add <controller type='pci' model='pcie-root-port'/>",
+    c.DOWNSTREAM_PORT: "add <controller type='pci' model='pcie-switch-upstream-port'/>",
+    c.DMI_BRIDGE: "free a slot of bus 0",
+    c.EXPANDER: "free a slot of bus 0; an expander sits on the root bus of a pc machine",
+    c.EXPRESS_EXPANDER: "free a slot of bus 0; an expander sits on the root bus of a q35 machine",
+}

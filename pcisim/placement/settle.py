@@ -1,0 +1,97 @@
+"""What follows from the addresses: multifunction bits, names and numbers of controllers.
+
+Source: section 7 of the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pcisim.address import MAX_FUNCTION, MAX_SLOT
+from pcisim.catalogue.controllers import FIRST_BUS_NR, PCI_CONTROLLERS
+from pcisim.guest import Controller, Device, refuse
+
+
+def multifunction(addresses: dict[Device, int], walk: Iterable[Device]) -> dict[Device, str]:
+    """Return the multifunction attribute of every device that carries one (rule 7.1).
+
+    Args:
+        addresses: the packed address of each device.
+        walk: the devices in the order in which libvirt walks them.
+    """
+    carried: dict[Device, str] = {}
+    shared: set[int] = set()
+    first: dict[int, Device] = {}
+    for device in walk:
+        packed = addresses.get(device)
+        if packed is None:
+            continue
+        if device.address is not None and device.multifunction:
+            carried[device] = device.multifunction
+        elif device.address is None and device.model == "ich9-uhci1":
+            carried[device] = "on"
+        if packed & MAX_FUNCTION:
+            shared.add(packed & ~MAX_FUNCTION)
+        else:
+            first.setdefault(packed, device)
+    for packed in shared:
+        if packed in first:
+            carried.setdefault(first[packed], "on")
+    return carried
+
+
+def settle_controllers(controllers: list[Controller], addresses: dict[Device, int]) -> None:
+    """Fill in the model names and numbers of the PCI controllers (rule 7.2), in list order.
+
+    Args:
+        controllers: the controllers; they are changed.
+        addresses: the packed address of each.
+
+    Raises:
+        RefusedError: a pci-bridge hangs on a bus that does not come before it, or no bus
+            number is left for an expander.
+    """
+    for controller in controllers:
+        if controller.type != "pci":
+            continue
+        row = PCI_CONTROLLERS[controller.model]
+        packed = addresses.get(controller)
+        index = controller.index or 0
+        if controller.model == "pci-bridge" and packed is not None and packed >> 8 >= index:
+            raise refuse(
+                controller,
+                f"PCI controller at index {index} ({index:#04x}) has bus='{packed >> 8:#04x}',"
+                " but index must be larger than bus",
+                "bridge-order",
+                "give the bridge a higher index than the bus it sits on, or add a bus that takes it"
+                " (q35: a pcie-root-port and a pcie-to-pci-bridge)",
+            )
+        target = dict(controller.target)
+        if packed is not None:
+            slot, function = packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION
+            if controller.model == "pci-bridge":
+                target.setdefault("chassisNr", index)
+            elif controller.model == "pcie-root-port":
+                target.setdefault("chassis", index)
+                target.setdefault("port", slot << 3 | function)
+            elif controller.model == "pcie-switch-downstream-port":
+                target.setdefault("chassis", index)
+                target.setdefault("port", slot)
+        if "busNr" in row.options and "busNr" not in target:
+            target["busNr"] = _next_bus_nr(controller, controllers)
+        model_name = controller.model_name or (row.model_names[0] if row.model_names else "")
+        controller.target = target
+        controller.model_name = model_name
+
+
+def _next_bus_nr(controller: Controller, controllers: list[Controller]) -> int:
+    lowest = min((c.target["busNr"] for c in controllers if "busNr" in c.target), default=FIRST_BUS_NR)
+    if lowest <= 2:
+        raise refuse(
+            controller,
+            f"No free busNr lower than current lowest busNr {lowest} is available to auto-assign to bus {controller.index}."
+            " Must be manually assigned",
+            "no-bus-number",
+            "write <target busNr='...'/> on each expander, leaving room above each for the buses below it",
+        )
+    return lowest - 2
