@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from pcisim.catalogue.controllers import MAX_INDEX
+from pcisim.catalogue.controllers import MAX_INDEX, ROOT_MODELS
 from pcisim.catalogue.devices import (
     DEFAULT_INTERFACE,
     DEFAULT_SCSI,
@@ -47,6 +47,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     for controller in guest.controllers:
         controllers.insert(attrs.evolve(controller))
     hostdevs = guest.devices.get("hostdev", [])
+    _check_pci_controllers(controllers.items, guest)
     _check_usb(controllers.items)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
     controllers.number()
@@ -211,6 +212,48 @@ def _check_usb(controllers: Iterable[Controller]) -> None:
             f"add <controller type='usb' index='{usb[0].index or 0}' model='ich9-ehci1'/>",
             f"{usb[0].model or 'a USB controller'} is a companion: it serves ports of a master, and there is none",
         )
+
+
+def _check_pci_controllers(controllers: list[Controller], guest: Guest) -> None:
+    """Refuse PCI controllers that libvirt refuses while it reads them (rules 7 and 8.1)."""
+    for item in controllers:
+        if item.type != "pci":
+            continue
+        node = item.target.get("node")
+        if node is not None and node not in guest.numa_nodes:
+            raise refuse(
+                item,
+                f"{item.model} with index {item.index} is configured for a NUMA node ({node})"
+                f" not present in the domain's <cpu><numa> array ({len(guest.numa_nodes)})",
+                "numa-node",
+                f"add <cell id='{node}' .../> to <cpu><numa>, or name a node that is there",
+            )
+        if item.model in ROOT_MODELS:
+            if item.index:
+                raise refuse(
+                    item,
+                    "pci-root and pcie-root controllers should have index 0",
+                    "root-index",
+                    "write index='0', or use another model: a guest has one root bus",
+                )
+            if item.address_type is not None:
+                raise refuse(
+                    item,
+                    "pci-root and pcie-root controllers should not have an address",
+                    "root-address",
+                    "take the <address> out",
+                )
+        family = _EXPANDERS.get(item.model)
+        if family and guest.machine.family != family[0]:
+            raise refuse(
+                item,
+                f"{item.model} controllers are only supported on {family[1]}-based machinetypes",
+                "wrong-machine",
+                "a q35 guest has the pcie-expander-bus, a pc guest the pci-expander-bus",
+            )
+
+
+_EXPANDERS = {"pci-expander-bus": ("i440fx", "440fx"), "pcie-expander-bus": ("q35", "q35")}
 
 
 def _at(device: Device) -> str:

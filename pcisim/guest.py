@@ -16,6 +16,9 @@ from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, Devic
 from pcisim.catalogue.machines import DEVICE, Machine, machine_of
 from pcisim.errors import RefusedError, UsageError
 
+IGNORED = "ignored"
+"""The address type of a device whose address the version of libvirt does not read."""
+
 
 @attrs.define(eq=False)
 class Device:

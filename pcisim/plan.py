@@ -83,7 +83,7 @@ def assign(
         guest = read(guest, rules, name=name, host_pci=host_pci)
     try:
         placement = chosen.place(complete(guest, rules))
-        validate(placement)
+        validate(placement.guest)
     except PcisimError as error:
         if error.file is None:
             error.file = guest.name or name

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
 from pcisim.formats._splice import Editor, Element, Fragment
-from pcisim.guest import Controller, Device
+from pcisim.guest import IGNORED, Controller, Device
 from pcisim.placement import Placement
 
 WITHOUT_ADDRESS = frozenset(
@@ -89,9 +89,10 @@ def target_attributes(controller: Controller) -> dict[str, str]:
 def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
     element: Element = device.origin
     packed = placement.addresses.get(device)
-    address = element.find("address") if device.address_type == "pci" else None
+    address = element.find("address") if device.address_type in ("pci", IGNORED) else None
     kind = f"controller/{device.type}" if isinstance(device, Controller) else device.element
-    if address is not None and ((kind, device.model) in WITHOUT_ADDRESS or _is_virtio_port(device)):
+    dropped = device.address_type == IGNORED or (kind, device.model) in WITHOUT_ADDRESS or _is_virtio_port(device)
+    if address is not None and dropped:
         editor.remove(address)
         return
     if packed is None:

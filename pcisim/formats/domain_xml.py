@@ -22,7 +22,7 @@ from pcisim.catalogue.versions import Libvirt
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import InputError, PcisimError, RefusedError
 from pcisim.formats._splice import Document, Element, parse
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import IGNORED, Controller, Device, Guest
 
 HostPci = Callable[[PciAddress], bool]
 """Says whether a host device is conventional, by its address on the host."""
@@ -460,7 +460,9 @@ class _Reader:
 
     def _newcomer(self, element: Element, device: Device) -> None:
         """Read an element that libvirt 9.0 does not place."""
-        if self.rules.places_newcomers:
+        if not self.rules.places_newcomers:
+            device.address_type, device.address = IGNORED, None
+        else:
             attribute = "backend" if device.element == "pstore" else "model"
             device.model = self.word(element, attribute, PLUGS[device.element])
             device.plug = PLUGS[device.element][device.model]

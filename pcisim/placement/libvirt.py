@@ -252,7 +252,9 @@ class _Pass:
             return
         video = videos[0]
         if video.plug and self.wants(video) and not self._prefer(video, slot):
-            self.keep(video, self.find(self.plug(video), video))
+            packed = self.find(self.plug(video), video)
+            if not self.trial:  # the trial pass forgets it, and places it once more in its turn
+                self.keep(video, packed)
 
     def _prefer(self, device: Device, slot: int) -> bool:
         """Give a device function 0 of a slot of bus 0 if the slot is empty."""

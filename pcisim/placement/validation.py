@@ -1,12 +1,261 @@
 """What libvirt refuses after it has placed everything.
 
-Source: sections 7 and 8.3 of the rules, asked of libvirt 11.3.0.
+Source: sections 7 and 8.3 of the rules; each refusal was asked of libvirt 11.3.0.
 """
 
 from __future__ import annotations
 
-from pcisim.placement import Placement
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, TARGET_RANGES
+from pcisim.catalogue.machines import Machine
+from pcisim.errors import RefusedError
+from pcisim.guest import Controller, Device, Guest, refuse
+
+_DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
 
 
-def validate(placement: Placement) -> None:
-    """Refuse what libvirt refuses."""
+def validate(guest: Guest) -> None:
+    """Refuse what libvirt refuses in a definition whose addresses are settled.
+
+    Args:
+        guest: a placed guest: the controllers carry their model names and targets.
+
+    Raises:
+        RefusedError: the first thing that is refused, in libvirt's words where users search for them.
+    """
+    machine = guest.machine
+    for controller in guest.controllers:
+        _check_address_type(controller, guest)
+        if controller.type == "pci":
+            _check_pci_controller(controller)
+        elif controller.type == "ide":
+            _check_ide(controller, machine)
+    usb_off = next((c for c in guest.controllers if c.type == "usb" and c.model == "none"), None)
+    for element, devices in guest.devices.items():
+        check = _CHECKS.get(element)
+        for device in devices:
+            if device.address_type is not None:
+                _check_address_type(device, guest)
+            if check is not None:
+                check(device, guest)
+            if usb_off is not None and _is_usb(device):
+                raise refuse(
+                    device,
+                    "USB is disabled for this domain, but USB devices are present in the domain XML",
+                    "usb-disabled",
+                    "take the device out, or give the guest a USB controller",
+                    f"a USB controller of model 'none' switches USB off (line {usb_off.line})",
+                )
+
+
+def _check_pci_controller(controller: Controller) -> None:
+    row = PCI_CONTROLLERS[controller.model]
+    index = controller.index or 0
+    if index > MAX_INDEX:
+        raise refuse(
+            controller,
+            f"PCI controller index {index} too high, maximum is {MAX_INDEX}",
+            "index-range",
+            "number the controllers from 1 without large gaps: libvirt fills each gap with a controller",
+        )
+    shown = f"for PCI controller with index '{index}', model '{controller.model}' and modelName '{controller.model_name or 'none'}'"
+    if controller.model_name and controller.model_name not in row.model_names:
+        raise refuse(
+            controller,
+            f"Option 'modelName' has invalid value {shown}",
+            "wrong-model-name",
+            f"write one of {', '.join(row.model_names)}, or leave <model> out"
+            if row.model_names
+            else "leave <model> out",
+        )
+    for option, value in controller.target.items():
+        if option not in row.options:
+            name = {"index": "targetIndex", "node": "numaNode"}.get(option, option)
+            raise refuse(
+                controller,
+                f"Option '{name}' is not valid {shown}",
+                "wrong-option",
+                f"take '{option}' out of <target>",
+                f"a {controller.model} knows {', '.join(row.options) or 'no options'}",
+            )
+        low, high = TARGET_RANGES.get(option, (0, 0))
+        if high and not low <= value <= high:
+            raise refuse(
+                controller,
+                f"PCI controller {option} '{value}' out of range - must be {low}-{high}",
+                "target-range",
+                f"write a number from {low} to {high}",
+            )
+
+
+def _check_ide(controller: Controller, machine: Machine) -> None:
+    if not machine.ide:
+        raise refuse(
+            controller,
+            "IDE controllers are unsupported for this QEMU binary or machine type",
+            "no-ide",
+            "use bus='sata' for the disks of a q35 guest",
+        )
+    if controller.index:
+        raise refuse(
+            controller,
+            "Only a single IDE controller is supported for this machine type",
+            "second-ide",
+            "put at most four disks on bus='ide'",
+        )
+
+
+def _check_address_type(device: Device, guest: Guest) -> None:
+    if device.address_type == "ccw":
+        raise refuse(
+            device,
+            f"CCW addresses are not supported by machine type '{guest.machine_type}'",
+            "wrong-address-type",
+            "only s390 guests have CCW addresses: leave the address out",
+        )
+    if device.address_type == "unassigned" and device.element != "hostdev":
+        raise refuse(
+            device,
+            "address of type 'unassigned' is supported only for hostdevs",
+            "wrong-address-type",
+            "leave the address out",
+        )
+
+
+def _is_usb(device: Device) -> bool:
+    return (
+        device.element in ("hub", "redirdev")
+        or (device.element in ("input", "disk", "hostdev") and device.bus == "usb")
+        or (device.element == "sound" and device.model == "usb")
+        or (device.element == "serial" and device.model == "usb-serial")
+    )
+
+
+def _wrong_type(device: Device, headline: str, wanted: str) -> RefusedError:
+    return refuse(
+        device,
+        headline,
+        "wrong-address-type",
+        "leave the address out" + (f", or give one of type '{wanted}'" if wanted else ""),
+        f"{device.label} has an address of type '{device.address_type}'",
+    )
+
+
+def _disk(device: Device, _guest: Guest) -> None:
+    kind = device.address_type
+    if device.bus in _DRIVE_BUSES and kind not in (None, "drive"):
+        headline = f"Invalid address type '{kind}' for the disk '{device.label[5:]}' with the bus type '{device.bus}'"
+        raise _wrong_type(device, headline, "drive")
+    if device.bus == "usb" and kind not in (None, "usb"):
+        raise _wrong_type(device, "unexpected address type for usb disk", "usb")
+
+
+def _hostdev(device: Device, _guest: Guest) -> None:
+    kind = device.address_type
+    if device.bus == "pci" and kind not in (None, "pci", "unassigned"):
+        raise _wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
+    if device.model == "vfio-pci" and kind not in (None, "pci", "unassigned"):
+        raise _wrong_type(
+            device, f"Unsupported address type '{kind}' with mediated device model 'vfio-pci'", "pci"
+        )
+    if device.bus == "usb" and kind not in (None, "usb"):
+        raise _wrong_type(device, "USB host device must use 'usb' address type", "usb")
+    if device.bus == "scsi" and kind not in (None, "drive"):
+        raise _wrong_type(device, "SCSI host device must use 'drive' address type", "drive")
+
+
+def _usb_only(device: Device, _guest: Guest) -> None:
+    if device.address_type not in (None, "usb") and _is_usb(device):
+        raise _wrong_type(device, "Invalid address for a USB device", "usb")
+
+
+def _serial(device: Device, _guest: Guest) -> None:
+    kind = device.address_type
+    if kind is None:
+        return
+    if device.model == "pci-serial" and kind != "pci":
+        raise _wrong_type(device, "Target type 'pci-serial' requires address type 'pci'", "pci")
+    if device.model == "usb-serial" and kind != "usb":
+        raise _wrong_type(device, "usb-serial requires address of usb type", "usb")
+    if device.model in ("", "isa-serial") and kind != "isa":
+        raise _wrong_type(device, "Target type 'isa-serial' requires address type 'isa'", "isa")
+
+
+def _console(device: Device, guest: Guest) -> None:
+    if device.bus in ("", "serial") and device.address_type not in (None, "isa") and not guest.devices.get("serial"):
+        raise _wrong_type(device, "Target type 'isa-serial' requires address type 'isa'", "isa")
+
+
+def _smartcard(device: Device, _guest: Guest) -> None:
+    if device.address_type not in (None, "ccid"):
+        raise _wrong_type(device, "Controllers must use the 'ccid' address type", "ccid")
+
+
+def _video(device: Device, _guest: Guest) -> None:
+    if device.model == "ramfb" and device.address_type is not None:
+        raise _wrong_type(device, "address not supported for video type ramfb", "")
+
+
+def _watchdog(device: Device, guest: Guest) -> None:
+    if device.model == "i6300esb":
+        if device.address_type not in (None, "pci"):
+            raise _wrong_type(device, "i6300esb model of watchdog can go only on PCI bus", "pci")
+    elif device.model == "ib700" and guest.machine.family == "q35":
+        raise refuse(
+            device,
+            "ib700 model of watchdog cannot be used with this machine type",
+            "wrong-machine",
+            "use model='itco' or model='i6300esb'",
+        )
+    elif device.model == "itco" and guest.machine.family != "q35":
+        raise refuse(
+            device, "itco model of watchdog is only part of q35 machine", "wrong-machine", "use model='i6300esb'"
+        )
+    elif device.address_type is not None:
+        raise _wrong_type(device, f"{device.model} model of watchdog does not support configuring the address", "")
+
+
+def _panic(device: Device, _guest: Guest) -> None:
+    kind = device.address_type
+    if device.model == "pvpanic" and kind not in (None, "pci"):
+        raise _wrong_type(device, "pvpanic is supported only with PCI address type", "pci")
+    if device.model == "isa" and kind not in (None, "isa"):
+        raise _wrong_type(device, "panic is supported only with ISA address type", "isa")
+    if device.model == "hyperv" and kind is not None:
+        raise _wrong_type(device, "setting the panic device address is not supported for model 'hyperv'", "")
+
+
+def _iommu(device: Device, guest: Guest) -> None:
+    if device.model != "virtio":
+        if device.address_type is not None:
+            raise _wrong_type(device, f"iommu model '{device.model}' can't have address", "")
+        return
+    if guest.machine.family != "q35":
+        raise refuse(
+            device,
+            "IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines",
+            "wrong-machine",
+            "use a machine of type q35",
+        )
+    if device.address_type not in (None, "pci"):
+        raise _wrong_type(device, "IOMMU device: 'virtio' needs a PCI address", "pci")
+
+
+_Check = Callable[[Device, Guest], None]
+_CHECKS: Mapping[str, _Check] = MappingProxyType(
+    {
+        "disk": _disk,
+        "hostdev": _hostdev,
+        "input": _usb_only,
+        "redirdev": _usb_only,
+        "serial": _serial,
+        "console": _console,
+        "smartcard": _smartcard,
+        "video": _video,
+        "watchdog": _watchdog,
+        "panic": _panic,
+        "iommu": _iommu,
+    }
+)
