@@ -47,6 +47,10 @@ class Device:
     """Where it hangs on a controller: a disk's number, a channel's or console's port."""
     controller: int | None = None
     """The index of the disk, channel or console controller that its address names."""
+    kind: str = ""
+    """What kind of input device it is: ``mouse``, ``keyboard``, ``tablet``, ``passthrough``."""
+    row: str = ""
+    """The name in `DEVICE_MODELS` of a device that was described by it."""
     primary: bool = False
     """Whether a video device is marked as the primary one."""
     origin: Any = None
@@ -118,8 +122,6 @@ class Guest:
     acpi: bool = True
     vcpus: int = 1
     document: Any = None
-    name: str | None = None
-    """The name of the file it was read from, for error messages."""
 
     @property
     def machine(self) -> Machine:
@@ -155,17 +157,17 @@ class Guest:
         plug = PLUGS[row.element][row.model]
         if element == "controller":
             index = sum(controller.type == kind for controller in self.controllers)
-            made = Controller(element, f"{kind}:{index}", row.model, plug, type=kind, index=index)
+            made = Controller(element, f"{kind}:{index}", row.model, plug, type=kind, index=index, row=row.name)
             self.controllers.append(made)
             return made
-        row_list = self.devices.setdefault(element, [])
-        number = len(row_list)
+        devices = self.devices.setdefault(element, [])
+        number = len(devices)
         if element == "disk":
             target = disk_target("vd", number)
-            device = Device(element, f"disk:{target}", row.model, plug, bus="virtio", unit=number)
+            device = Device(element, f"disk:{target}", row.model, plug, bus="virtio", unit=number, row=row.name)
         else:
-            device = Device(element, f"{element}:{number}", row.model, plug)
-        row_list.append(device)
+            device = Device(element, f"{element}:{number}", row.model, plug, row=row.name)
+        devices.append(device)
         return device
 
     def all_devices(self) -> Iterator[Device]:
@@ -207,6 +209,4 @@ def disk_target(prefix: str, number: int) -> str:
 
 def refuse(device: Device, headline: str, code: str, remedy: str = "", *details: str) -> RefusedError:
     """Return the refusal of a device, with its label and line."""
-    return RefusedError(
-        headline, code=code, details=details, remedy=remedy, line=device.line, parties=(device.label,)
-    )
+    return RefusedError(headline, code=code, details=details, remedy=remedy, line=device.line, parties=(device.label,))

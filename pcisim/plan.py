@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,30 +11,57 @@ from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.completion import complete
 from pcisim.errors import PcisimError, UsageError
-from pcisim.guest import Device, Guest
-from pcisim.placement import Placement, Policy
+from pcisim.guest import Guest
+from pcisim.placement import Placement, Policy, Step
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.validation import validate
 from pcisim.topology import Topology
 
 if TYPE_CHECKING:
-    from pcisim.formats._splice import Editor
-    from pcisim.formats.domain_xml import HostPci
+    from pcisim.formats._splice import Change, Editor
+
+HostPci = Mapping[str, str] | str | None
+"""``None``; ``"auto"`` to read this machine's sysfs; or ``{"0000:06:12.0": "pci"}``."""
+
+
+@attrs.frozen
+class Explanation:
+    """How one device got its address.
+
+    Args:
+        label: the device.
+        address: where it sits.
+        steps: what was tried, in order; each search with every bus that was looked at.
+    """
+
+    label: str
+    address: PciAddress
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{self.label} is at {self.address}"]
+        for step in self.steps:
+            lines.append(f"  {step.remark}")
+            lines += [f"    bus {look.bus:#04x} {look.model}: {look.verdict}" for look in step.looks]
+        return "\n".join(lines)
 
 
 @attrs.define(eq=False)
 class Plan:
-    """A placed guest.
+    """A placed guest: where everything sits, why, and how to write it down.
 
     Args:
         placement: what the policy returned.
         rules: the version of libvirt whose rules were used.
+        policy: the policy.
         source: the guest as it was given, before completion.
     """
 
     placement: Placement
     rules: Libvirt
+    policy: Policy
     source: Guest
+    _addresses: dict[str, PciAddress] | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def guest(self) -> Guest:
@@ -47,10 +73,90 @@ class Plan:
         """Return every bus and who sits on it."""
         return self.placement.topology
 
-    @cached_property
-    def addresses(self) -> Mapping[str, PciAddress]:
+    @property
+    def addresses(self) -> dict[str, PciAddress]:
         """Return the address of every device and controller that has a PCI address, by label."""
-        return {d.label: PciAddress.from_int(packed) for d, packed in self.placement.addresses.items()}
+        if self._addresses is None:
+            packed = self.placement.addresses
+            self._addresses = {d.label: PciAddress.from_int(packed[d]) for d in self.guest.all_devices() if d in packed}
+        return self._addresses
+
+    def explain(self, label: str) -> Explanation:
+        """Say how a device got its address: each bus that was looked at and why it was passed over.
+
+        Args:
+            label: one of `addresses`.
+
+        Raises:
+            UsageError: there is no such device.
+        """
+        device = next((d for d in self.placement.addresses if d.label == label), None)
+        if device is None:
+            known = ", ".join(self.addresses)
+            raise UsageError(
+                f"no device {label!r} with a PCI address", code="unknown-label", details=(f"there are: {known}",)
+            )
+        packed = self.placement.addresses[device]
+        steps: list[Step] = []
+        if device.address is not None and device.address == packed:
+            steps.append(Step("the address is written down" + (f" on line {device.line}" if device.line else "")))
+        elif device in self.placement.rewritten:
+            steps.append(
+                Step(
+                    f"{format_packed(self.placement.rewritten[device])} is written down; libvirt puts a root port"
+                    " before the bridge that it adds, so the bus is one higher"
+                )
+            )
+        else:
+            logged = self.policy.place(complete(self.source, self.rules), log=True)
+            steps += next((s for d, s in logged.log.items() if d.label == label), [])
+        return Explanation(label, PciAddress.from_int(packed), tuple(steps))
+
+    def to_xml(self) -> str | bytes:
+        """Return the domain XML with every address filled in.
+
+        The document that the guest was read from, of the same kind (`str` or `bytes`), changed in
+        nothing else; or a new document for a guest without one.
+        """
+        return self._editor().apply()
+
+    def changes(self) -> list[Change]:
+        """Return what `to_xml` replaces in the document, rather than adds to it."""
+        return self._editor().changes
+
+    def _editor(self) -> Editor:
+        from pcisim.formats.domain_edits import edit
+
+        if self.guest.document is not None:
+            return edit(self.placement)
+        from pcisim.formats.domain_text import render
+
+        return edit(assign(render(self.source), self.policy, libvirt=self.rules.version).placement)
+
+    def to_qemu_args(self, *, runnable: bool = False) -> list[str]:
+        """Return the plan as QEMU arguments: ``-machine``, then one ``-device`` for each device.
+
+        Args:
+            runnable: whether to add null back-ends, so that the line starts a real QEMU;
+                otherwise back-ends are placeholders such as ``drive=DRIVE_vda``.
+        """
+        from pcisim.formats.qemu import arguments
+
+        return arguments(self.placement, runnable=runnable)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as plain data, ready for JSON; the key ``schema`` names its version."""
+        from pcisim.formats.jsondoc import plan_document
+
+        return plan_document(self.placement, self.rules.version, self.policy.describe())
+
+    def __str__(self) -> str:
+        from pcisim.formats.tree import tree
+
+        return "\n".join(tree(self.placement))
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.guest.machine_type or 'pc'}: {len(self.addresses)} addresses, {self.policy.describe()}>"
 
 
 def policy_of(policy: str | Policy, rules: Libvirt) -> Policy:
@@ -71,24 +177,39 @@ def assign(
     policy: str | Policy = "libvirt",
     *,
     libvirt: str = DEFAULT_VERSION,
-    host_pci: Any = None,
+    host_pci: HostPci = None,
     name: str | None = None,
 ) -> Plan:
-    """Place a guest."""
+    """Place every PCI device of a guest.
+
+    Args:
+        guest: a `Guest`, or domain XML as text or bytes.
+        policy: ``libvirt``, or a policy object.
+        libvirt: whose rules: ``11.3`` or ``9.0``.
+        host_pci: which host devices are conventional; the others are PCI Express, and nothing is
+            read from this machine unless it is ``"auto"``.
+        name: the name of the file, for error messages.
+
+    Raises:
+        RefusedError: libvirt refuses the guest.
+        InputError: the XML cannot be read.
+        UsageError: an unknown version or policy.
+    """
     rules = libvirt_version(libvirt)
     chosen = policy_of(policy, rules)
-    if not isinstance(guest, Guest):
-        from pcisim.formats.domain_xml import read
-
-        guest = read(guest, rules, name=name, host_pci=host_pci)
     try:
+        if not isinstance(guest, Guest):
+            from pcisim.formats.domain_xml import read
+            from pcisim.formats.host_pci import lookup
+
+            guest = read(guest, rules, host_pci=lookup(host_pci))
         placement = chosen.place(complete(guest, rules))
         validate(placement.guest)
     except PcisimError as error:
         if error.file is None:
-            error.file = guest.name or name
+            error.file = name
         raise
-    return Plan(placement, rules, guest)
+    return Plan(placement, rules, chosen, guest)
 
 
 def assign_xml(
@@ -96,9 +217,17 @@ def assign_xml(
     *,
     policy: str | Policy = "libvirt",
     libvirt: str = DEFAULT_VERSION,
-    host_pci: Any = None,
+    host_pci: HostPci = None,
 ) -> str | bytes:
-    """Return domain XML with every PCI address filled in."""
-    from pcisim.formats.domain_edits import edit
+    """Return domain XML with every PCI address filled in, of the same kind as it came.
 
-    return edit(assign(xml, policy, libvirt=libvirt, host_pci=host_pci).placement).apply()
+    Args:
+        xml: the domain; for `str` the declared encoding is ignored.
+        policy: as for `assign`.
+        libvirt: as for `assign`.
+        host_pci: as for `assign`.
+
+    Raises:
+        PcisimError: as for `assign`.
+    """
+    return assign(xml, policy, libvirt=libvirt, host_pci=host_pci).to_xml()

@@ -103,12 +103,15 @@ class Topology:
     Args:
         integrated_conventional: whether a conventional device that must sit on bus 0
             may sit on a PCI Express root bus (libvirt 11.3 allows it, 9.0 does not).
+        spoken_for: slots of bus 0, as bits, that advice should not offer: the machine or
+            a certain kind of device has a claim on them.
     """
 
-    def __init__(self, *, integrated_conventional: bool = True) -> None:
+    def __init__(self, *, integrated_conventional: bool = True, spoken_for: int = 0) -> None:
         self.buses: list[Bus] = []
         self.owners: dict[int, Holder] = {}
         self.integrated_conventional = integrated_conventional
+        self.spoken_for = spoken_for
         self._cursors: dict[int, int] = {}
 
     def add_bus(self, model: ControllerModel) -> Bus:
@@ -277,6 +280,13 @@ class Topology:
                 assert bus.full >> slot & 1 == (functions == _ALL_FUNCTIONS), f"slot {slot:#x}, full: {state}"
                 assert not bus.shared >> slot & 1 or functions, f"slot {slot:#x}, shared: {state}"
 
+    def holders(self) -> list[list[tuple[int, Holder]]]:
+        """Return, for each bus, the packed addresses that are held and by whom, in ascending order."""
+        rows: list[list[tuple[int, Holder]]] = [[] for _ in self.buses]
+        for packed in sorted(self.owners):
+            rows[packed >> 8].append((packed, self.owners[packed]))
+        return rows
+
     # refusals, in the words that libvirt's users search for
 
     def _no_bus(self, packed: int, owner: Holder) -> RefusedError:
@@ -330,7 +340,7 @@ class Topology:
         slot = packed >> 3 & MAX_SLOT
         bus = self.buses[packed >> 8]
         function = next((f for f in range(8) if not bus.functions(slot) >> f & 1), None)
-        free = bus.free
+        free = bus.free if bus.index else bus.free & ~self.spoken_for
         advice = "leave the address out"
         if free:
             advice += f", or take the first empty slot of bus {bus.index}: {(free & -free).bit_length() - 1:#04x}"

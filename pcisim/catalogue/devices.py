@@ -18,9 +18,7 @@ from pcisim.connector import EXPRESS as E
 from pcisim.connector import INTEGRATED, NO_CLASS
 
 NONE = 0
-VIRTIO = MappingProxyType(
-    {"virtio": E, "virtio-non-transitional": E, "virtio-transitional": C}
-)
+VIRTIO = MappingProxyType({"virtio": E, "virtio-non-transitional": E, "virtio-transitional": C})
 """The virtio family: only the transitional model is conventional."""
 
 WALK = (
@@ -95,9 +93,7 @@ PLUGS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     }
 )  # fmt: skip
 
-KNOWN_SINCE_11 = frozenset(
-    {("sound", "virtio"), ("filesystem", "mtp"), ("panic", "pvpanic"), ("watchdog", "itco")}
-)
+KNOWN_SINCE_11 = frozenset({("sound", "virtio"), ("filesystem", "mtp"), ("panic", "pvpanic"), ("watchdog", "itco")})
 """Words that libvirt 9.0 does not know."""
 
 ICH9_FUNCTIONS = MappingProxyType({"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci3": 2})
@@ -140,17 +136,17 @@ class DeviceModel:
     driver: str
     """QEMU's device."""
     xml: str
-    """The element as text; ``{n}`` counts the devices of the element, ``{disk}`` is the disk's target."""
+    """The element as text; ``{n}`` is the device's number, ``{mac}`` the same as the end of a MAC, ``{disk}`` its target."""
 
 
 def _rows() -> Mapping[str, DeviceModel]:
-    nic = "<interface type='user'><mac address='52:54:00:00:{n:04x}'/><model type='{model}'/></interface>"
+    nic = "<interface type='user'><mac address='52:54:00:00:{mac}'/><model type='{model}'/></interface>"
     video = "<video><model type='{model}'/></video>"
     sound = "<sound model='{model}'/>"
     controller = "<controller type='{type}' index='{n}' model='{model}'/>"
     hostdev = (
         "<hostdev mode='subsystem' type='pci' managed='yes'><source>"
-        "<address domain='0x0000' bus='0xf{n:04x}' slot='0x00' function='0x0'/></source></hostdev>"
+        "<address domain='0x0000' bus='0xf0' slot='0x{n:02x}' function='0x0'/></source></hostdev>"
     )
     table = (
         ("virtio-blk", "disk", "virtio", "virtio-blk-pci",
@@ -236,5 +232,40 @@ def _rows() -> Mapping[str, DeviceModel]:
 
 DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(_rows())
 """What `Guest.of` and ``--device`` take."""
-DRIVERS = MappingProxyType({(row.element, row.model): row.driver for row in reversed(DEVICE_MODELS.values())})
-"""QEMU's device for an element and model."""
+DRIVERS: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        **{(row.element, row.model): row.driver for row in reversed(list(DEVICE_MODELS.values()))},
+        ("disk", "virtio-transitional"): "virtio-blk-pci-transitional",
+        ("disk", "virtio-non-transitional"): "virtio-blk-pci-non-transitional",
+        ("interface", "virtio-transitional"): "virtio-net-pci-transitional",
+        ("interface", "virtio-non-transitional"): "virtio-net-pci-non-transitional",
+        ("controller/scsi", "virtio-transitional"): "virtio-scsi-pci-transitional",
+        ("controller/scsi", "virtio-non-transitional"): "virtio-scsi-pci-non-transitional",
+        ("controller/virtio-serial", "virtio"): "virtio-serial-pci",
+        ("controller/virtio-serial", "virtio-transitional"): "virtio-serial-pci-transitional",
+        ("controller/virtio-serial", "virtio-non-transitional"): "virtio-serial-pci-non-transitional",
+        ("controller/usb", "vt82c686b-uhci"): "vt82c686b-usb-uhci",
+        ("controller/usb", "ich9-ehci1"): "ich9-usb-ehci1",
+        ("controller/usb", "ich9-uhci1"): "ich9-usb-uhci1",
+        ("controller/usb", "ich9-uhci2"): "ich9-usb-uhci2",
+        ("controller/usb", "ich9-uhci3"): "ich9-usb-uhci3",
+        ("rng", "virtio-transitional"): "virtio-rng-pci-transitional",
+        ("rng", "virtio-non-transitional"): "virtio-rng-pci-non-transitional",
+        ("memballoon", "virtio-transitional"): "virtio-balloon-pci-transitional",
+        ("memballoon", "virtio-non-transitional"): "virtio-balloon-pci-non-transitional",
+        ("filesystem", "virtio-transitional"): "virtio-9p-pci-transitional",
+        ("filesystem", "virtio-non-transitional"): "virtio-9p-pci-non-transitional",
+        ("vsock", "virtio-transitional"): "vhost-vsock-pci-transitional",
+        ("vsock", "virtio-non-transitional"): "vhost-vsock-pci-non-transitional",
+        ("input", "virtio-transitional"): "virtio-input-host-pci-transitional",
+        ("input", "virtio-non-transitional"): "virtio-input-host-pci-non-transitional",
+        ("hostdev", "scsi_host:virtio-transitional"): "vhost-scsi-pci-transitional",
+        ("hostdev", "scsi_host:virtio-non-transitional"): "vhost-scsi-pci-non-transitional",
+        ("hostdev", "vfio-pci"): "vfio-pci",
+        ("shmem", "ivshmem"): "ivshmem-plain",
+    }
+)
+"""QEMU's device for an element and model; an interface of any other model is a device of that name."""
+
+SECONDARY_VIDEO = MappingProxyType({"VGA": "secondary-vga", "qxl-vga": "qxl", "virtio-vga": "virtio-gpu-pci"})
+"""What stands in for the VGA-compatible video device when it is not the primary one."""

@@ -53,6 +53,11 @@ class Machine:
         """Return whether the root bus is PCI Express."""
         return self.root == "pcie-root"
 
+    @property
+    def spoken_for(self) -> int:
+        """Return the slots of bus 0, as bits, on which somebody has a claim."""
+        return sum({1 << place.slot for place in (*self.places, *self.preferred)})
+
 
 I440FX = Machine(
     family="i440fx",

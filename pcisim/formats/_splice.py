@@ -14,6 +14,7 @@ import codecs
 import pyexpat
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -216,7 +217,7 @@ def parse(text: str | bytes, *, name: str | None = None) -> Document:
     """Read a document.
 
     A declared encoding is ignored for ``str``.  Prefixes are kept in the names and need not be
-    declared: libvirt reads such documents, so to refuse them here would help nobody.
+    declared: no address depends on that, and it is for libvirt to complain about.
 
     Args:
         text: the whole document; bytes in any encoding that expat reads.
@@ -327,18 +328,11 @@ def _build(document: Document) -> None:
 def _refuse_doctype(document: Document) -> None:
     """Refuse a DOCTYPE before expat sees it: it reads on to the end, entities and all, after a handler raised."""
     source = document.source
-    position = len(_BOM) if source.startswith(_BOM) else 0
-    while True:
-        while source[position : position + 1] in (b" ", b"\t", b"\r", b"\n"):
-            position += 1
-        for opening, closing in ((b"<?", b"?>"), (b"<!--", b"-->")):
-            if source.startswith(opening, position):
-                position = source.find(closing, position + len(opening)) + len(closing)
-                break
-        else:
-            break
-        if position < len(_BOM):  # not found: cut off, for expat to say
-            return
+    position = source.find(b"<")
+    while source.startswith((b"<?", b"<!--"), max(position, 0)):  # what may precede it, with only blanks between
+        opening, closing = (b"<?", b"?>") if source.startswith(b"<?", position) else (b"<!--", b"-->")
+        end = source.find(closing, position + len(opening))
+        position = source.find(b"<", end) if end >= 0 else len(source)
     if source.startswith(b"<!DOCTYPE", position):
         raise _error(document, position, "a DOCTYPE, which is refused: it can define entities", "xml-doctype")
 
@@ -480,6 +474,7 @@ def _value(value: str, quote: str) -> str:
     return value.translate(_VALUE[quote])
 
 
+@lru_cache(256)
 def _check_name(name: str) -> None:
     plain = name.replace("-", "_").replace(".", "_").replace(":", "_")
     if not (name.isascii() and plain.isidentifier()) or name[0] in "-.":
@@ -487,6 +482,8 @@ def _check_name(name: str) -> None:
 
 
 def _check_characters(text: str) -> None:
+    if text.isprintable():
+        return
     for char in text:
         if (char < " " and char not in "\t\n\r") or "\ud800" <= char <= "\udfff" or char in "\ufffe\uffff":
             raise InputError(f"XML cannot hold the character U+{ord(char):04X} of {text!r}", code="xml-character")
@@ -555,6 +552,7 @@ class Editor:
         self._source = document.source
         self._one_line = b"\n" not in document.source.strip(_SPACE)
         self._edits: dict[Element, _Edits] = {}
+        self._quotes: dict[int, str] = {}
 
     def append_child(self, parent: Element, fragment: Fragment) -> None:
         """Add a fragment as the last child; ``<a/>`` becomes ``<a>...</a>``."""
@@ -751,8 +749,12 @@ class Editor:
         return "\t" if "\t" in self._indent(element.start) else "  "
 
     def _quote(self, position: int) -> str:
-        near = self._source[max(0, position - 2000) : position + 2000]
-        return '"' if near.count(b'="') > near.count(b"='") else "'"
+        """Return the quotes in use about a position, counted by stretches of the source."""
+        at = position >> 11
+        if at not in self._quotes:
+            near = self._source[max(0, at - 1) << 11 : (at + 2) << 11]
+            self._quotes[at] = '"' if near.count(b'="') > near.count(b"='") else "'"
+        return self._quotes[at]
 
     def _own_style(self, element: Element) -> tuple[str, str | None]:
         """Return step and indentation for what takes an element's place; None when it does not begin a line."""

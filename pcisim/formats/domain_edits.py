@@ -6,6 +6,7 @@ have a PCI address, and the defaults on which addresses depend.  Every other byt
 
 from __future__ import annotations
 
+import itertools
 from types import MappingProxyType
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
@@ -14,7 +15,13 @@ from pcisim.guest import IGNORED, Controller, Device
 from pcisim.placement import Placement
 
 WITHOUT_ADDRESS = frozenset(
-    {("controller/usb", "none"), ("controller/scsi", "ibmvscsi"), ("memballoon", "none"), ("video", "none"), ("hub", "")}
+    {
+        ("controller/usb", "none"),
+        ("controller/scsi", "ibmvscsi"),
+        ("memballoon", "none"),
+        ("video", "none"),
+        ("hub", ""),
+    }
 )
 """Devices whose PCI address libvirt takes, and drops from what it stores."""
 
@@ -199,7 +206,7 @@ def _address_fragment(device: Device, placement: Placement) -> tuple[Fragment, .
 def _move_primary_video(editor: Editor, placement: Placement) -> None:
     """Put the primary video device first, where libvirt writes it."""
     videos = [d for d in placement.guest.devices.get("video", ()) if d.origin is not None]
-    for first, video in zip(videos, videos[1:]):
+    for first, video in itertools.pairwise(videos):
         if first.origin.start > video.origin.start:
             anchor = min((d.origin for d in videos), key=lambda element: int(element.start))
             editor.move_before(first.origin, anchor)

@@ -13,14 +13,13 @@ from pcisim.catalogue.controllers import MODEL_NAMES, PCI_CONTROLLERS
 from pcisim.catalogue.devices import (
     ADDRESS_TYPES,
     DISK_PREFIX_BUSES,
-    ICH9_START_PORTS,
     KNOWN_SINCE_11,
     PLUGS,
     WALK,
 )
 from pcisim.catalogue.versions import Libvirt
 from pcisim.connector import CONVENTIONAL, EXPRESS
-from pcisim.errors import InputError, PcisimError, RefusedError
+from pcisim.errors import InputError, RefusedError
 from pcisim.formats._splice import Document, Element, parse
 from pcisim.guest import IGNORED, Controller, Device, Guest
 
@@ -38,7 +37,6 @@ def read(
     text: str | bytes,
     rules: Libvirt,
     *,
-    name: str | None = None,
     host_pci: HostPci | None = None,
 ) -> Guest:
     """Read domain XML.
@@ -46,21 +44,13 @@ def read(
     Args:
         text: the document.
         rules: the version of libvirt, which knows more or fewer words.
-        name: the name of the file, for messages.
         host_pci: says which host devices are conventional; all others are PCI Express.
 
     Raises:
         InputError: it is not well-formed XML, or an attribute is out of syntax or range.
         RefusedError: it is no domain, or libvirt refuses what it says.
     """
-    document = parse(text, name=name)
-    reader = _Reader(document, rules, host_pci)
-    try:
-        return reader.guest()
-    except PcisimError as error:
-        if error.file is None:
-            error.file = name
-        raise
+    return _Reader(parse(text), rules, host_pci).guest()
 
 
 class _Reader:
@@ -146,7 +136,9 @@ class _Reader:
 
     # errors
 
-    def bad(self, element: Element, attribute: str, value: str, expected: str = "", code: str = "bad-attribute") -> InputError:
+    def bad(
+        self, element: Element, attribute: str, value: str, expected: str = "", code: str = "bad-attribute"
+    ) -> InputError:
         text = f"Invalid value for attribute '{attribute}' in element '{element.tag}': '{_short(value)}'."
         return InputError(text + (f" Expected {expected}" if expected else ""), code=code, line=element.line)
 
@@ -166,9 +158,7 @@ class _Reader:
         remedy: str = "",
         parties: tuple[str, ...] = (),
     ) -> RefusedError:
-        return RefusedError(
-            headline, code=code, details=details, remedy=remedy, line=element.line, parties=parties
-        )
+        return RefusedError(headline, code=code, details=details, remedy=remedy, line=element.line, parties=parties)
 
     # attributes
 
@@ -229,7 +219,11 @@ class _Reader:
         if not (domain or bus or slot):
             return
         if bus > MAX_BUS or slot > MAX_SLOT or function > MAX_FUNCTION:
-            for name, value, limit in (("bus", bus, MAX_BUS), ("slot", slot, MAX_SLOT), ("function", function, MAX_FUNCTION)):
+            for name, value, limit in (
+                ("bus", bus, MAX_BUS),
+                ("slot", slot, MAX_SLOT),
+                ("function", function, MAX_FUNCTION),
+            ):
                 if value > limit:
                     raise InputError(
                         out_of_range(name, value, limit),
@@ -268,9 +262,8 @@ class _Reader:
             plugs = PLUGS.get(f"controller/{kind}")
             if plugs is None:
                 raise self.bad(element, "type", kind, code="unknown-word")
-            if model and not (kind == "scsi" and model == "auto"):
-                if model not in plugs:
-                    raise self._unknown_model(element, model, plugs)
+            if model and not (kind == "scsi" and model == "auto") and model not in plugs:
+                raise self._unknown_model(element, model, plugs)
             controller.model = model
             controller.plug = plugs.get(model, 0)
             if kind == "usb":
@@ -507,6 +500,7 @@ class _Reader:
         if bus not in ("ps2", "usb", "virtio", "xen", "parallels", "none"):
             raise self.refuse(element, f"unknown input bus type '{_short(bus)}'", "unknown-word")
         device.bus = bus
+        device.kind = kind
         if bus == "virtio":
             model = element.attrib.get("model") or "virtio"
             if model not in PLUGS["input"]:

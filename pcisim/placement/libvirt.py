@@ -16,7 +16,7 @@ from typing import NoReturn
 import attrs
 
 from pcisim import connector as c
-from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed, pack
+from pcisim.address import MAX_FUNCTION, format_packed, pack
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.catalogue.devices import ICH9_FUNCTIONS, PLACED, WALK, plug_on
 from pcisim.catalogue.machines import (
@@ -35,7 +35,7 @@ from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.placement import Placement, Step
 from pcisim.placement.settle import multifunction, settle_controllers
-from pcisim.topology import Bus, Owner, Topology
+from pcisim.topology import Owner, Topology
 
 _ROOT_PORT = PCI_CONTROLLERS["pcie-root-port"]
 _TO_PCI = PCI_CONTROLLERS["pcie-to-pci-bridge"]
@@ -141,7 +141,9 @@ class _Pass:
         self.express = self.machine.express
         self.present = present
         self.trial = trial
-        self.topology = Topology(integrated_conventional=rules.integrated_conventional_on_express)
+        self.topology = Topology(
+            integrated_conventional=rules.integrated_conventional_on_express, spoken_for=self.machine.spoken_for
+        )
         self.addresses: dict[Device, int] = {}
         self.log: dict[Device, list[Step]] = {}
         self.logging = log
@@ -179,7 +181,7 @@ class _Pass:
         if buses and not buses[0].model.accepts & c.CONVENTIONAL:
             raise refuse(
                 device,
-                f"Bus 0 must be PCI for integrated PIIX3 USB or IDE controllers",
+                "Bus 0 must be PCI for integrated PIIX3 USB or IDE controllers",
                 "wrong-root",
                 "leave the address out, or use a machine of type pc",
             )
@@ -199,9 +201,7 @@ class _Pass:
             if controller.type == "ide":
                 self._fixed(controller, IDE_0, "Primary IDE controller must have PCI address 0:0:1.1")
             elif controller.type == "usb" and controller.model == "piix3-uhci":
-                self._fixed(
-                    controller, USB_0, "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2"
-                )
+                self._fixed(controller, USB_0, "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2")
         self._reserve_chipset()
         self._primary_video()
 
@@ -390,7 +390,11 @@ class _Pass:
     def assign(self) -> None:
         """Give a place to every device that wants one, in libvirt's order (rule 6.4)."""
         for controller in self.controllers:
-            if controller.type == "pci" and self.wants(controller) and controller.model not in ("pci-root", "pcie-root"):
+            if (
+                controller.type == "pci"
+                and self.wants(controller)
+                and controller.model not in ("pci-root", "pcie-root")
+            ):
                 self.find(self.plug(controller), controller)
         devices = self.guest.devices
         interfaces = devices.get("interface", ())
@@ -441,9 +445,7 @@ class _Pass:
     def _assign_ich9(self, controller: Controller) -> None:
         function = ICH9_FUNCTIONS[controller.model]
         known = self.present if self.trial else self.addresses
-        first = next(
-            (o for o in self.controllers if o.ich9 and o.index == controller.index and o in known), None
-        )
+        first = next((o for o in self.controllers if o.ich9 and o.index == controller.index and o in known), None)
         if first is None:
             self.find(self.plug(controller), controller, function)
         else:

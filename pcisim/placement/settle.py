@@ -89,8 +89,8 @@ def _next_bus_nr(controller: Controller, controllers: list[Controller]) -> int:
     if lowest <= 2:
         raise refuse(
             controller,
-            f"No free busNr lower than current lowest busNr {lowest} is available to auto-assign to bus {controller.index}."
-            " Must be manually assigned",
+            f"No free busNr lower than current lowest busNr {lowest} is available to auto-assign"
+            f" to bus {controller.index}. Must be manually assigned",
             "no-bus-number",
             "write <target busNr='...'/> on each expander, leaving room above each for the buses below it",
         )

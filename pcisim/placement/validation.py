@@ -60,7 +60,10 @@ def _check_pci_controller(controller: Controller) -> None:
             "index-range",
             "number the controllers from 1 without large gaps: libvirt fills each gap with a controller",
         )
-    shown = f"for PCI controller with index '{index}', model '{controller.model}' and modelName '{controller.model_name or 'none'}'"
+    shown = (
+        f"for PCI controller with index '{index}', model '{controller.model}'"
+        f" and modelName '{controller.model_name or 'none'}'"
+    )
     if controller.model_name and controller.model_name not in row.model_names:
         raise refuse(
             controller,
@@ -157,9 +160,7 @@ def _hostdev(device: Device, _guest: Guest) -> None:
     if device.bus == "pci" and kind not in (None, "pci", "unassigned"):
         raise _wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
     if device.model == "vfio-pci" and kind not in (None, "pci", "unassigned"):
-        raise _wrong_type(
-            device, f"Unsupported address type '{kind}' with mediated device model 'vfio-pci'", "pci"
-        )
+        raise _wrong_type(device, f"Unsupported address type '{kind}' with mediated device model 'vfio-pci'", "pci")
     if device.bus == "usb" and kind not in (None, "usb"):
         raise _wrong_type(device, "USB host device must use 'usb' address type", "usb")
     if device.bus == "scsi" and kind not in (None, "drive"):

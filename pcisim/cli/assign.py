@@ -1,0 +1,153 @@
+"""``pcisim assign``: fill in the addresses."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from pcisim.cli import common
+from pcisim.errors import UsageError
+from pcisim.plan import Plan
+
+_EPILOG = """examples:
+  pcisim assign guest.xml                      print the addressed XML
+  pcisim assign --in-place --print-diff guest.xml
+  pcisim assign --machine q35 --device virtio-blk,count=20 --device virtio-net,count=3
+  pcisim assign guest.xml --format addresses   one <address> element for each device
+  pcisim assign guest.xml --explain disk:vda   why that address
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "assign",
+        help="fill in the PCI addresses of a guest",
+        description="Give every PCI device of a guest the address that libvirt would give it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    common.add_guest_options(parser)
+    parser.add_argument(
+        "--format",
+        choices=("xml", "addresses", "json", "qemu"),
+        default="xml",
+        help="xml (default); addresses: label and <address> element, a line each; json; qemu: -device arguments",
+    )
+    parser.add_argument("--runnable", action="store_true", help="with --format qemu: null back-ends, so that it starts")
+    parser.add_argument("--explain", metavar="LABEL", help="say why a device gets its address, instead")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--in-place", action="store_true", help="write the file anew, as a whole or not at all")
+    where.add_argument("-o", "--output", metavar="FILE", help="write there instead of on standard output")
+    parser.add_argument("--print-diff", action="store_true", help="print what changes in the XML, instead")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    if "?" in arguments.device:
+        return _list_devices()
+    _check_options(arguments)
+    plan = common.plan_of(arguments)
+    if arguments.explain is not None:
+        common.write_stdout(f"{plan.explain(arguments.explain)}\n")
+        return 0
+    text = _text(plan, arguments)
+    data = text.encode() if isinstance(text, str) else text
+    if arguments.print_diff:
+        common.write_stdout(_diff(arguments.file, plan.source.document, data))
+    if arguments.in_place:
+        common.write_atomically(arguments.file, data)
+    elif arguments.output is not None:
+        common.write_atomically(arguments.output, data)
+    elif not arguments.print_diff:
+        common.write_stdout(data)
+    _report(plan, replacements=arguments.format == "xml")
+    return 0
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    if arguments.runnable and arguments.format != "qemu":
+        raise UsageError("--runnable goes with --format qemu", code="usage")
+    if (arguments.in_place or arguments.print_diff) and arguments.format != "xml":
+        raise UsageError("--in-place and --print-diff go with --format xml", code="usage")
+    if arguments.in_place and arguments.file in (None, common.STDIN):
+        raise UsageError("--in-place needs a file", code="usage")
+    if arguments.print_diff and arguments.file is None:
+        raise UsageError("--print-diff needs a file", code="usage")
+
+
+def _list_devices() -> int:
+    from pcisim.catalogue.devices import DEVICE_MODELS
+
+    lines = [
+        f"{row.name:24} <{row.element.partition('/')[0]}> {row.model or row.driver}" for row in DEVICE_MODELS.values()
+    ]
+    common.write_stdout("\n".join(lines) + "\n")
+    return 0
+
+
+def _text(plan: Plan, arguments: argparse.Namespace) -> str | bytes:
+    if arguments.format == "xml":
+        return plan.to_xml()
+    if arguments.format == "json":
+        return json.dumps(plan.to_json(), indent=2) + "\n"
+    if arguments.format == "qemu":
+        return qemu_line(plan.to_qemu_args(runnable=arguments.runnable))
+    return address_lines(plan)
+
+
+def address_lines(plan: Plan) -> str:
+    """Return a line for each device: its label and its ready-to-paste ``<address>`` element."""
+    from pcisim.formats.domain_edits import address_attributes
+
+    placement = plan.placement
+    rows = [
+        (d.label, address_attributes(placement.addresses[d], placement.multifunction.get(d)))
+        for d in plan.guest.all_devices()
+        if d in placement.addresses
+    ]
+    width = max((len(label) for label, _ in rows), default=0)
+    return "".join(
+        f"{label:{width}} <address {' '.join(f'{name}={value!r}' for name, value in attributes.items())}/>\n"
+        for label, attributes in rows
+    )
+
+
+def qemu_line(arguments: list[str]) -> str:
+    """Return arguments as lines for a shell, an option and its value on each."""
+    import shlex
+
+    lines: list[str] = []
+    for word in arguments:
+        if word.startswith("-") or not lines:
+            lines.append(shlex.quote(word))
+        else:
+            lines[-1] += " " + shlex.quote(word)
+    return " \\\n".join(lines) + "\n"
+
+
+def _diff(name: str, before: Any, written: bytes) -> str:
+    from difflib import unified_diff
+
+    from pcisim.formats._splice import parse
+
+    after = parse(written)
+    old, new = (d.decode(d.source).splitlines(keepends=True) for d in (before, after))
+    return "".join(unified_diff(old, new, name, f"{name} (addressed)"))
+
+
+def _report(plan: Plan, *, replacements: bool) -> None:
+    """Say on stderr what was done."""
+    placement = plan.placement
+    given = sum(1 for d in placement.addresses if d.address is not None)
+    print(
+        f"{len(placement.addresses) - given} added, {given} already addressed, {plan.policy.describe()}",
+        file=sys.stderr,
+    )
+    if replacements and plan.source.document is not None:
+        for change in plan.changes():
+            print(f"  line {change.line}: {change}", file=sys.stderr)

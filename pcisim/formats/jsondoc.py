@@ -1,0 +1,82 @@
+"""Plans as plain data, versioned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pcisim.address import format_packed
+from pcisim.guest import Controller, Device
+from pcisim.placement import Placement
+
+PLAN_SCHEMA = "pcisim.plan/1"
+
+
+def plan_document(placement: Placement, libvirt: str, policy: str) -> dict[str, Any]:
+    """Return a plan as plain data.
+
+    Args:
+        placement: the placed guest.
+        libvirt: the version of libvirt whose rules were used.
+        policy: what the policy says of itself.
+
+    Keys: ``schema``, ``libvirt``, ``policy``, ``machine``,
+    ``arch``, ``devices`` (one row for each PCI address), ``controllers`` (one for each PCI bus),
+    ``buses`` (who holds what), ``added`` (labels), ``rewritten``.
+    """
+    guest, topology = placement.guest, placement.topology
+    added = {d.label for d in guest.all_devices() if d.origin is None and guest.document is not None}
+    added |= {d.label for d in placement.added}
+    return {
+        "schema": PLAN_SCHEMA,
+        "libvirt": libvirt,
+        "policy": policy,
+        "machine": guest.machine_type or "pc",
+        "arch": guest.arch,
+        "devices": [
+            _device(d, placement.addresses[d], placement.multifunction.get(d))
+            for d in guest.all_devices()
+            if d in placement.addresses
+        ],
+        "controllers": [
+            {
+                "label": d.label,
+                "index": d.index,
+                "model": d.model,
+                "model_name": d.model_name or None,
+                "target": dict(d.target),
+                "address": format_packed(placement.addresses[d]) if d in placement.addresses else None,
+            }
+            for d in guest.controllers
+            if d.type == "pci"
+        ],
+        "buses": [
+            {
+                "index": bus.index,
+                "model": bus.model.name,
+                "usable_slots": list(bus.model.slots),
+                "held": [
+                    {"address": format_packed(packed), "owner": owner.label, "kind": owner.owner_kind}
+                    for packed, owner in held
+                ],
+            }
+            for bus, held in zip(topology.buses, topology.holders())
+        ],
+        "added": sorted(added & {d.label for d in placement.addresses}),
+        "rewritten": {d.label: format_packed(old) for d, old in placement.rewritten.items()},
+    }
+
+
+def _device(device: Device, packed: int, multifunction: str | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "label": device.label,
+        "element": device.element,
+        "type": device.type if isinstance(device, Controller) else device.bus or None,
+        "model": device.model or None,
+        "address": format_packed(packed),
+        "bus": packed >> 8 & 0xFF,
+        "slot": packed >> 3 & 0x1F,
+        "function": packed & 7,
+        "multifunction": multifunction,
+        "line": device.line,
+    }
+    return row

@@ -1,0 +1,90 @@
+"""The topology as a tree, for people."""
+
+from __future__ import annotations
+
+from pcisim.address import MAX_FUNCTION, MAX_SLOT
+from pcisim.capacity import room
+from pcisim.guest import Controller, Device
+from pcisim.placement import Placement
+from pcisim.topology import Holder, Owner
+
+_BRANCH, _LAST, _PIPE, _BLANK = "├─ ", "└─ ", "│  ", "   "
+
+
+def tree(placement: Placement) -> list[str]:
+    """Return the lines of a tree: every bus, every slot's owner, the empty ports, what is free.
+
+    Args:
+        placement: a placed guest.
+    """
+    guest, topology = placement.guest, placement.topology
+    lines = [f"{guest.machine_type or 'pc'} ({guest.arch})"]
+    if not topology.buses:
+        lines.append("no PCI bus")
+        return lines
+    drawing = _Tree(placement)
+    for bus in topology.buses:
+        if bus.index not in drawing.drawn:
+            orphan = " (hangs on no bus that leads to the root)" if bus.index else ""
+            lines += [f"bus {bus.index:#04x} {bus.model.name}{orphan}", *drawing.children(bus.index)]
+    return [*lines, str(room(topology))]
+
+
+class _Tree:
+    """One drawing.
+
+    Args:
+        placement: the placed guest.
+    """
+
+    def __init__(self, placement: Placement) -> None:
+        self.buses = placement.topology.buses
+        self.holders = placement.topology.holders()
+        for place in placement.guest.machine.places:
+            if not place.slot and self.holders:
+                self.holders[0].insert(0, (0, Owner(place.owner, place.kind)))
+        self.below = {
+            packed: device.index
+            for device, packed in placement.addresses.items()
+            if isinstance(device, Controller) and device.type == "pci" and device.index
+        }
+        self.drawn: set[int] = set()
+
+    def children(self, index: int) -> list[str]:
+        """Return the lines below a bus; a stack instead of recursion, since bridges nest deep."""
+        lines: list[str] = []
+        self.drawn.add(index)
+        stack = [("", self.holders[index], 0)]
+        while stack:
+            indent, rows, place = stack.pop()
+            if place == len(rows):
+                continue
+            stack.append((indent, rows, place + 1))
+            packed, owner = rows[place]
+            last = place + 1 == len(rows)
+            text = (
+                f"{indent}{_LAST if last else _BRANCH}{packed >> 3 & MAX_SLOT:02x}.{packed & MAX_FUNCTION}"
+                f" {_holder(owner)}"
+            )
+            child = self.below.get(packed)
+            if child is None or child >= len(self.buses):
+                lines.append(text)
+            elif child in self.drawn:
+                lines.append(f"{text} -> bus {child:#04x} (a circle)")
+            else:
+                self.drawn.add(child)
+                bus = self.buses[child]
+                state = "" if bus.used else " [free]" if bus.model.hotplug and _hot(owner) else " [free, no hotplug]"
+                lines.append(f"{text} -> bus {child:#04x}{state}")
+                stack.append((indent + (_BLANK if last else _PIPE), self.holders[child], 0))
+        return lines
+
+
+def _hot(owner: Holder) -> bool:
+    return not (isinstance(owner, Controller) and owner.target.get("hotplug") == "off")
+
+
+def _holder(owner: Holder) -> str:
+    if not isinstance(owner, Device):
+        return f"{owner.label} ({owner.owner_kind})"
+    return f"{owner.label} {owner.model}".rstrip()
