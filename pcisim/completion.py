@@ -9,6 +9,7 @@ Source: section 5 of the rules, asked of libvirt 9.0.0 and 11.3.0.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 
 import attrs
 
@@ -21,6 +22,7 @@ from pcisim.catalogue.devices import (
     DISKS_A_CONTROLLER,
     ICH9_START_PORTS,
     PLUGS,
+    SCSI_HOSTDEV_UNITS,
 )
 from pcisim.catalogue.machines import ARCHITECTURES, Machine
 from pcisim.catalogue.versions import Libvirt
@@ -46,7 +48,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     controllers = ControllerList(rules)
     for controller in guest.controllers:
         controllers.insert(attrs.evolve(controller))
-    hostdevs = guest.devices.get("hostdev", [])
+    hostdevs = [hostdev for hostdev in guest.devices.get("hostdev", ()) if hostdev.bus == "scsi"]
     _check_pci_controllers(controllers.items, guest)
     _check_usb(controllers.items)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
@@ -56,6 +58,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     if not devices.get("memballoon"):
         devices["memballoon"] = [_implied("memballoon", "virtio")]
     _device_defaults(devices, controllers, rules)
+    hostdevs = _scsi_hostdev_units(hostdevs, devices.get("disk", []), controllers)
     _check_duplicates(controllers.items, devices)
     _controllers_of_disks(controllers, devices.get("disk", []))
     channels, consoles = _virtio_ports(devices, "channel"), _virtio_ports(devices, "console")
@@ -404,8 +407,6 @@ def _controllers_of_scsi_hostdevs(
     highest = -1
     model = ""
     for hostdev in hostdevs:
-        if hostdev.bus != "scsi":
-            continue
         index = hostdev.controller or 0
         if index <= highest:
             continue
@@ -418,6 +419,33 @@ def _controllers_of_scsi_hostdevs(
                 controllers.ensure("scsi", number, model)
     for number in range(highest + 1):
         controllers.ensure("scsi", number, model)
+
+
+def _scsi_hostdev_units(hostdevs: list[Device], disks: list[Device], controllers: ControllerList) -> list[Device]:
+    """Give SCSI host devices without an address the first free unit of a controller."""
+    if not hostdevs:
+        return hostdevs
+    each = DISKS_A_CONTROLLER["scsi"]
+    used = {(h.controller, *h.drive) for h in hostdevs if h.controller is not None}
+    for disk in disks:
+        if disk.bus == "scsi":
+            if disk.controller is not None:
+                used.add((disk.controller, *disk.drive))
+            elif disk.unit is not None:
+                used.add((disk.unit // each, 0, 0, disk.unit % each))
+    placed: list[Device] = []
+    for hostdev in hostdevs:
+        if hostdev.controller is None:
+            for index in count():
+                found = controllers.find("scsi", index)
+                units = SCSI_HOSTDEV_UNITS.get(found.model, each) if found is not None else each
+                unit = next((unit for unit in range(units) if (index, 0, 0, unit) not in used), None)
+                if unit is not None:
+                    break
+            used.add((index, 0, 0, unit or 0))
+            hostdev = attrs.evolve(hostdev, controller=index, drive=(0, 0, unit or 0))
+        placed.append(hostdev)
+    return placed
 
 
 def _virtio_ports(devices: dict[str, list[Device]], element: str) -> list[Device]:

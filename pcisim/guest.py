@@ -44,9 +44,11 @@ class Device:
     bus: str = ""
     """The bus of a disk or an input device; the type of an interface or a hostdev."""
     unit: int | None = None
-    """Where it hangs on a controller: a disk's number, a channel's or console's port."""
+    """A disk's number among its kind, or a channel's or console's port."""
     controller: int | None = None
     """The index of the disk, channel or console controller that its address names."""
+    drive: tuple[int, int, int] = (0, 0, 0)
+    """Bus, target and unit on that controller, for disks and SCSI host devices."""
     kind: str = ""
     """What kind of input device it is: ``mouse``, ``keyboard``, ``tablet``, ``passthrough``."""
     row: str = ""

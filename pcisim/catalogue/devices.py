@@ -107,6 +107,8 @@ DISK_PREFIX_BUSES = (
 """The bus of a disk that names none, by the prefix of its target."""
 DISKS_A_CONTROLLER = MappingProxyType({"scsi": 7, "fdc": 2, "ide": 4, "sata": 6})
 """How many disks share a controller, in the order in which controllers are added."""
+SCSI_HOSTDEV_UNITS = MappingProxyType({"lsisas1068": 2})
+"""How many units of a SCSI controller host devices without an address use; all other models 7."""
 
 DEFAULT_INTERFACE = "rtl8139"
 DEFAULT_VIDEO = "cirrus"
@@ -136,7 +138,7 @@ class DeviceModel:
     driver: str
     """QEMU's device."""
     xml: str
-    """The element as text; ``{n}`` is the device's number, ``{mac}`` the same as the end of a MAC, ``{disk}`` its target."""
+    """The element as text; ``{n}`` is the device's number, ``{mac}`` the end of a MAC, ``{disk}`` a disk's target."""
 
 
 def _rows() -> Mapping[str, DeviceModel]:
@@ -194,7 +196,8 @@ def _rows() -> Mapping[str, DeviceModel]:
         ("virtio-sound", "sound", "virtio", "virtio-sound-pci", sound),
         ("i6300esb", "watchdog", "i6300esb", "i6300esb", "<watchdog model='i6300esb' action='reset'/>"),
         ("virtio-9p", "filesystem", "virtio", "virtio-9p-pci",
-         "<filesystem type='mount' accessmode='mapped'><source dir='/shares/{n}'/><target dir='share{n}'/></filesystem>"),
+         "<filesystem type='mount' accessmode='mapped'><source dir='/shares/{n}'/><target dir='share{n}'/>"
+         "</filesystem>"),
         ("vhost-user-fs", "filesystem", "virtiofs", "vhost-user-fs-pci",
          "<filesystem type='mount'><driver type='virtiofs'/><source dir='/shares/{n}'/><target dir='share{n}'/>"
          "</filesystem>"),

@@ -329,7 +329,7 @@ def _refuse_doctype(document: Document) -> None:
     """Refuse a DOCTYPE before expat sees it: it reads on to the end, entities and all, after a handler raised."""
     source = document.source
     position = source.find(b"<")
-    while source.startswith((b"<?", b"<!--"), max(position, 0)):  # what may precede it, with only blanks between
+    while source.startswith((b"<?", b"<!--"), position):  # what may precede it, with only blanks between
         opening, closing = (b"<?", b"?>") if source.startswith(b"<?", position) else (b"<!--", b"-->")
         end = source.find(closing, position + len(opening))
         position = source.find(b"<", end) if end >= 0 else len(source)
@@ -529,6 +529,9 @@ class _Edits:
         self.after: list[Fragment] = []
         self.fate: str | Fragment | Element | None = None  # "removed", replaced by, or moved before
 
+    def __bool__(self) -> bool:  # a refused call may leave an empty one behind
+        return bool(self.attributes or self.appended or self.before or self.after or self.fate)
+
 
 class _Splice(NamedTuple):
     """A replacement of source[start:end]; `rank` orders what is put in at one and the same place."""
@@ -681,7 +684,7 @@ class Editor:
             raise ValueError(f"{element!r} was edited or moved, so it cannot be removed or replaced")
         while rest:
             inner = rest.pop()
-            if inner in self._edits:
+            if self._edits.get(inner):
                 raise ValueError(f"{inner!r} was edited, so what it is in cannot be removed or replaced")
             rest += inner.children
         self._edits.setdefault(element, _Edits()).fate = fate

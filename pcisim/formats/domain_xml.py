@@ -377,9 +377,14 @@ class _Reader:
             device.model = model
             device.plug = PLUGS["disk"][model]
         if device.address_type == "drive":
-            address = element.find("address")
-            assert address is not None
-            device.controller = self.number(address, "controller", address.attrib.get("controller", "0"))
+            self._drive(element, device)
+
+    def _drive(self, element: Element, device: Device) -> None:
+        address = element.find("address")
+        assert address is not None
+        place = [self.number(address, n, address.get(n, "0") or "0") for n in ("controller", "bus", "target", "unit")]
+        device.controller = place[0]
+        device.drive = (place[1], place[2], place[3])
 
     def _interface(self, element: Element, device: Device) -> None:
         device.bus = element.attrib.get("type", "")
@@ -427,9 +432,7 @@ class _Reader:
         elif kind not in PLUGS["hostdev"]:
             raise self.bad(element, "type", kind, code="unknown-word")
         elif kind == "scsi" and device.address_type == "drive":
-            address = element.find("address")
-            assert address is not None
-            device.controller = self.number(address, "controller", address.attrib.get("controller", "0"))
+            self._drive(element, device)
 
     def _host_plug(self, element: Element) -> int:
         """Return the plug of a host device: PCI Express unless somebody knows better (rule 3.3)."""

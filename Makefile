@@ -1,0 +1,71 @@
+# make run   sets up and shows the main job on an example guest
+# make test  sets up and runs the tests
+# more: make check, score, oracle, bench, wheel, clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+ORACLE_DIR ?= /var/tmp/pcisim-oracle
+
+.PHONY: run test check score oracle bench wheel clean
+
+run: $(VENV)/.installed
+	@echo '$$ pcisim tree examples/desktop.xml'
+	@$(BIN)/pcisim tree examples/desktop.xml
+	@echo
+	@echo '$$ pcisim assign examples/desktop.xml'
+	@$(BIN)/pcisim assign examples/desktop.xml
+	@echo
+	@echo '$$ pcisim assign examples/conflict.xml'
+	@$(BIN)/pcisim assign examples/conflict.xml; test $$? = 1
+
+test: $(VENV)/.developer
+	$(BIN)/pytest -m 'not oracle' $(PYTEST_OPTIONS)
+
+check: $(VENV)/.developer
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# PCISIM_CORPUS=DIR: recorded answers of libvirt, with the scoring tool in DIR/../oracle
+score: $(VENV)/.installed
+	@test -n '$(PCISIM_CORPUS)' || { echo 'make score: set PCISIM_CORPUS to a folder of recorded answers'; exit 2; }
+	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --arch x86_64 --arch i686 --min 100 \
+		'$(PCISIM_CORPUS)/random/libvirt-11.3.0-qemu-10.0.jsonl.gz'
+	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --arch x86_64 --arch i686 --min 100 --libvirt 9.0 \
+		'$(PCISIM_CORPUS)/random/libvirt-9.0.0-qemu-7.2.jsonl.gz'
+	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --arch x86_64 --arch i686 --min 99.5 \
+		'$(PCISIM_CORPUS)/libvirt-suite/libvirt-11.3.0-open.jsonl'
+
+# a live libvirt 9.0 and 11.3 (Debian, as root), then the tests that ask them
+oracle: $(VENV)/.developer
+	eval "$$(bash tests/oracle/setup.sh $(ORACLE_DIR))" && $(BIN)/pytest -m oracle $(PYTEST_OPTIONS)
+
+bench: $(VENV)/.developer
+	$(BIN)/python benchmarks/ratios.py
+
+# the built wheel, installed into an empty environment, on an example that it carries
+wheel: $(VENV)/.developer
+	rm -rf build/wheel && mkdir -p build/wheel
+	$(BIN)/python -m build --wheel --outdir build/wheel .
+	$(BIN)/python -m venv build/wheel/venv
+	build/wheel/venv/bin/pip install -q --disable-pip-version-check build/wheel/*.whl
+	cd build/wheel && venv/bin/pcisim example desktop | venv/bin/pcisim tree -
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) || { \
+		rm -rf $(VENV); \
+		$(PYTHON) -m pip install -q --target build/virtualenv virtualenv && \
+		PYTHONPATH=build/virtualenv $(PYTHON) -m virtualenv -q $(VENV); }
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.developer: $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
