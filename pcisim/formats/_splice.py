@@ -448,16 +448,18 @@ class Fragment:
         self.text = text
         for word in (tag, *self.attributes):
             _check_name(word)
-        for word in (*self.attributes.values(), text or ""):
-            _check_characters(word)
+        words = "".join(self.attributes.values()) + (text or "")
+        if not words.isprintable():
+            _check_characters(words)
 
     def __repr__(self) -> str:
         return f"Fragment({self.tag!r}, {self.attributes!r}, {self.children!r}, {self.text!r})"
 
     def render(self, quote: str, newline: str, step: str, indent: str | None) -> str:
         """Return the text of the fragment; an indentation of ``None`` keeps it on one line."""
-        attributes = "".join(f" {name}={quote}{_value(value, quote)}{quote}" for name, value in self.attributes.items())
-        head = f"<{self.tag}{attributes}"
+        head = f"<{self.tag}"
+        for name, value in self.attributes.items():
+            head += f" {name}={quote}{value if value.isalnum() else _value(value, quote)}{quote}"
         if not self.text and not self.children:
             return f"{head}/>"
         inner = (self.text or "").translate(_TEXT).replace("\n", newline)
@@ -693,14 +695,18 @@ class Editor:
 
     def _line_head(self, position: int) -> int:
         """Return where the line before ends, when only blanks precede on this line; else -1."""
-        source, at = self._source, position
-        while at > 0 and source[at - 1] in _BLANKS:
-            at -= 1
-        if at <= len(_BOM) and source[:at] in (b"", _BOM):
-            return at
-        if source[at - 1 : at] != b"\n":
+        source = self._source
+        if position and source[position - 1] not in _SPACE and not source.startswith(_BOM, position - 3):
             return -1
-        return at - 2 if source.startswith(b"\r\n", at - 2) else at - 1
+        begin = source.rfind(b"\n", 0, position) + 1
+        blanks = source[begin:position]
+        if not begin:
+            blanks = blanks.removeprefix(_BOM)
+        if blanks.strip(_BLANKS):
+            return -1
+        if not begin:
+            return position - len(blanks)
+        return begin - 2 if source.startswith(b"\r\n", begin - 2) else begin - 1
 
     def _line_end(self, position: int) -> int:
         """Return where this line ends, when only blanks and comments follow on it; else the position."""
@@ -725,10 +731,9 @@ class Editor:
 
     def _indent(self, position: int) -> str:
         """Return the blanks that the line of a position begins with."""
-        at = begin = self._source.rfind(b"\n", 0, position) + 1
-        while self._source[at] in _BLANKS:
-            at += 1
-        return self._source[begin:at].decode()
+        begin = self._source.rfind(b"\n", 0, position) + 1
+        line = self._source[begin:position]
+        return line[: len(line) - len(line.lstrip(_BLANKS))].decode()
 
     def _newline(self, position: int) -> str:
         """Return the line ending in use at a position: of the line before, or else of this line."""
@@ -768,10 +773,14 @@ class Editor:
     def _write(self, fragment: Fragment, position: int, step: str, indent: str | None) -> bytes:
         return self._document.encode(fragment.render(self._quote(position), self._newline(position), step, indent))
 
-    def _lines(self, fragments: list[Fragment], position: int, step: str, indent: str | None) -> list[bytes]:
-        """Return fragments, each with the line break and indentation before it."""
-        lead = b"" if indent is None else (self._newline(position) + indent).encode()
-        return [lead + self._write(fragment, position, step, indent) for fragment in fragments]
+    def _lines(self, fragments: list[Fragment], near: Element, indent: str | None) -> bytes:
+        """Return fragments as they are written near an element, each after its line break and indentation."""
+        quote, newline = self._quote(near.start), self._newline(near.start)
+        lead = "" if indent is None else newline + indent
+        step = self._step(near) if any(fragment.children for fragment in fragments) else ""
+        return self._document.encode(
+            "".join([lead + fragment.render(quote, newline, step, indent) for fragment in fragments])
+        )
 
     # From edits to splices.
 
@@ -813,47 +822,51 @@ class Editor:
 
     def _of_appended(self, parent: Element, fragments: list[Fragment]) -> _Splice:
         source = self._source
+        if parent.children:
+            line_child = next((child for child in parent.children if self._line_head(child.start) >= 0), None)
+            indent = None if line_child is None else self._indent(line_child.start)
+            position = parent.end_tag
+            if indent is not None or not parent.text.strip():
+                while source[position - 1] in _SPACE:
+                    position -= 1
+            if indent is not None:
+                position = self._line_end(position)
+            return _Splice(position, position, 2, (self._lines(fragments, parent, indent),))
         _, tail, inner, self_closing = _read_start_tag(parent)
         begins_line = not self._one_line and self._line_head(parent.start) >= 0
+        own = self._indent(parent.start) if begins_line else ""
+        deeper = own + self._step(parent) if begins_line else None
+        close = (self._newline(parent.start) + own).encode() if begins_line else b""
         if self_closing:
-            step, indent = (self._step(parent), self._indent(parent.start)) if begins_line else ("", None)
             blanks = source[tail : inner - 2]
-            parts = [blanks if b"\n" in blanks else b"", b">"]
-            parts += self._lines(fragments, parent.start, step, None if indent is None else indent + step)
-            parts += [b"" if indent is None else (self._newline(parent.start) + indent).encode()]
-            parts += [b"</", self._document.encode(parent.tag), b">"]
-            return _Splice(tail, inner, 2, tuple(parts))
-        end = parent.end_tag
-        line_child = next((child for child in parent.children if self._line_head(child.start) >= 0), None)
-        step, indent, close = self._step(parent), None, b""
-        if line_child is not None:
-            indent = self._indent(line_child.start)
-        elif not parent.children and self._line_head(end) >= inner and not parent.text.strip():
-            indent = self._indent(parent.start) + step
-        elif end == inner and begins_line:
-            indent = self._indent(parent.start) + step
-            close = (self._newline(parent.start) + self._indent(parent.start)).encode()
-        position = end
-        if indent is not None or (parent.children and not parent.text.strip()):
+            opened = (blanks if b"\n" in blanks else b"") + b">"
+            lines = self._lines(fragments, parent, deeper)
+            closed = close + b"</" + self._document.encode(parent.tag) + b">"
+            return _Splice(tail, inner, 2, (opened, lines, closed))
+        position = parent.end_tag
+        if self._line_head(position) >= inner and not parent.text.strip():
             while position > inner and source[position - 1] in _SPACE:
                 position -= 1
-        if indent is not None:
             position = self._line_end(position)
-        return _Splice(position, position, 2, (*self._lines(fragments, position, step, indent), close))
+            deeper = self._indent(parent.start) + self._step(parent)
+            return _Splice(position, position, 2, (self._lines(fragments, parent, deeper),))
+        if position == inner and begins_line:
+            return _Splice(position, position, 2, (self._lines(fragments, parent, deeper), close))
+        return _Splice(position, position, 2, (self._lines(fragments, parent, None),))
 
     def _of_place(self, element: Element, edits: _Edits) -> Iterator[_Splice]:
         head = self._line_head(element.start)
-        step, indent = self._own_style(element)
+        _, indent = self._own_style(element)
         lead = b"" if indent is None else (self._newline(element.start) + indent).encode()
         before: list[bytes | Element] = []
         for item in edits.before:
-            before += [lead, item if isinstance(item, Element) else self._write(item, element.start, step, indent)]
+            before += [lead, item] if isinstance(item, Element) else [self._lines([item], element, indent)]
         if before:
             position = element.start if indent is None else head
             yield _Splice(position, position, 1, tuple(before))
         if edits.after:
             end = element.end if indent is None else self._line_end(element.end)
-            yield _Splice(end, end, 0, tuple(self._lines(edits.after, element.start, step, indent)))
+            yield _Splice(end, end, 0, (self._lines(edits.after, element, indent),))
 
 
 def _spliced(source: bytes, begin: int, end: int, splices: Iterable[tuple[int, int, bytes]]) -> bytes:

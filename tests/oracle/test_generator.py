@@ -1,0 +1,38 @@
+"""Laws of the generator: reproducible, well-formed, and no clause left out. No libvirt is asked."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+from tests.oracle.draft import CLAUSES
+from tests.oracle.generator import all_tags, count_tags, generate
+
+
+def test_every_clause_is_hit_at_least_five_times_in_5000_seeds() -> None:
+    rare = {tag: hits for tag, hits in count_tags(1, 5000).items() if hits < 5}
+    assert rare == {}
+
+
+def test_no_tag_is_unknown() -> None:
+    known = set(all_tags())
+    for seed in range(1, 500):
+        assert set(generate(seed).tags) <= known
+
+
+def test_a_seed_always_gives_the_same_domain() -> None:
+    assert [generate(seed) for seed in range(20)] == [generate(seed) for seed in range(20)]
+
+
+def test_every_domain_is_well_formed() -> None:
+    for seed in range(1, 500):
+        assert ET.fromstring(generate(seed).xml).tag == "domain"
+
+
+def test_every_tag_names_its_section() -> None:
+    assert [tag for tag in all_tags() if not re.match(r"(\d+(\.\d)?|style)/\S+$", tag)] == []
+
+
+def test_mistakes_are_rows_of_section_8() -> None:
+    tags = {tag for clause in CLAUSES if clause.refusal for tag in clause.tags}
+    assert {tag.split("/")[0] for tag in tags} == {"5.2", "8.1", "8.2", "8.3"}

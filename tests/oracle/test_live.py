@@ -1,0 +1,116 @@
+"""Law: pcisim answers as the libvirt that is running, on guests nobody has seen before.
+
+Set PCISIM_LIBVIRT_11_3 (and PCISIM_LIBVIRT_9_0) to a connection URI; `setup.sh` beside this
+file makes such daemons. PCISIM_ORACLE_SEEDS says how many guests (300) and
+PCISIM_ORACLE_FIRST where to begin (1).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+import pcisim
+from tests.oracle.facts import about_pci, differences, facts
+from tests.oracle.generator import generate
+from tests.oracle.live import URI_VARIABLES, Answer, LiveLibvirt, configured
+from tests.oracle.shrink import shrink
+
+FIRST = int(os.environ.get("PCISIM_ORACLE_FIRST", "1"))
+REDUCED_AT_MOST = 20  # disagreements; each takes some hundred questions
+SEEDS = int(os.environ.get("PCISIM_ORACLE_SEEDS", "300"))
+
+pytestmark = pytest.mark.oracle
+
+
+@pytest.fixture(scope="module", params=list(URI_VARIABLES))
+def live(request: pytest.FixtureRequest) -> Iterator[tuple[str, LiveLibvirt]]:
+    """Return a version and a connection to a daemon of that version."""
+    version = request.param
+    uri = configured(version)
+    if uri is None:
+        pytest.skip(f"{URI_VARIABLES[version]} is not set: no libvirt {version} to ask")
+    with LiveLibvirt(uri) as client:
+        assert client.version.startswith(f"{version}."), f"{uri} is libvirt {client.version}"
+        yield version, client
+
+
+def disagreement(xml: str, version: str, answer: Answer) -> list[str] | None:
+    """Return how pcisim's answer differs from libvirt's: [] not at all, None when it is not for pcisim to say."""
+    if not answer.ok and not about_pci(answer.error):
+        return None
+    try:
+        addressed = pcisim.assign_xml(xml, libvirt=version)
+    except pcisim.PcisimError as error:
+        return [f"pcisim refuses: {error.headline}"] if answer.ok else []
+    except Exception as error:  # whatever libvirt says, this is wrong
+        return [f"pcisim crashes: {type(error).__name__}: {error}"]
+    if not answer.ok:
+        return [f"pcisim accepts, libvirt refuses: {answer.error}"]
+    return differences(facts(answer.xml), facts(addressed))
+
+
+def kind(lines: list[str]) -> str:
+    """Return what sort of disagreement this is, without its numbers and names.
+
+    A smaller guest has to disagree in the same way, and one report of each sort is enough.
+    """
+    return " | ".join(sorted({re.sub(r"\d+|'.*", "", line.split(": ", 1)[-1]) for line in lines}))
+
+
+def smallest(xml: str, version: str, client: LiveLibvirt, lines: list[str]) -> str:
+    """Return the smallest guest found that disagrees in the first way that this one does."""
+    wanted = kind(lines[:1])
+
+    def still_wrong(candidate: str) -> bool:
+        found = disagreement(candidate, version, client.ask(candidate)) or []
+        return any(kind([line]) == wanted for line in found)
+
+    return shrink(xml, still_wrong)
+
+
+def report(seed: int, version: str, small: str, lines: list[str]) -> str:
+    """Return what to print about one disagreement."""
+    tags = " ".join(generate(seed).tags)
+    return "\n".join([f"seed {seed}, libvirt {version}: {tags}", "differences once reduced:", *lines[:10], small])
+
+
+def test_pcisim_answers_as_libvirt(live: tuple[str, LiveLibvirt]) -> None:
+    version, client = live
+    counts: Counter[str] = Counter()
+    reports: dict[str, str] = {}
+    for seed in range(FIRST, FIRST + SEEDS):
+        xml = generate(seed).xml
+        answer = client.ask(xml)
+        lines = disagreement(xml, version, answer)
+        if lines is None:
+            counts["refused, but not about PCI: left out"] += 1
+            continue
+        counts["accepted" if answer.ok else "refused about PCI"] += 1
+        if lines:
+            counts["wrong"] += 1
+            if counts["wrong"] <= REDUCED_AT_MOST:
+                small = smallest(xml, version, client, lines)
+                rest = disagreement(small, version, client.ask(small)) or lines
+                reports.setdefault(kind(rest), report(seed, version, small, rest))
+    print(f"libvirt {version}, seeds {FIRST} to {FIRST + SEEDS - 1}: {dict(counts)}")
+    assert not reports, "\n\n".join([f"{counts['wrong']} of {SEEDS} wrong: {dict(counts)}", *reports.values()])
+
+
+def test_deliberate_mistakes_are_refused_for_their_reason(live: tuple[str, LiveLibvirt]) -> None:
+    version, client = live
+    if version != "11.3":
+        pytest.skip("the patterns are those of 11.3")
+    wrong = []
+    for seed in range(FIRST, FIRST + 2 * SEEDS):
+        case = generate(seed)
+        if case.refusal is None:
+            continue
+        answer = client.ask(case.xml)
+        if answer.ok or not re.search(case.refusal, answer.error):
+            wrong.append(f"seed {seed}: {case.tags}: wanted {case.refusal!r}, got {answer.error or 'accepted'}")
+    assert wrong == []

@@ -1,0 +1,85 @@
+"""Law: for every guest in `tests/data`, pcisim says what libvirt said.
+
+Accepted: the same PCI controllers and the same addresses. Refused: a `PcisimError` that
+contains the words of libvirt's that a user would search for.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import pcisim
+from tests.oracle.facts import about_pci, differences, facts
+from tests.record_goldens import cases, read_answer, read_guest
+
+# the part of libvirt's text that is worth searching for, i.e. without numbers and names
+SEARCHED_FOR = (
+    "Attempted double use of PCI Address",
+    "No more available PCI slots",
+    "No PCI buses available",
+    "Only PCI domain 0 is available",
+    "Invalid PCI address",
+    "cannot be plugged into the PCI controller",
+    "needs to be an integrated device",
+    "a PCI slot is needed to connect a PCI controller",
+    "Cannot automatically add a new PCI bus",
+    "index must be larger than bus",
+    "No free busNr",
+    "must have PCI address",
+    "should have index 0",
+    "must be model=",
+    "Multiple 'pci' controllers with index",
+    "should not have an address",
+    "PCI controller model was not set correctly",
+    "not present in the domain's <cpu><numa> array",
+    "No master USB controller specified",
+    "is not valid for PCI controller with index",
+    "out of range",
+    "too high, maximum is 255",
+    "Invalid value for attribute",
+    "i6300esb model of watchdog can go only on PCI bus",
+    "are only supported on 440fx-based machinetypes",
+    "are not supported with this machine type",
+)
+
+
+def answers() -> list[object]:
+    """Return a parameter for each case and version."""
+    return [pytest.param(case, version, id=f"{case}-{version}") for case in cases() for version in read_answer(case)]
+
+
+@pytest.mark.parametrize(("case", "version"), answers())
+def test_answers_as_libvirt(case: str, version: str) -> None:
+    recorded = read_answer(case)[version]
+    guest = read_guest(case)
+    if recorded["ok"]:
+        addressed = pcisim.assign_xml(guest, libvirt=version)
+        assert differences(recorded["facts"], facts(addressed)) == []
+        return
+    error: str = recorded["error"]
+    if not about_pci(error) and not case.startswith("refused-"):
+        pytest.skip(f"refused for another reason than PCI: {error}")
+    with pytest.raises(pcisim.PcisimError) as caught:
+        pcisim.assign_xml(guest, libvirt=version)
+    said = "\n".join([caught.value.headline, *caught.value.details])
+    for words in SEARCHED_FOR:
+        if words in error:
+            assert words in said
+
+
+@pytest.mark.parametrize(("case", "version"), answers())
+def test_assigning_again_changes_nothing(case: str, version: str) -> None:
+    if not read_answer(case)[version]["ok"]:
+        pytest.skip("nothing was assigned")
+    once = pcisim.assign_xml(read_guest(case), libvirt=version)
+    assert pcisim.assign_xml(once, libvirt=version) == once
+
+
+def test_each_case_says_which_clause_it_shows() -> None:
+    for case in cases():
+        assert read_guest(case).startswith("<!--"), case
+
+
+def test_each_case_is_recorded() -> None:
+    for case in cases():
+        assert "11.3" in read_answer(case), case
