@@ -53,6 +53,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     _check_usb(controllers.items)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
     controllers.number()
+    _check_roots(controllers.items)
     _machine_controllers(controllers, machine)
     devices = dict(guest.devices)
     if not devices.get("memballoon"):
@@ -231,32 +232,45 @@ def _check_pci_controllers(controllers: list[Controller], guest: Guest) -> None:
                 "numa-node",
                 f"add <cell id='{node}' .../> to <cpu><numa>, or name a node that is there",
             )
-        if item.model in ROOT_MODELS:
-            if item.index:
-                raise refuse(
-                    item,
-                    "pci-root and pcie-root controllers should have index 0",
-                    "root-index",
-                    "write index='0', or use another model: a guest has one root bus",
-                )
-            if item.address_type is not None:
-                raise refuse(
-                    item,
-                    "pci-root and pcie-root controllers should not have an address",
-                    "root-address",
-                    "take the <address> out",
-                )
-        family = _EXPANDERS.get(item.model)
-        if family and guest.machine.family != family[0]:
+        if item.model in ROOT_MODELS and item.address_type is not None:
             raise refuse(
                 item,
-                f"{item.model} controllers are only supported on {family[1]}-based machinetypes",
+                "pci-root and pcie-root controllers should not have an address",
+                "root-address",
+                "take the <address> out",
+            )
+        family, headline = _EXPANDERS.get(item.model, ("", ""))
+        if family and guest.machine.family != family:
+            raise refuse(
+                item,
+                headline,
                 "wrong-machine",
                 "a q35 guest has the pcie-expander-bus, a pc guest the pci-expander-bus",
             )
 
 
-_EXPANDERS = {"pci-expander-bus": ("i440fx", "440fx"), "pcie-expander-bus": ("q35", "q35")}
+_EXPANDERS = {
+    "pci-expander-bus": ("i440fx", "pci-expander-bus controllers are only supported on 440fx-based machinetypes"),
+    "pcie-expander-bus": ("q35", "pcie-expander-bus controllers are not supported with this machine type"),
+}
+
+
+def _check_roots(controllers: list[Controller]) -> None:
+    for item in controllers:
+        if item.type == "pci" and not item.model:
+            raise refuse(
+                item,
+                "PCI controller model was not set correctly",
+                "no-model",
+                "write model='pcie-root-port' (q35) or model='pci-bridge' (pc)",
+            )
+        if item.model in ROOT_MODELS and item.index:
+            raise refuse(
+                item,
+                "pci-root and pcie-root controllers should have index 0",
+                "root-index",
+                "write index='0', or use another model: a guest has one root bus",
+            )
 
 
 def _at(device: Device) -> str:
@@ -324,6 +338,10 @@ def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:
 
 def _device_defaults(devices: dict[str, list[Device]], controllers: ControllerList, rules: Libvirt) -> None:
     """Fill in the models that nobody wrote (rule 5.4) and libvirt's order of the lists (rule 5.1)."""
+    consoles, serials = devices.get("console"), devices.get("serial")
+    if consoles and serials and consoles[0].bus in ("", "serial"):
+        mirror = attrs.evolve(consoles[0], mirrors=serials[0], address=None, defaults={"target/@type": "serial"})
+        devices["console"] = [mirror, *consoles[1:]]
     for element, devices_of in devices.items():
         fill = _FILL.get(element)
         if fill is not None:

@@ -14,6 +14,7 @@ import attrs
 
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import DEVICE, Machine, machine_of
+from pcisim.connector import EXPRESS
 from pcisim.errors import RefusedError, UsageError
 
 IGNORED = "ignored"
@@ -55,6 +56,10 @@ class Device:
     """The name in `DEVICE_MODELS` of a device that was described by it."""
     primary: bool = False
     """Whether a video device is marked as the primary one."""
+    mirrors: Device | None = None
+    """The serial port that the first console is another name for; it shares the address."""
+    acpi_index: int | None = None
+    """The ``index`` of its ``<acpi>``, which only devices on PCI may have."""
     origin: Any = None
     """The element of the document that it was read from."""
     defaults: dict[str, str] = attrs.field(factory=dict)
@@ -156,7 +161,7 @@ class Guest:
     def add(self, row: DeviceModel) -> Device:
         """Add one device of a model, and return it."""
         element, _, kind = row.element.partition("/")
-        plug = PLUGS[row.element][row.model]
+        plug = PLUGS[row.element].get(row.model, EXPRESS)
         if element == "controller":
             index = sum(controller.type == kind for controller in self.controllers)
             made = Controller(element, f"{kind}:{index}", row.model, plug, type=kind, index=index, row=row.name)

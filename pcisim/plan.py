@@ -204,7 +204,7 @@ def assign(
 
             guest = read(guest, rules, host_pci=lookup(host_pci))
         placement = chosen.place(complete(guest, rules))
-        validate(placement.guest)
+        validate(placement.guest, placement.addresses)
     except PcisimError as error:
         if error.file is None:
             error.file = name

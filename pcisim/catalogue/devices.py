@@ -38,7 +38,8 @@ ACCEPTS_ANY = ("interface",)
 """Elements whose unknown models libvirt hands on to QEMU; it takes them for PCI Express."""
 
 _CONTROLLER_SCSI = {
-    **VIRTIO, "virtio-scsi": E, "lsilogic": C, "buslogic": C, "lsisas1068": C, "lsisas1078": C, "vmpvscsi": C,
+    "virtio-scsi": E, "virtio-non-transitional": E, "virtio-transitional": C, "lsilogic": C, "buslogic": C,
+    "lsisas1068": C, "lsisas1078": C, "vmpvscsi": C,
     "dc390": C, "am53c974": C, "ibmvscsi": NONE, "ncr53c90": NONE,
 }  # fmt: skip
 _CONTROLLER_USB = {
@@ -114,6 +115,13 @@ DEFAULT_INTERFACE = "rtl8139"
 DEFAULT_VIDEO = "cirrus"
 DEFAULT_USB = "piix3-uhci"
 DEFAULT_SCSI = "lsilogic"
+
+ADDRESS_DROPPED = frozenset(
+    {("memballoon", "none"), ("video", "none"), ("controller/usb", "none"), ("controller/scsi", "ibmvscsi")}
+)
+"""Devices whose PCI address libvirt does not keep; a virtio channel is another."""
+ADDRESS_READDRESSED = ("hub",)
+"""Elements whose PCI address is reserved and then replaced by one of another type."""
 
 ADDRESS_TYPES = frozenset(
     {"pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio", "virtio-s390", "ccw", "virtio-mmio", "isa", "dimm",

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 import attrs
 
@@ -45,7 +44,8 @@ PROFILES = MappingProxyType({"7.2": "qemu-7.2.22", "10.0": "qemu-10.0.13"})
 DEFAULT_PROFILE = "10.0"
 
 
-class Bar(NamedTuple):
+@attrs.frozen
+class Bar:
     """One base address register: what it decodes and how much."""
 
     index: int
@@ -549,7 +549,7 @@ def _virtio(
         del bars[window.index]
     else:
         if _flag(options, "page-per-vq", default=False):
-            bars[window.index] = window._replace(size=8 * M)
+            bars[window.index] = attrs.evolve(window, size=8 * M)
         if _flag(options, "modern-pio-notify", default=False):
             index = 5 if window.index == 2 else 2
             bars[index] = _io(index, 4)
@@ -557,7 +557,7 @@ def _virtio(
         vectors = _number(options, "vectors")
         # An entry has 16 bytes and a pending bit; the bits come in words of 8 bytes.
         size = _power_of_two(max(vectors * 16 + (vectors + 63) // 64 * 8, 4 * K))
-        bars.pop(table.index) if not vectors else bars.update({table.index: table._replace(size=size)})
+        bars.pop(table.index) if not vectors else bars.update({table.index: attrs.evolve(table, size=size)})
     if legacy and row.legacy:
         device, size = row.legacy
         stem = row.driver.removesuffix("-transitional")
@@ -577,7 +577,7 @@ def _size_options(driver: str, bars: dict[int, Bar], options: Mapping[str, str])
         size = _power_of_two(_number(options, option) * bar.size)
         if makes and size <= (bars[1].size if driver.startswith("qxl") else 0):
             continue
-        bars[bar.index] = bar._replace(size=size)
+        bars[bar.index] = attrs.evolve(bar, size=size)
 
 
 def _power_of_two(size: int) -> int:

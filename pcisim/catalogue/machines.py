@@ -96,7 +96,7 @@ Q35 = Machine(
         Place(0x1E, 0, "dmi-to-pci-bridge", PREFERRED),
     ),
 )
-ISAPC = Machine("isapc", None, None, False, True, None, (), ())
+ISAPC = Machine("isapc", None, None, False, False, None, (), ())
 OTHER = Machine("other", None, "piix3-uhci", False, False, None, (), ())
 """Every other x86 machine, such as microvm: libvirt knows no PCI bus of it."""
 

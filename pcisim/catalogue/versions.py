@@ -27,14 +27,16 @@ class Libvirt:
     """An interface of model usb-net needs no PCI address; before, asking for one failed."""
     vhostuser_is_virtio: bool
     """An interface of type vhostuser without a model becomes virtio instead of rtl8139."""
+    memory_reserve: bool
+    """The option ``memReserve`` of a PCI controller is known; before, it is not read."""
     binary_numbers: bool
     """0b11 is a number (its C library is glibc 2.38 or newer)."""
 
 
 VERSIONS = MappingProxyType(
     {
-        "9.0": Libvirt("9.0", False, False, False, False, False, False),
-        "11.3": Libvirt("11.3", True, True, True, True, True, True),
+        "9.0": Libvirt("9.0", False, False, False, False, False, False, False),
+        "11.3": Libvirt("11.3", True, True, True, True, True, True, True),
     }
 )
 DEFAULT_VERSION = "11.3"

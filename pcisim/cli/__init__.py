@@ -7,12 +7,12 @@ Exit status: 0 done or sound; 1 well-formed, but refused, unsound or without roo
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from pcisim.cli import assign, example, tree
-from pcisim.errors import PcisimError
+from pcisim.cli import assign, common, example, tree
+from pcisim.errors import PcisimError, UsageError
 
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
@@ -29,9 +29,16 @@ exit status: 0 done; 1 refused, unsound or does not fit; 2 usage; 3 cannot be re
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints look like every other one."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, code="usage", remedy=f"{self.prog} --help lists what there is")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="pcisim",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -39,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"pcisim {_version()}")
-    top.add_argument("--debug", action="store_true", help="show a traceback with every error")
+    common.add_debug(top, default=False)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for module in COMMANDS:
         module.add_parser(commands)
@@ -47,48 +54,49 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status.
+    """Run the command line and return its exit status; whatever happens, nothing is raised.
 
     Args:
         argv: the arguments, by default those of the process.
     """
-    arguments = None
+    debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
-        try:
-            arguments = parser().parse_args(argv)
-            status: int = arguments.run(arguments)
-            sys.stdout.flush()
-        except PcisimError as error:
-            if arguments is not None and arguments.debug:
-                raise
-            print("\n".join(error.explanation()), file=sys.stderr)
-            return error.exit_status
-        else:
-            return status
-    except BrokenPipeError:
-        # whoever read the output has read enough; keep the interpreter from complaining at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _run(argv)
+    except PcisimError as error:
+        if debug:
+            _traceback()
+        common.say(*error.explanation())
+        return error.exit_status
+    except BrokenPipeError:  # whoever read the output has read enough
+        common.drop_stdout()
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
-    except PcisimError as error:
-        _traceback()
-        return error.exit_status
     except Exception as error:
-        if arguments is not None and arguments.debug:
+        if debug:
             _traceback()
-        print(
-            f"internal error: {type(error).__name__}: {error}\n"
+        common.say(
+            f"internal error: {type(error).__name__}: {error}",
             "  this is a defect of pcisim; please report it with the input and the output of --debug",
-            file=sys.stderr,
         )
         return INTERNAL_ERROR
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as stop:  # --help and --version have printed
+        if sys.stdout is not None:
+            common.write_stdout(b"")
+        return int(stop.code or 0)
+    status: int = arguments.run(arguments)
+    return status
 
 
 def _traceback() -> None:
     import traceback
 
-    traceback.print_exc()
+    common.say(*traceback.format_exc().splitlines())
 
 
 def _version() -> str:

@@ -1,17 +1,33 @@
-"""What the commands share: their input, their output files."""
+"""What the commands share: their input, their output, their files."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
-from pathlib import Path
+from collections.abc import Mapping
+from typing import BinaryIO
 
 from pcisim.errors import InputError, UsageError
+from pcisim.formats.plain import printable
 from pcisim.guest import Guest
 from pcisim.plan import Plan, assign
 
 STDIN = "-"
+STDOUT = "-"
+MOST_DEVICES = 100_000
+"""The highest count that is tried; the largest guest that fits has some thousand devices."""
+
+
+def add_debug(parser: argparse.ArgumentParser, **options: object) -> None:
+    """Add ``--debug``, which may stand before the command or after it."""
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        help="show a traceback with every error",
+        **{"default": argparse.SUPPRESS, **options},  # type: ignore[arg-type]
+    )
 
 
 def add_guest_options(parser: argparse.ArgumentParser) -> None:
@@ -26,14 +42,31 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         help="a device of that guest, by QEMU's name without -pci; --device=? lists them",
     )
     parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
-    parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt")
+    parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default)")
     parser.add_argument(
         "--host-pci",
         action="append",
         default=[],
         metavar="ADDRESS=pci|auto",
-        help="host devices that are conventional; auto reads this machine's sysfs (default: all are PCI Express)",
+        help="a host device that is conventional, such as 0000:06:12.0=pci; auto reads this machine's sysfs"
+        " (default: all are PCI Express)",
     )
+    add_debug(parser)
+
+
+def lists_devices(arguments: argparse.Namespace) -> bool:
+    """Print what ``--device`` takes if that is what was asked, and return whether it was."""
+    if "?" not in arguments.device:
+        return False
+    from pcisim.catalogue.devices import DEVICE_MODELS
+
+    lines = []
+    for row in DEVICE_MODELS.values():
+        element, _, kind = row.element.partition("/")
+        what = f"<{element} type='{kind}'>" if kind else f"<{element}>"
+        lines.append(f"{row.name:24} {what} {row.model}".rstrip() + "\n")
+    write_stdout("".join(lines))
+    return True
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
@@ -45,9 +78,14 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     """
     name = None
     guest: Guest | bytes
+    host_pci = _host_pci(arguments.host_pci)
     if arguments.machine is not None:
         if arguments.file is not None:
             raise UsageError("both a file and --machine are given", code="usage", remedy="give the one or the other")
+        if arguments.host_pci:
+            raise UsageError(
+                "--host-pci goes with a file", code="usage", remedy="a guest of --device has no host devices of yours"
+            )
         guest = Guest.of(arguments.machine, device_counts(arguments.device))
     elif arguments.file is None:
         raise UsageError(
@@ -56,42 +94,78 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
             remedy="name a file of domain XML, - for standard input, or a --machine with --device options",
         )
     elif arguments.device:
-        raise UsageError("--device goes with --machine", code="usage", remedy="add the device to the XML")
+        raise UsageError(
+            "--device goes with --machine", code="usage", remedy="a file has its devices inside: add it to the XML"
+        )
     else:
         name = "<stdin>" if arguments.file == STDIN else arguments.file
         guest = read_bytes(arguments.file)
-    return assign(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=_host_pci(arguments.host_pci), name=name)
+    return assign(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
 
 
 def device_counts(options: list[str]) -> dict[str, int]:
-    """Return how many of each model the ``--device`` options ask for."""
+    """Return how many of each model the ``--device`` options ask for.
+
+    Raises:
+        UsageError: something else than a count is given, or the count is no number or absurd.
+    """
     counts: dict[str, int] = {}
     for option in options:
         name, *properties = option.split(",")
         count = 1
         for text in properties:
             key, _, value = text.partition("=")
-            if key != "count" or not value.isascii() or not value.isdigit() or len(value) > 7:
+            if key != "count":
                 raise UsageError(
-                    f"--device {option}: {text!r} is no count",
+                    f"--device {option}: unknown property {text!r}",
                     code="usage",
-                    remedy="write --device virtio-blk,count=20",
+                    details=("the only property is count",),
+                    remedy=f"write --device {name},count=20",
                 )
-            count = int(value)
+            if not value.isascii() or not value.isdigit():
+                raise UsageError(
+                    f"--device {option}: {value!r} is no count",
+                    code="usage",
+                    remedy=f"write --device {name},count=20",
+                )
+            count = int(value) if len(value) < 20 else MOST_DEVICES + 1
         counts[name] = counts.get(name, 0) + count
+        if counts[name] > MOST_DEVICES:
+            raise UsageError(
+                f"--device {option}: at most {MOST_DEVICES} are tried",
+                code="usage",
+                remedy="no guest has room for more than some thousand devices",
+            )
     return counts
 
 
-def _host_pci(options: list[str]) -> dict[str, str] | str | None:
+def _host_pci(options: list[str]) -> Mapping[str, str] | str | None:
+    """Return what the ``--host-pci`` options say, after a check of their syntax.
+
+    Raises:
+        UsageError: no address, or a kind that is none.
+    """
     if not options:
         return None
     if options == ["auto"]:
         return "auto"
+    from pcisim.formats.host_pci import lookup
+
     table: dict[str, str] = {}
     for option in options:
         address, _, kind = option.partition("=")
         if not kind:
-            raise UsageError(f"--host-pci {option}: write ADDRESS=pci, or auto alone", code="usage")
+            raise UsageError(
+                f"--host-pci {option}: neither ADDRESS=pci nor auto alone",
+                code="usage",
+                remedy="write --host-pci 0000:06:12.0=pci, once for each device",
+            )
+        try:
+            lookup({address: kind})
+        except InputError as error:
+            raise UsageError(
+                f"--host-pci {option}: {error.headline}", code="usage", details=error.details, remedy=error.remedy
+            ) from error
         table[address] = kind
     return table
 
@@ -99,68 +173,157 @@ def _host_pci(options: list[str]) -> dict[str, str] | str | None:
 def read_bytes(name: str) -> bytes:
     """Return the content of a file, or of standard input for ``-``.
 
+    No more is read than any document may have, so that an endless file is refused for its size.
+
     Raises:
         InputError: it cannot be read.
     """
+    from pcisim.formats._splice import MAX_BYTES
+
     try:
-        return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        if name != STDIN:
+            with open(name, "rb") as stream:
+                return stream.read(MAX_BYTES + 1)
+        if sys.stdin is None:
+            raise ValueError("it is closed")
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
+        shown = "standard input" if name == STDIN else name or "a file without a name"
         raise InputError(
-            f"cannot read {name}: {_reason(error)}", code="cannot-read", remedy="name a file of domain XML"
+            f"cannot read {shown}: {_reason(error)}", code="cannot-read", remedy="name a file of domain XML"
         ) from error
 
 
-def write_atomically(name: str, data: bytes) -> None:
-    """Put data in the place of a file as a whole: it is the old one or the new one, never half of one.
+def write_file(name: str, data: bytes) -> None:
+    """Write a file, or standard output for ``-``.
 
-    The mode of an existing file is kept, and a link is followed.
+    A file is replaced as a whole: it is the old one or the new one, never half of one.  The mode
+    of an existing file is kept, its owner too where that is allowed, and a link is followed.  What
+    is no ordinary file, such as ``/dev/null`` or a pipe, is written to as it is.
 
     Raises:
-        InputError: it cannot be written; the file is as it was.
+        InputError: it cannot be written; an ordinary file is as it was.
     """
-    target = os.path.realpath(name)
-    temporary = f"{target}.pcisim-{os.getpid()}.tmp"
+    if name == STDOUT:
+        write_stdout(data)
+        return
+    before = None
     try:
-        mode = os.stat(target).st_mode & 0o7777 if os.path.exists(target) else None
-        if os.path.exists(target) and not os.access(target, os.W_OK):
-            raise PermissionError(13, "Permission denied")
         try:
-            with open(temporary, "xb") as stream:
+            before = os.stat(name)
+        except FileNotFoundError:
+            pass
+        if before is None or stat.S_ISREG(before.st_mode):
+            _replace(os.path.realpath(name), data, before)
+        else:
+            with open(name, "wb") as stream:
                 stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-                if mode is not None:
-                    os.fchmod(stream.fileno(), mode)
-            os.replace(temporary, target)
-        except BaseException:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
-            raise
+    except BrokenPipeError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(
-            f"cannot write {name}: {_reason(error)}",
+            f"cannot write {name or 'a file without a name'}: {_reason(error)}",
             code="cannot-write",
-            details=("the file is as it was",) if os.path.exists(target) else (),
+            details=("the file is as it was; a new one is made in its directory, and then takes its place",)
+            if before is not None and stat.S_ISREG(before.st_mode)
+            else (),
         ) from error
+
+
+def _replace(target: str, data: bytes, before: os.stat_result | None) -> None:
+    if before is not None and not os.access(target, os.W_OK):
+        raise PermissionError(13, "Permission denied")
+    stream = _temporary(os.path.dirname(target))
+    try:
+        with stream:
+            stream.write(data)
+            stream.flush()
+            if before is not None:
+                now = os.fstat(stream.fileno())
+                if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
+                    _give(stream.fileno(), before)
+                os.fchmod(stream.fileno(), before.st_mode & 0o7777)
+            os.fsync(stream.fileno())
+        os.replace(stream.name, target)
+    except BaseException:
+        os.unlink(stream.name)
+        raise
+
+
+def _give(file: int, before: os.stat_result) -> None:
+    """Give a file to the owner and group of another, as far as that is allowed."""
+    for owner, group in ((before.st_uid, -1), (-1, before.st_gid)):
+        try:
+            os.fchown(file, owner, group)
+        except PermissionError:
+            pass
+
+
+def _temporary(folder: str) -> BinaryIO:
+    """Open a new file; its name is short, since that of the target may be as long as a name can be."""
+    for number in range(1000):
+        try:
+            return open(os.path.join(folder, f".pcisim-{os.getpid()}-{number}.tmp"), "xb")  # noqa: SIM115
+        except FileExistsError:
+            continue
+    raise FileExistsError(17, "no name for a temporary file is free")
 
 
 def write_stdout(data: str | bytes) -> None:
-    """Print data as it is.
+    """Print data as it is; of a text, what the output's encoding lacks is escaped.
 
     Raises:
         InputError: standard output cannot be written, for example on a full disk.
+        BrokenPipeError: nobody reads it any more.
     """
+    stream = sys.stdout
+    if stream is None:
+        raise InputError("cannot write the output: standard output is closed", code="cannot-write")
+    encoding = stream.encoding or "utf-8"
+    if isinstance(data, str):
+        data = data.encode(encoding, "backslashreplace")
     try:
-        if isinstance(data, bytes):
-            sys.stdout.flush()
-            sys.stdout.buffer.write(data)
+        stream.flush()
+        if hasattr(stream, "buffer"):
+            stream.buffer.write(data)
         else:
-            sys.stdout.write(data)
-        sys.stdout.flush()
+            stream.write(data.decode(encoding, "replace"))
+        stream.flush()
     except BrokenPipeError:
         raise
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        drop_stdout()
         raise InputError(f"cannot write the output: {_reason(error)}", code="cannot-write") from error
+
+
+def drop_stdout() -> None:
+    """Send what is still to be written nowhere, or the interpreter complains at its end."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # no real file
+        pass
+
+
+def say(*lines: str) -> None:
+    """Print lines on stderr; if that is impossible, there is nobody to be told."""
+    stream = sys.stderr
+    if stream is None:
+        return
+    text = "\n".join(map(printable, lines)) + "\n"
+    encoding = stream.encoding or "utf-8"
+    try:
+        data = text.encode(encoding, "surrogateescape")  # the bytes of a file's name, as they are
+    except UnicodeEncodeError:
+        data = text.encode(encoding, "backslashreplace")
+    try:
+        if hasattr(stream, "buffer"):
+            stream.flush()
+            stream.buffer.write(data)
+        else:
+            stream.write(data.decode(encoding, "replace"))
+        stream.flush()
+    except (OSError, ValueError):
+        pass
 
 
 def _reason(error: Exception) -> str:

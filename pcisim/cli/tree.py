@@ -16,7 +16,8 @@ def add_parser(commands: Any) -> None:
         "tree",
         help="draw the PCI topology of a guest",
         description="Draw every bus, every slot's owner and the empty ports, and say what is free, cold and hot.",
-        epilog="example:\n  virsh dumpxml vm | pcisim tree -\n",
+        epilog="examples:\n  virsh dumpxml vm | pcisim tree -\n"
+        "  pcisim tree --machine q35 --device virtio-blk,count=20\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -26,28 +27,48 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from pcisim.formats.tree import tree
+    from pcisim.formats.tree import BOXES, tree
 
-    lines = tree(common.plan_of(arguments).placement)
-    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
-        _print_coloured(lines)
-    else:
-        common.write_stdout("\n".join(lines) + "\n")
+    if common.lists_devices(arguments):
+        return 0
+    placement = common.plan_of(arguments).placement
+    lines = tree(placement, ascii_only=not _can_show(BOXES))
+    text = "\n".join(lines) + "\n"
+    common.write_stdout((_coloured(lines) if _wants_colour() else None) or text)
     return 0
 
 
-def _print_coloured(lines: list[str]) -> None:
+def _can_show(characters: str) -> bool:
+    try:
+        characters.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _wants_colour() -> bool:
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
+
+
+def _coloured(lines: list[str]) -> str | None:
+    """Return the lines with the terminal's colours, or ``None`` where rich is not installed."""
     try:
         from rich.console import Console
         from rich.text import Text
     except ImportError:
-        common.write_stdout("\n".join(lines) + "\n")
-        return
+        return None
     console = Console(highlight=False, soft_wrap=True)
-    for line in lines:
-        text = Text(line)
-        text.highlight_regex(r"\[free[^]]*\]|^free .*", "green")
-        text.highlight_regex(r"\((built-in|reserved|preferred)\)", "dim")
-        text.highlight_regex(r"\w+:[\w:-]+", "bold")
-        text.highlight_regex(r"-> bus 0x..", "cyan")
-        console.print(text)
+    with console.capture() as capture:
+        for line in lines:
+            text = Text(line)
+            text.highlight_regex(r"\[free[^]]*\]|^free .*", "green")
+            text.highlight_regex(r"\((built-in|reserved|preferred)\)", "dim")
+            text.highlight_regex(r"\w+:[\w:-]+", "bold")
+            text.highlight_regex(r"-> bus 0x..", "cyan")
+            console.print(text)
+    return capture.get()

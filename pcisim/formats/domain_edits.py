@@ -9,21 +9,12 @@ from __future__ import annotations
 import itertools
 from types import MappingProxyType
 
-from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
+from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, parse_number
+from pcisim.catalogue.controllers import ROOT_MODELS
+from pcisim.catalogue.devices import ADDRESS_READDRESSED
 from pcisim.formats._splice import Editor, Element, Fragment
 from pcisim.guest import IGNORED, Controller, Device
 from pcisim.placement import Placement
-
-WITHOUT_ADDRESS = frozenset(
-    {
-        ("controller/usb", "none"),
-        ("controller/scsi", "ibmvscsi"),
-        ("memballoon", "none"),
-        ("video", "none"),
-        ("hub", ""),
-    }
-)
-"""Devices whose PCI address libvirt takes, and drops from what it stores."""
 
 _IMPLIED_FORM = MappingProxyType({"video": "model/@type"})
 """Where the model of a device stands, if not in the attribute ``model`` of the element."""
@@ -96,33 +87,33 @@ def target_attributes(controller: Controller) -> dict[str, str]:
 def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
     element: Element = device.origin
     packed = placement.addresses.get(device)
-    address = element.find("address") if device.address_type in ("pci", IGNORED) else None
-    kind = f"controller/{device.type}" if isinstance(device, Controller) else device.element
-    dropped = device.address_type == IGNORED or (kind, device.model) in WITHOUT_ADDRESS or _is_virtio_port(device)
-    if address is not None and dropped:
-        editor.remove(address)
-        return
+    address = element.find("address")
     if packed is None:
+        if address is not None and (device.address_type == IGNORED or device.element in ADDRESS_READDRESSED):
+            editor.remove(address)
+        elif address is not None and device.address_type == "pci":
+            _rewrite(editor, address, {"type": "pci"})
         return
     for path, value in device.defaults.items():
         _set_default(editor, element, path, value)
     multifunction = placement.multifunction.get(device)
     if address is None:
         editor.append_child(element, Fragment("address", address_attributes(packed, multifunction)))
-    elif device.address is None:
-        for name, value in address_attributes(packed, multifunction).items():
+    elif device.address != packed:
+        _rewrite(editor, address, address_attributes(packed, multifunction))
+    elif multifunction is not None and "multifunction" not in address.attrib:
+        editor.set_attribute(address, "multifunction", multifunction)
+
+
+def _rewrite(editor: Editor, address: Element, wanted: dict[str, str]) -> None:
+    """Let an address have these attributes and no others; what says the same already stays as it is written."""
+    for name in address.attrib:
+        if name not in wanted:
+            editor.remove_attribute(address, name)
+    for name, value in wanted.items():
+        old = address.attrib.get(name)
+        if old is None or (old != value and (parse_number(old) is None or parse_number(old) != parse_number(value))):
             editor.set_attribute(address, name, value)
-        if multifunction is None and "multifunction" in address.attrib:
-            editor.remove_attribute(address, "multifunction")
-    else:
-        if device in placement.rewritten:
-            editor.set_attribute(address, "bus", f"{packed >> 8 & MAX_BUS:#04x}")
-        if multifunction is not None and "multifunction" not in address.attrib:
-            editor.set_attribute(address, "multifunction", multifunction)
-
-
-def _is_virtio_port(device: Device) -> bool:
-    return device.element == "channel" and device.bus == "virtio"
 
 
 def _set_default(editor: Editor, element: Element, path: str, value: str) -> None:
@@ -153,7 +144,13 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
     if controller.type != "pci":
         _edit_device(editor, controller, placement)
         return
-    if controller not in placement.addresses:  # a root bus
+    for target in element.findall("target"):
+        if "memReserve" in target.attrib and "memReserve" not in controller.target:
+            if controller.target:
+                editor.remove_attribute(target, "memReserve")
+            else:
+                editor.remove(target)
+    if controller.model in ROOT_MODELS:
         for path, value in controller.defaults.items():
             _set_default(editor, element, path, value)
         return

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, PciAddress, out_of_range, pack, parse_number
 from pcisim.catalogue.controllers import MODEL_NAMES, PCI_CONTROLLERS
 from pcisim.catalogue.devices import (
+    ADDRESS_DROPPED,
     ADDRESS_TYPES,
     DISK_PREFIX_BUSES,
     KNOWN_SINCE_11,
@@ -107,12 +108,19 @@ class _Reader:
                 if row is None:
                     row = lists[tag] = []
                 device = Device(tag, f"{tag}:{len(row)}", origin=element)
-                address = element.find("address")
-                if address is not None:
-                    self._address(address, device)
+                for child in element.children:
+                    if child.tag == "address":
+                        if device.address_type is None:
+                            self._address(child, device)
+                    elif child.tag == "acpi":
+                        self._acpi(child, device)
                 fill = _READ.get(tag)
                 if fill is not None:
                     fill(self, element, device)
+                if device.address_type == "pci" and (
+                    (tag, device.model) in ADDRESS_DROPPED or (tag == "channel" and device.bus == "virtio")
+                ):
+                    device.address_type, device.address = IGNORED, None
                 row.append(device)
             elif tag == "graphics":
                 guest.graphics = True
@@ -235,6 +243,18 @@ class _Reader:
         device.address = domain << 16 | bus << 8 | slot << 3 | function
         device.multifunction = attributes.get("multifunction")
 
+    def _acpi(self, element: Element, device: Device) -> None:
+        text = element.attrib.get("index")
+        if text is not None:
+            device.acpi_index = self.number(element, "index", text)
+            if not device.acpi_index:
+                raise InputError(
+                    "Invalid value for attribute 'index' in element 'acpi': Zero is not permitted",
+                    code="acpi-index",
+                    line=element.line,
+                    remedy="number the devices from 1",
+                )
+
     def _zpci(self, element: Element) -> None:
         if element.find("zpci") is not None:
             raise self.refuse(
@@ -273,6 +293,8 @@ class _Reader:
         address = element.find("address")
         if address is not None:
             self._address(address, controller)
+            if address.attrib["type"] == "pci" and (f"controller/{kind}", controller.model) in ADDRESS_DROPPED:
+                controller.address_type, controller.address = IGNORED, None
         return controller
 
     def _index(self, element: Element, text: str, attribute: str = "index") -> int:
@@ -305,6 +327,14 @@ class _Reader:
     def _pci_controller(self, element: Element, controller: Controller, model: str) -> None:
         if model and model not in PCI_CONTROLLERS:
             raise self._unknown_model(element, model, PCI_CONTROLLERS)
+        if not model and controller.index:
+            raise self.refuse(
+                element,
+                "PCI controller model was not set correctly",
+                "no-model",
+                "a PCI controller needs a model",
+                remedy="write model='pcie-root-port' (q35) or model='pci-bridge' (pc)",
+            )
         controller.model = model
         for child in element.children:
             if child.tag == "model":
@@ -329,7 +359,7 @@ class _Reader:
                 if text not in _ON_OFF:
                     raise self.bad(element, name, text, "'on' or 'off'")
                 controller.target[name] = text
-            elif name == "memReserve":
+            elif name == "memReserve" and self.rules.memory_reserve:
                 controller.target[name] = self.number(element, name, text)
         node = element.find("node")
         if node is not None:
@@ -499,7 +529,7 @@ class _Reader:
             raise self.refuse(element, "missing input device type", "missing-attribute", remedy="add type='tablet'")
         if bus is None:
             bus = {"passthrough": "virtio", "evdev": "none", "mouse": "ps2", "keyboard": "ps2"}.get(kind, "usb")
-            device.defaults = {"@bus": bus}
+            device.defaults = {"@bus": bus} if bus != "none" else {}
         if bus not in ("ps2", "usb", "virtio", "xen", "parallels", "none"):
             raise self.refuse(element, f"unknown input bus type '{_short(bus)}'", "unknown-word")
         device.bus = bus

@@ -18,7 +18,7 @@ import attrs
 from pcisim import connector as c
 from pcisim.address import MAX_FUNCTION, format_packed, pack
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
-from pcisim.catalogue.devices import ICH9_FUNCTIONS, PLACED, WALK, plug_on
+from pcisim.catalogue.devices import ADDRESS_READDRESSED, ICH9_FUNCTIONS, PLACED, WALK, plug_on
 from pcisim.catalogue.machines import (
     CHIPSET_FUNCTIONS,
     DMI_SLOT,
@@ -99,6 +99,11 @@ class LibvirtPolicy:
         real.chipset()
         real.assign()
         settle_controllers(controllers.items, real.addresses)
+        for device in guest.all_devices():
+            if device.element in ADDRESS_READDRESSED:
+                real.addresses.pop(device, None)
+            elif device.mirrors is not None and device.mirrors in real.addresses:
+                real.addresses[device] = real.addresses[device.mirrors]
         return Placement(
             guest=attrs.evolve(guest, controllers=controllers.items),
             topology=real.topology,
@@ -166,7 +171,9 @@ class _Pass:
             if element == "controller":
                 yield from self.controllers
             else:
-                yield from self.guest.devices.get(element, ())
+                for device in self.guest.devices.get(element, ()):
+                    if device.mirrors is None:
+                        yield device
 
     def _is_chipset_place(self, device: Device) -> bool:
         """Return whether a controller stands where the chipset has it; then it is reserved later."""
@@ -449,8 +456,10 @@ class _Pass:
         if first is None:
             self.find(self.plug(controller), controller, function)
         else:
+            packed = known[first] & ~MAX_FUNCTION | function
             self._note(controller, f"shares the slot of {first.label}")
-            self.reserve(controller, known[first] & ~MAX_FUNCTION | function)
+            self.reserve(controller, packed)
+            self.keep(controller, packed)
 
 
 _ROOM_FOR = {

@@ -67,8 +67,9 @@ def settle_controllers(controllers: list[Controller], addresses: dict[Device, in
                 " (q35: a pcie-root-port and a pcie-to-pci-bridge)",
             )
         target = dict(controller.target)
-        if packed is not None:
-            slot, function = packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION
+        if row.plug:
+            place = packed or 0
+            slot, function = place >> 3 & MAX_SLOT, place & MAX_FUNCTION
             if controller.model == "pci-bridge":
                 target.setdefault("chassisNr", index)
             elif controller.model == "pcie-root-port":

@@ -5,7 +5,7 @@ Source: sections 7 and 8.3 of the rules; each refusal was asked of libvirt 11.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, TARGET_RANGES
@@ -16,11 +16,12 @@ from pcisim.guest import Controller, Device, Guest, refuse
 _DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
 
 
-def validate(guest: Guest) -> None:
+def validate(guest: Guest, addresses: Container[Device]) -> None:
     """Refuse what libvirt refuses in a definition whose addresses are settled.
 
     Args:
         guest: a placed guest: the controllers carry their model names and targets.
+        addresses: the devices that have a PCI address.
 
     Raises:
         RefusedError: the first thing that is refused, in libvirt's words where users search for them.
@@ -38,6 +39,14 @@ def validate(guest: Guest) -> None:
         for device in devices:
             if device.address_type is not None:
                 _check_address_type(device, guest)
+            if device.acpi_index is not None and device not in addresses:
+                raise refuse(
+                    device,
+                    "ACPI index is only supported for PCI devices",
+                    "acpi-index",
+                    "take the <acpi> element out",
+                    f"{device.label} has no PCI address",
+                )
             if check is not None:
                 check(device, guest)
             if usb_off is not None and _is_usb(device):
@@ -130,6 +139,7 @@ def _check_address_type(device: Device, guest: Guest) -> None:
 def _is_usb(device: Device) -> bool:
     return (
         device.element in ("hub", "redirdev")
+        or (device.element == "interface" and device.model == "usb-net")
         or (device.element in ("input", "disk", "hostdev") and device.bus == "usb")
         or (device.element == "sound" and device.model == "usb")
         or (device.element == "serial" and device.model == "usb-serial")
@@ -194,7 +204,14 @@ def _smartcard(device: Device, _guest: Guest) -> None:
         raise _wrong_type(device, "Controllers must use the 'ccid' address type", "ccid")
 
 
-def _video(device: Device, _guest: Guest) -> None:
+def _video(device: Device, guest: Guest) -> None:
+    if device is not guest.devices["video"][0] and device.model not in ("qxl", "virtio"):
+        raise refuse(
+            device,
+            f"video type '{device.model}' is only valid as primary video device",
+            "secondary-video",
+            "use model type qxl or virtio for every video device but the first",
+        )
     if device.model == "ramfb" and device.address_type is not None:
         raise _wrong_type(device, "address not supported for video type ramfb", "")
 
@@ -240,6 +257,8 @@ def _iommu(device: Device, guest: Guest) -> None:
             "wrong-machine",
             "use a machine of type q35",
         )
+    if not guest.acpi:
+        raise refuse(device, "IOMMU device: 'virtio' requires ACPI", "needs-acpi", "add <features><acpi/></features>")
     if device.address_type not in (None, "pci"):
         raise _wrong_type(device, "IOMMU device: 'virtio' needs a PCI address", "pci")
 
