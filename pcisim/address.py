@@ -20,6 +20,7 @@ MAX_FUNCTION = FUNCTIONS - 1
 
 _LIMITS = {"domain": MAX_DOMAIN, "bus": MAX_BUS, "slot": MAX_SLOT, "function": MAX_FUNCTION}
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
+_DIGITS = {2: frozenset("01"), 8: frozenset("01234567"), 10: frozenset("0123456789"), 16: _HEX_DIGITS}
 _C_SPACES = " \t\n\v\f\r"
 
 
@@ -59,10 +60,9 @@ def parse_number(text: str, *, limit: int = MAX_DOMAIN, binary: bool = True) -> 
             base, digits = 2, digits[2:]
         else:
             base = 8
-    try:
-        value = int(digits, base)
-    except ValueError:
+    if not digits or not _DIGITS[base].issuperset(digits):
         return None
+    value = int(digits, base)
     return value if value <= limit else None
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import attrs
-
 from pcisim import connector as c
+from pcisim._record import record
 from pcisim.guest import Controller
 from pcisim.topology import Bus, Topology
 
 
-@attrs.frozen
+@record
 class Room:
     """Empty slots of the buses that are there, by plug, cold and hot.
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import count
 
-import attrs
-
+from pcisim._record import evolved
 from pcisim.catalogue.controllers import MAX_INDEX, ROOT_MODELS
 from pcisim.catalogue.devices import (
     DEFAULT_INTERFACE,
@@ -47,7 +46,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     machine = guest.machine
     controllers = ControllerList(rules)
     for controller in guest.controllers:
-        controllers.insert(attrs.evolve(controller))
+        controllers.insert(evolved(controller))
     hostdevs = [hostdev for hostdev in guest.devices.get("hostdev", ()) if hostdev.bus == "scsi"]
     _check_pci_controllers(controllers.items, guest)
     _check_usb(controllers.items)
@@ -68,7 +67,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=False)
     for index, controller in enumerate(controllers.items):
         if controller.type == "scsi" and controller.model in ("", "auto"):
-            controllers.items[index] = attrs.evolve(
+            controllers.items[index] = evolved(
                 controller,
                 model=DEFAULT_SCSI,
                 plug=PLUGS["controller/scsi"][DEFAULT_SCSI],
@@ -79,7 +78,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     _assign_serial_ports(controllers, consoles, channels)
     for controller in controllers.items:
         controller.label = _controller_label(controller)
-    return attrs.evolve(guest, devices=devices, controllers=controllers.items)
+    return evolved(guest, devices=devices, controllers=controllers.items)
 
 
 class ControllerList:
@@ -307,11 +306,18 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
                 panic, f"Multiple panic devices with model '{panic.model}'", "duplicate-panic", "take one of them out"
             )
         models.add(panic.model)
-    if len(devices["memballoon"]) > 1:
-        raise refuse(
-            devices["memballoon"][1], "only a single memory balloon device is supported", "duplicate-balloon",
-            "take one of them out",
-        )  # fmt: skip
+    for element, name in _SINGLE.items():
+        if len(devices.get(element, ())) > 1:
+            raise refuse(
+                devices[element][1],
+                f"only a single {name} device is supported",
+                "second-device",
+                "take one of them out",
+            )
+
+
+_SINGLE = {"memballoon": "memory balloon", "vsock": "vsock", "iommu": "IOMMU", "pstore": "pstore"}
+"""Elements of which a guest has at most one."""
 
 
 def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:
@@ -340,7 +346,7 @@ def _device_defaults(devices: dict[str, list[Device]], controllers: ControllerLi
     """Fill in the models that nobody wrote (rule 5.4) and libvirt's order of the lists (rule 5.1)."""
     consoles, serials = devices.get("console"), devices.get("serial")
     if consoles and serials and consoles[0].bus in ("", "serial"):
-        mirror = attrs.evolve(consoles[0], mirrors=serials[0], address=None, defaults={"target/@type": "serial"})
+        mirror = evolved(consoles[0], mirrors=serials[0], address=None, defaults={"target/@type": "serial"})
         devices["console"] = [mirror, *consoles[1:]]
     for element, devices_of in devices.items():
         fill = _FILL.get(element)
@@ -348,7 +354,7 @@ def _device_defaults(devices: dict[str, list[Device]], controllers: ControllerLi
             devices[element] = [fill(device, rules) for device in devices_of]
     for position, controller in enumerate(controllers.items):
         if controller.type == "usb" and not controller.model:
-            controllers.items[position] = attrs.evolve(
+            controllers.items[position] = evolved(
                 controller,
                 model=DEFAULT_USB,
                 plug=PLUGS["controller/usb"][DEFAULT_USB],
@@ -362,7 +368,7 @@ def _device_defaults(devices: dict[str, list[Device]], controllers: ControllerLi
         ordered: list[Device] = []
         for video in videos:
             ordered.insert(0 if video.primary else len(ordered), video)
-        devices["video"] = [attrs.evolve(video, label=f"video:{n}") for n, video in enumerate(ordered)]
+        devices["video"] = [evolved(video, label=f"video:{n}") for n, video in enumerate(ordered)]
 
 
 def _sorted_disks(disks: list[Device]) -> list[Device]:
@@ -392,9 +398,7 @@ def _fill_vsock(device: Device, _rules: Libvirt) -> Device:
 
 
 def _filled(device: Device, model: str, path: str) -> Device:
-    return attrs.evolve(
-        device, model=model, plug=PLUGS[device.element][model], defaults=device.defaults | {path: model}
-    )
+    return evolved(device, model=model, plug=PLUGS[device.element][model], defaults=device.defaults | {path: model})
 
 
 _FILL = {"interface": _fill_interface, "video": _fill_video, "vsock": _fill_vsock}
@@ -461,7 +465,7 @@ def _scsi_hostdev_units(hostdevs: list[Device], disks: list[Device], controllers
                 if unit is not None:
                     break
             used.add((index, 0, 0, unit or 0))
-            hostdev = attrs.evolve(hostdev, controller=index, drive=(0, 0, unit or 0))
+            hostdev = evolved(hostdev, controller=index, drive=(0, 0, unit or 0))
         placed.append(hostdev)
     return placed
 

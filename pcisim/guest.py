@@ -8,62 +8,107 @@ instead of changing these.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-import attrs
 
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import DEVICE, Machine, machine_of
 from pcisim.connector import EXPRESS
 from pcisim.errors import RefusedError, UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 IGNORED = "ignored"
 """The address type of a device whose address the version of libvirt does not read."""
 
 
-@attrs.define(eq=False)
 class Device:
     """A thing that is plugged in, or would be.
 
     Devices are compared by identity: two equal network cards are two.
+
+    Args:
+        element: libvirt's element, such as ``interface``.
+        label: the name of the device in every report: ``disk:vda``, ``interface:0``, ``pci:3``.
+        model: the model, in libvirt's words; "" when it is not said.
+        plug: what it needs from a bus; 0 when it needs no PCI address.
+        address_type: the type of the address that somebody wrote, ``None`` when there is none.
+        address: the packed PCI address that somebody wrote down; ``None`` for an empty one too.
+        multifunction: ``on`` or ``off`` as somebody wrote it with the address.
+        bus: the bus of a disk or an input device; the type of an interface or a hostdev.
+        unit: a disk's number among its kind, or a channel's or console's port.
+        controller: the index of the disk, channel or console controller that its address names.
+        drive: bus, target and unit on that controller, for disks and SCSI host devices.
+        kind: what kind of input device it is: ``mouse``, ``keyboard``, ``tablet``, ``passthrough``.
+        row: the name in `DEVICE_MODELS` of a device that was described by it.
+        primary: whether a video device is marked as the primary one.
+        mirrors: the serial port that the first console is another name for; it shares the address.
+        acpi_index: the ``index`` of its ``<acpi>``, which only devices on PCI may have.
+        origin: the element of the document that it was read from.
+        defaults: what libvirt fills in that addresses depend on: the key is an XML path.
     """
 
-    element: str
-    """libvirt's element, such as ``interface``."""
-    label: str
-    """The name of the device in every report: ``disk:vda``, ``interface:0``, ``pci:3``."""
-    model: str = ""
-    """The model, in libvirt's words; "" when it is not said."""
-    plug: int = 0
-    """What it needs from a bus; 0 when it needs no PCI address."""
-    address_type: str | None = None
-    """The type of the address that somebody wrote, ``None`` when there is none."""
-    address: int | None = None
-    """The packed PCI address that somebody wrote down; ``None`` for an empty one too."""
-    multifunction: str | None = None
-    """``on`` or ``off`` as somebody wrote it with the address."""
-    bus: str = ""
-    """The bus of a disk or an input device; the type of an interface or a hostdev."""
-    unit: int | None = None
-    """A disk's number among its kind, or a channel's or console's port."""
-    controller: int | None = None
-    """The index of the disk, channel or console controller that its address names."""
-    drive: tuple[int, int, int] = (0, 0, 0)
-    """Bus, target and unit on that controller, for disks and SCSI host devices."""
-    kind: str = ""
-    """What kind of input device it is: ``mouse``, ``keyboard``, ``tablet``, ``passthrough``."""
-    row: str = ""
-    """The name in `DEVICE_MODELS` of a device that was described by it."""
-    primary: bool = False
-    """Whether a video device is marked as the primary one."""
-    mirrors: Device | None = None
-    """The serial port that the first console is another name for; it shares the address."""
-    acpi_index: int | None = None
-    """The ``index`` of its ``<acpi>``, which only devices on PCI may have."""
-    origin: Any = None
-    """The element of the document that it was read from."""
-    defaults: dict[str, str] = attrs.field(factory=dict)
-    """What libvirt fills in that addresses depend on: the key is an XML path."""
+    fields: tuple[str, ...] = (
+        "element",
+        "label",
+        "model",
+        "plug",
+        "address_type",
+        "address",
+        "multifunction",
+        "bus",
+        "unit",
+        "controller",
+        "drive",
+        "kind",
+        "row",
+        "primary",
+        "mirrors",
+        "acpi_index",
+        "origin",
+        "defaults",
+    )
+    __slots__ = fields
+
+    def __init__(
+        self,
+        element: str,
+        label: str,
+        model: str = "",
+        plug: int = 0,
+        address_type: str | None = None,
+        address: int | None = None,
+        multifunction: str | None = None,
+        bus: str = "",
+        unit: int | None = None,
+        controller: int | None = None,
+        drive: tuple[int, int, int] = (0, 0, 0),
+        kind: str = "",
+        row: str = "",
+        primary: bool = False,
+        mirrors: Device | None = None,
+        acpi_index: int | None = None,
+        origin: Any = None,
+        defaults: dict[str, str] | None = None,
+    ) -> None:
+        self.element = element
+        self.label = label
+        self.model = model
+        self.plug = plug
+        self.address_type = address_type
+        self.address = address
+        self.multifunction = multifunction
+        self.bus = bus
+        self.unit = unit
+        self.controller = controller
+        self.drive = drive
+        self.kind = kind
+        self.row = row
+        self.primary = primary
+        self.mirrors = mirrors
+        self.acpi_index = acpi_index
+        self.origin = origin
+        self.defaults = defaults if defaults is not None else {}
 
     @property
     def wants(self) -> bool:
@@ -81,23 +126,94 @@ class Device:
         return DEVICE
 
 
-@attrs.define(eq=False)
 class Controller(Device):
-    """A device that gives a bus (PCI), or that disks, ports and USB devices hang on."""
+    """A device that gives a bus (PCI), or that disks, ports and USB devices hang on.
 
-    type: str = "pci"
-    index: int | None = None
-    """Its index among the controllers of its type; ``None`` when it is not said."""
-    companion: bool = False
-    """Whether it is a companion of another USB controller."""
-    start_port: int | None = None
-    """The first port of its master that a companion serves."""
-    target: dict[str, Any] = attrs.field(factory=dict)
-    """The options of a PCI controller, by the names of libvirt's ``<target>``; numbers are ints."""
-    model_name: str = ""
-    """The QEMU device that it is made of, as somebody wrote it."""
-    ports: int | None = None
-    """The number of ports of a virtio-serial controller."""
+    Args:
+        type: libvirt's type: ``pci``, ``usb``, ``scsi``, ``sata``, ``ide``, ``virtio-serial`` and so on.
+        index: its index among the controllers of its type; ``None`` when it is not said.
+        companion: whether it is a companion of another USB controller.
+        start_port: the first port of its master that a companion serves.
+        target: the options of a PCI controller, by the names of libvirt's ``<target>``; numbers are ints.
+        model_name: the QEMU device that it is made of, as somebody wrote it.
+        ports: the number of ports of a virtio-serial controller.
+    """
+
+    fields = (
+        *Device.fields,
+        "type",
+        "index",
+        "companion",
+        "start_port",
+        "target",
+        "model_name",
+        "ports",
+    )
+    __slots__ = (
+        "type",
+        "index",
+        "companion",
+        "start_port",
+        "target",
+        "model_name",
+        "ports",
+    )
+
+    def __init__(
+        self,
+        element: str,
+        label: str,
+        model: str = "",
+        plug: int = 0,
+        address_type: str | None = None,
+        address: int | None = None,
+        multifunction: str | None = None,
+        bus: str = "",
+        unit: int | None = None,
+        controller: int | None = None,
+        drive: tuple[int, int, int] = (0, 0, 0),
+        kind: str = "",
+        row: str = "",
+        primary: bool = False,
+        mirrors: Device | None = None,
+        acpi_index: int | None = None,
+        origin: Any = None,
+        defaults: dict[str, str] | None = None,
+        type: str = "pci",
+        index: int | None = None,
+        companion: bool = False,
+        start_port: int | None = None,
+        target: dict[str, Any] | None = None,
+        model_name: str = "",
+        ports: int | None = None,
+    ) -> None:
+        super().__init__(
+            element,
+            label,
+            model,
+            plug,
+            address_type,
+            address,
+            multifunction,
+            bus,
+            unit,
+            controller,
+            drive,
+            kind,
+            row,
+            primary,
+            mirrors,
+            acpi_index,
+            origin,
+            defaults,
+        )
+        self.type = type
+        self.index = index
+        self.companion = companion
+        self.start_port = start_port
+        self.target = target if target is not None else {}
+        self.model_name = model_name
+        self.ports = ports
 
     @property
     def ich9(self) -> bool:
@@ -105,7 +221,6 @@ class Controller(Device):
         return self.model in ICH9_FUNCTIONS
 
 
-@attrs.define(eq=False)
 class Guest:
     """A machine with its controllers and devices.
 
@@ -120,15 +235,40 @@ class Guest:
         document: the document it was read from.
     """
 
-    machine_type: str
-    arch: str = "x86_64"
-    devices: dict[str, list[Device]] = attrs.field(factory=dict)
-    controllers: list[Controller] = attrs.field(factory=list)
-    graphics: bool = False
-    numa_nodes: frozenset[int] = frozenset()
-    acpi: bool = True
-    vcpus: int = 1
-    document: Any = None
+    fields = (
+        "machine_type",
+        "arch",
+        "devices",
+        "controllers",
+        "graphics",
+        "numa_nodes",
+        "acpi",
+        "vcpus",
+        "document",
+    )
+    __slots__ = fields
+
+    def __init__(
+        self,
+        machine_type: str,
+        arch: str = "x86_64",
+        devices: dict[str, list[Device]] | None = None,
+        controllers: list[Controller] | None = None,
+        graphics: bool = False,
+        numa_nodes: frozenset[int] = frozenset(),
+        acpi: bool = True,
+        vcpus: int = 1,
+        document: Any = None,
+    ) -> None:
+        self.machine_type = machine_type
+        self.arch = arch
+        self.devices = devices if devices is not None else {}
+        self.controllers = controllers if controllers is not None else []
+        self.graphics = graphics
+        self.numa_nodes = numa_nodes
+        self.acpi = acpi
+        self.vcpus = vcpus
+        self.document = document
 
     @property
     def machine(self) -> Machine:
@@ -190,7 +330,7 @@ def device_model(name: str) -> DeviceModel:
     Raises:
         UsageError: there is no such row.
     """
-    row = DEVICE_MODELS.get(name.removesuffix("-pci"))
+    row = DEVICE_MODELS.get(name) or DEVICE_MODELS.get(name.removesuffix("-pci"))
     if row is None:
         from difflib import get_close_matches
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
-import attrs
-
+from pcisim._record import record
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.completion import complete
@@ -17,14 +15,17 @@ from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.validation import validate
 from pcisim.topology import Topology
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pcisim.formats._splice import Change, Editor
 
 HostPci = Mapping[str, str] | str | None
 """``None``; ``"auto"`` to read this machine's sysfs; or ``{"0000:06:12.0": "pci"}``."""
 
 
-@attrs.frozen
+@record
 class Explanation:
     """How one device got its address.
 
@@ -46,7 +47,6 @@ class Explanation:
         return "\n".join(lines)
 
 
-@attrs.define(eq=False)
 class Plan:
     """A placed guest: where everything sits, why, and how to write it down.
 
@@ -57,11 +57,14 @@ class Plan:
         source: the guest as it was given, before completion.
     """
 
-    placement: Placement
-    rules: Libvirt
-    policy: Policy
-    source: Guest
-    _addresses: dict[str, PciAddress] | None = attrs.field(default=None, init=False, repr=False)
+    __slots__ = ("_addresses", "placement", "policy", "rules", "source")
+
+    def __init__(self, placement: Placement, rules: Libvirt, policy: Policy, source: Guest) -> None:
+        self.placement = placement
+        self.rules = rules
+        self.policy = policy
+        self.source = source
+        self._addresses: dict[str, PciAddress] | None = None
 
     @property
     def guest(self) -> Guest:

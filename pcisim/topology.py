@@ -10,14 +10,18 @@ Source: sections 2 and 6.2 to 6.5 of the rules.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
-
-import attrs
 
 from pcisim import connector as c
+from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
 from pcisim.catalogue.controllers import ControllerModel
 from pcisim.errors import RefusedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 _ALL_FUNCTIONS = 0xFF
 
@@ -38,7 +42,7 @@ class Holder(Protocol):
         """Return the line of the document where it stands, if it stands in one."""
 
 
-@attrs.frozen
+@record
 class Owner:
     """A holder that no definition names, such as the host bridge."""
 
@@ -88,7 +92,7 @@ def bits(mask: int) -> Iterator[int]:
         mask ^= low
 
 
-@attrs.frozen
+@record
 class Look:
     """One step of a search: a bus that was looked at, and what came of it."""
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-import attrs
-
 from pcisim import connector as c
+from pcisim._record import record
 
 
-@attrs.frozen
+@record
 class ControllerModel:
     """One row: a PCI controller model of libvirt's."""
 
@@ -33,18 +32,22 @@ class ControllerModel:
     """The options it knows, by the names of libvirt's `<target>`."""
     model_names: tuple[str, ...]
     """QEMU devices it may be made of, the default first; empty for a root bus."""
-    automatic_socket: int = attrs.field(init=False)
-    """What automatic placement may put on its bus."""
-    explicit_socket: int = attrs.field(init=False)
-    """What an address that somebody wrote may put on its bus."""
-    slot_mask: int = attrs.field(init=False)
-    """The usable slots as bits."""
 
-    def __attrs_post_init__(self) -> None:
+    @property
+    def automatic_socket(self) -> int:
+        """Return what automatic placement may put on its bus."""
+        return c.automatic_socket(self.accepts, self.automatic)
+
+    @property
+    def explicit_socket(self) -> int:
+        """Return what an address that somebody wrote may put on its bus."""
+        return c.explicit_socket(self.accepts)
+
+    @property
+    def slot_mask(self) -> int:
+        """Return the usable slots as bits."""
         low, high = self.slots
-        object.__setattr__(self, "automatic_socket", c.automatic_socket(self.accepts, self.automatic))
-        object.__setattr__(self, "explicit_socket", c.explicit_socket(self.accepts))
-        object.__setattr__(self, "slot_mask", (1 << high + 1) - (1 << low))
+        return (1 << high + 1) - (1 << low)
 
 
 _CONVENTIONAL = c.CONVENTIONAL | c.PCI_BRIDGE

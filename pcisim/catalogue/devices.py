@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import attrs
-
+from pcisim._record import record
 from pcisim.connector import CONVENTIONAL as C
 from pcisim.connector import EXPRESS as E
 from pcisim.connector import INTEGRATED, NO_CLASS
@@ -134,7 +133,7 @@ def plug_on(plug: int, express: bool) -> int:
     return plug if express or not plug & E else plug ^ (E | C)
 
 
-@attrs.frozen
+@record
 class DeviceModel:
     """One row: a device by the name that QEMU has for it, without ``-pci``."""
 
@@ -215,7 +214,7 @@ def _rows() -> Mapping[str, DeviceModel]:
         ("ivshmem-plain", "shmem", "ivshmem-plain", "ivshmem-plain",
          "<shmem name='shmem{n}'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>"),
         ("ivshmem-doorbell", "shmem", "ivshmem-doorbell", "ivshmem-doorbell",
-         "<shmem name='shmem{n}'><model type='ivshmem-doorbell'/></shmem>"),
+         "<shmem name='shmem{n}'><model type='ivshmem-doorbell'/><server path='/run/shmem{n}'/></shmem>"),
         ("vhost-vsock", "vsock", "virtio", "vhost-vsock-pci", "<vsock model='virtio'><cid auto='yes'/></vsock>"),
         ("virtio-pmem", "memory", "virtio-pmem", "virtio-pmem-pci",
          "<memory model='virtio-pmem' access='shared'><source><path>/pmem/{n}</path></source>"

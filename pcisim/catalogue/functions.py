@@ -3,31 +3,35 @@
 Every row was measured, by reading and sizing the registers of a function that no firmware had
 touched, never taken from QEMU's sources.  The table is that of profile ``10.0``, which is QEMU
 10.0.13 (Debian trixie, its option ROMs); what QEMU 7.2.22 (Debian bookworm), profile ``7.2``, does
-differently is in `NO_MSIX_IN_7_2`, `NEW_IN_10_0` and `UNMEASURED_IN_7_2`.  Machine types are the
-newest of each (an older one on QEMU 10.0, pc-q35-7.2, differs as profile 7.2 does; with pc-*-2.12
-legacy I/O BARs can be smaller; pc-*-2.6 and older switch virtio to legacy by default on every bus).
+differently is in `NO_MSIX_IN_7_2`, `NEW_IN_10_0` and `UNMEASURED_IN_7_2`.
+
+Machine types are the newest of each QEMU.  Of older ones some were looked at: pc-i440fx-7.2 and
+pc-q35-7.2 on QEMU 10.0 differ from its newest exactly as profile 7.2 does; 2.12 and 2.7 (on QEMU
+7.2) have smaller or other BARs on some virtio devices, nvme and qxl, but I/O BARs on the same
+ones; with 2.6 virtio is legacy everywhere, also below ports, as with
+``disable-modern=on,disable-legacy=off``.
 
 To measure again: ``python tests/qemu/measure_functions.py --check``.
 
-Three kinds of places make all the difference there is:
+Three kinds of places make all the difference there is; every row was measured on all buses named:
 
-==================  ===========================  =======================================
-place               arguments of `function_at`   measured on
-==================  ===========================  =======================================
-conventional bus    express_bus=False            pc's root; below pci-bridge, pcie-pci-bridge and
-                                                 i82801b11-bridge
-PCI Express root    express_bus=True,            q35's pcie.0
-                    root_bus=True
-PCI Express port    express_bus=True             below a root port or a downstream port
-==================  ===========================  =======================================
+================  =================================  =================================================
+place             arguments of `function_at`         buses
+================  =================================  =================================================
+conventional bus  express_bus=False                  pc's root; those of pci-bridge, pcie-pci-bridge
+                                                     and i82801b11-bridge
+PCI Express root  express_bus=True, root_bus=True    q35's pcie.0
+PCI Express port  express_bus=True                   those of a root port and of a downstream port
+================  =================================  =================================================
 
-So q35's own root bus counts for virtio as a conventional bus: I/O BAR and transitional ids.
+So q35's own root bus is for virtio like a conventional bus: I/O BAR and transitional ids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 import attrs
 
@@ -44,11 +48,10 @@ PROFILES = MappingProxyType({"7.2": "qemu-7.2.22", "10.0": "qemu-10.0.13"})
 DEFAULT_PROFILE = "10.0"
 
 
-@attrs.frozen
-class Bar:
+class Bar(NamedTuple):
     """One base address register: what it decodes and how much."""
 
-    index: int
+    number: int
     """The register, 0 to 5; a `MEM64` one also takes the next."""
     kind: str
     """`IO`, `MEM32` or `MEM64`."""
@@ -76,7 +79,7 @@ class PciFunction:
     """Where it has a PCI Express capability: `NEVER`, `ALWAYS`, `EXPRESS` (on any PCI Express bus), or
     `PORT` (on a PCI Express bus that is not a root bus)."""
     bars: tuple[Bar, ...]
-    """In the order of their indices; of a row of a virtio device, without the legacy I/O one."""
+    """In the order of their numbers; of a row of a virtio device, without the legacy I/O one."""
     rom: int = 0
     """Size of the expansion ROM in bytes; 0 for none."""
     header: int = 0
@@ -87,7 +90,7 @@ class PciFunction:
     """`HYBRID` (legacy and modern, the place and the options decide), `TRANSITIONAL` (always both), `MODERN`
     (never legacy); "" when it is not virtio."""
     legacy: tuple[int, int] | None = None
-    """The legacy device id, and the size of the legacy I/O BAR (index 0), of a virtio device that can be legacy."""
+    """The legacy device id, and the size of the legacy I/O BAR (number 0), of a virtio device that can be legacy."""
 
     @property
     def asks_for_io(self) -> bool:
@@ -95,24 +98,24 @@ class PciFunction:
         return any(bar.kind == IO for bar in self.bars)
 
 
-def _io(index: int, size: int) -> Bar:
-    return Bar(index, IO, False, size)
+def _io(number: int, size: int) -> Bar:
+    return Bar(number, IO, False, size)
 
 
-def _m32(index: int, size: int) -> Bar:
-    return Bar(index, MEM32, False, size)
+def _m32(number: int, size: int) -> Bar:
+    return Bar(number, MEM32, False, size)
 
 
-def _p32(index: int, size: int) -> Bar:
-    return Bar(index, MEM32, True, size)
+def _p32(number: int, size: int) -> Bar:
+    return Bar(number, MEM32, True, size)
 
 
-def _m64(index: int, size: int) -> Bar:
-    return Bar(index, MEM64, False, size)
+def _m64(number: int, size: int) -> Bar:
+    return Bar(number, MEM64, False, size)
 
 
-def _p64(index: int, size: int) -> Bar:
-    return Bar(index, MEM64, True, size)
+def _p64(number: int, size: int) -> Bar:
+    return Bar(number, MEM64, True, size)
 
 
 _F = PciFunction
@@ -267,7 +270,7 @@ _ROWS = (
        (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, (0x1001, 128)),
     _F("virtio-crypto-pci", 0x1AF4, 0x1054, 0x00FF, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-gpu-pci", 0x1AF4, 0x1050, 0x0380, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
-    _F("virtio-iommu-pci", 0x1AF4, 0x1057, 0x00FF, 1, PORT, (_p64(4, 16 * K),), 0, 0, 1, MODERN),
+    _F("virtio-iommu-pci", 0x1AF4, 0x1057, 0x00FF, 1, NEVER, (_p64(4, 16 * K),), 0, 0, 1, MODERN),
     _F("virtio-keyboard-pci", 0x1AF4, 0x1052, 0x0900, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-mem-pci", 0x1AF4, 0x1058, 0x00FF, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-mouse-pci", 0x1AF4, 0x1052, 0x0902, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
@@ -374,7 +377,7 @@ UNMEASURED: Mapping[str, str] = MappingProxyType(
 NO_MSIX_IN_7_2 = frozenset(
     {"virtio-balloon-pci", "virtio-balloon-pci-transitional", "virtio-balloon-pci-non-transitional", "virtio-mem-pci"}
 )
-"""Rows without the MSI-X BAR (index 1) in profile 7.2."""
+"""Rows without the MSI-X BAR (number 1) in profile 7.2."""
 NEW_IN_10_0 = frozenset({"igb", "ufs", "vhost-user-snd-pci", "virtio-multitouch-pci", "virtio-sound-pci"})
 """Rows of drivers that QEMU 7.2 does not have."""
 UNMEASURED_IN_7_2: Mapping[str, str] = MappingProxyType(
@@ -468,7 +471,7 @@ def function_at(
     row = _row(driver, profile)
     port = express_bus and not root_bus
     express = row.express == ALWAYS or (row.express == EXPRESS and express_bus) or (row.express == PORT and port)
-    bars = {bar.index: bar for bar in row.bars}
+    bars = {bar.number: bar for bar in row.bars}
     if row.driver.startswith("pci-bridge") and not _flag(options, "shpc", default=True):
         return attrs.evolve(row, bars=(), pin=0)
     if row.virtio:
@@ -478,7 +481,7 @@ def function_at(
     return attrs.evolve(
         row,
         express=ALWAYS if express else NEVER,
-        bars=tuple(bars[index] for index in sorted(bars)),
+        bars=tuple(bars[number] for number in sorted(bars)),
         rom=0 if options.get("romfile") == "" or options.get("rombar") == "0" else row.rom,
     )
 
@@ -516,14 +519,14 @@ def _row(driver: str, profile: str) -> PciFunction:
         raise UsageError(f"unknown QEMU device '{driver}'", code="unknown-driver", parties=(driver,))
     row = FUNCTIONS[name]
     if profile == "7.2" and name in NO_MSIX_IN_7_2:
-        return attrs.evolve(row, bars=tuple(bar for bar in row.bars if bar.index != 1))
+        return attrs.evolve(row, bars=tuple(bar for bar in row.bars if bar.number != 1))
     return row
 
 
 def _virtio(
     row: PciFunction, bars: dict[int, Bar], port: bool, options: Mapping[str, str]
 ) -> tuple[PciFunction, dict[int, Bar], bool]:
-    """Return the row, its BARs by index, and whether it is modern, as the place and the options want a virtio device.
+    """Return the row, its BARs by number, and whether it is modern, as the place and the options want a virtio device.
 
     QEMU's "auto" of ``disable-legacy`` is: off, but on below a port.
     """
@@ -546,18 +549,18 @@ def _virtio(
     window = next(bar for bar in row.bars if bar.kind == MEM64)
     table = next((bar for bar in row.bars if not bar.prefetchable), None)
     if row.virtio == HYBRID and not modern:
-        del bars[window.index]
+        del bars[window.number]
     else:
         if _flag(options, "page-per-vq", default=False):
-            bars[window.index] = attrs.evolve(window, size=8 * M)
+            bars[window.number] = window._replace(size=8 * M)
         if _flag(options, "modern-pio-notify", default=False):
-            index = 5 if window.index == 2 else 2
-            bars[index] = _io(index, 4)
+            number = 5 if window.number == 2 else 2
+            bars[number] = _io(number, 4)
     if table is not None and "vectors" in options:
         vectors = _number(options, "vectors")
         # An entry has 16 bytes and a pending bit; the bits come in words of 8 bytes.
         size = _power_of_two(max(vectors * 16 + (vectors + 63) // 64 * 8, 4 * K))
-        bars.pop(table.index) if not vectors else bars.update({table.index: attrs.evolve(table, size=size)})
+        bars.pop(table.number) if not vectors else bars.update({table.number: table._replace(size=size)})
     if legacy and row.legacy:
         device, size = row.legacy
         stem = row.driver.removesuffix("-transitional")
@@ -577,7 +580,7 @@ def _size_options(driver: str, bars: dict[int, Bar], options: Mapping[str, str])
         size = _power_of_two(_number(options, option) * bar.size)
         if makes and size <= (bars[1].size if driver.startswith("qxl") else 0):
             continue
-        bars[bar.index] = attrs.evolve(bar, size=size)
+        bars[bar.number] = bar._replace(size=size)
 
 
 def _power_of_two(size: int) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-import attrs
+from pcisim._record import record
 
 BUILT_IN = "built-in"
 RESERVED = "reserved"
@@ -18,7 +18,7 @@ OWNER_KINDS = (BUILT_IN, RESERVED, PREFERRED, DEVICE)
 nothing of the definition is there; a device at a place that its kind has a right to; any other device."""
 
 
-@attrs.frozen
+@record
 class Place:
     """One row: a function of the root bus that the machine or libvirt disposes of."""
 
@@ -28,7 +28,7 @@ class Place:
     kind: str
 
 
-@attrs.frozen
+@record
 class Machine:
     """One row: a family of machine types."""
 

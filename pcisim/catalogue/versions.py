@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-import attrs
-
+from pcisim._record import record
 from pcisim.errors import UsageError
 
 
-@attrs.frozen
+@record
 class Libvirt:
     """One row: how a version of libvirt differs where addresses depend on it."""
 

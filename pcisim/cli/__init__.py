@@ -9,10 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from pcisim.cli import assign, common, example, tree
 from pcisim.errors import PcisimError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 INTERNAL_ERROR = 70
 INTERRUPTED = 130

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from typing import Any
+import os
 
 from pcisim.cli import common
 from pcisim.errors import UsageError
 from pcisim.plan import Plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _EPILOG = """examples:
   pcisim assign guest.xml                      print the addressed XML
@@ -38,18 +40,18 @@ def add_parser(commands: Any) -> None:
         help="xml (default); addresses: label and <address> element, a line each; json; qemu: -device arguments",
     )
     parser.add_argument("--runnable", action="store_true", help="with --format qemu: null back-ends, so that it starts")
-    parser.add_argument("--explain", metavar="LABEL", help="say why a device gets its address, instead")
+    parser.add_argument("--explain", metavar="LABEL", help="print why a device gets its address, and nothing else")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--in-place", action="store_true", help="write the file anew, as a whole or not at all")
-    where.add_argument("-o", "--output", metavar="FILE", help="write there instead of on standard output")
-    parser.add_argument("--print-diff", action="store_true", help="print what changes in the XML, instead")
+    where.add_argument("-o", "--output", metavar="FILE", help="write there; - is standard output, where it goes anyway")
+    parser.add_argument("--print-diff", action="store_true", help="print what changes in the XML, not the XML")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    if "?" in arguments.device:
-        return _list_devices()
+    if common.lists_devices(arguments):
+        return 0
     _check_options(arguments)
     plan = common.plan_of(arguments)
     if arguments.explain is not None:
@@ -57,43 +59,65 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     text = _text(plan, arguments)
     data = text.encode() if isinstance(text, str) else text
+    document = plan.source.document
+    unread = False
     if arguments.print_diff:
-        common.write_stdout(_diff(arguments.file, plan.source.document, data))
+        try:
+            common.write_stdout(_diff(arguments.file, document, data))
+        except BrokenPipeError:  # the difference is read no further, the file is wanted all the same
+            common.drop_stdout()
+            unread = True
     if arguments.in_place:
-        common.write_atomically(arguments.file, data)
+        if data != document.deliver(document.source):
+            common.write_file(arguments.file, data)
     elif arguments.output is not None:
-        common.write_atomically(arguments.output, data)
+        common.write_file(arguments.output, data)
     elif not arguments.print_diff:
         common.write_stdout(data)
-    _report(plan, replacements=arguments.format == "xml")
+    if not unread:
+        _report(plan, replacements=arguments.format == "xml")
     return 0
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
+    if arguments.explain is not None:
+        _check_alone(arguments)
     if arguments.runnable and arguments.format != "qemu":
         raise UsageError("--runnable goes with --format qemu", code="usage")
     if (arguments.in_place or arguments.print_diff) and arguments.format != "xml":
-        raise UsageError("--in-place and --print-diff go with --format xml", code="usage")
+        raise UsageError(
+            "--in-place and --print-diff go with --format xml",
+            code="usage",
+            remedy="-o FILE writes any format to a file",
+        )
     if arguments.in_place and arguments.file in (None, common.STDIN):
-        raise UsageError("--in-place needs a file", code="usage")
+        raise UsageError("--in-place needs a file", code="usage", remedy="-o FILE writes what standard input becomes")
     if arguments.print_diff and arguments.file is None:
-        raise UsageError("--print-diff needs a file", code="usage")
+        raise UsageError("--print-diff needs a file", code="usage", remedy="a guest of --machine has no XML to change")
 
 
-def _list_devices() -> int:
-    from pcisim.catalogue.devices import DEVICE_MODELS
-
-    lines = [
-        f"{row.name:24} <{row.element.partition('/')[0]}> {row.model or row.driver}" for row in DEVICE_MODELS.values()
-    ]
-    common.write_stdout("\n".join(lines) + "\n")
-    return 0
+def _check_alone(arguments: argparse.Namespace) -> None:
+    """Refuse options that an explanation would pass over in silence."""
+    others = {
+        "--format": arguments.format != "xml",
+        "--runnable": arguments.runnable,
+        "--in-place": arguments.in_place,
+        "-o": arguments.output is not None,
+        "--print-diff": arguments.print_diff,
+    }
+    given = [option for option, is_given in others.items() if is_given]
+    if given:
+        raise UsageError(
+            f"--explain prints an explanation and nothing else: {given[0]} does not go with it", code="usage"
+        )
 
 
 def _text(plan: Plan, arguments: argparse.Namespace) -> str | bytes:
     if arguments.format == "xml":
         return plan.to_xml()
     if arguments.format == "json":
+        import json
+
         return json.dumps(plan.to_json(), indent=2) + "\n"
     if arguments.format == "qemu":
         return qemu_line(plan.to_qemu_args(runnable=arguments.runnable))
@@ -130,24 +154,28 @@ def qemu_line(arguments: list[str]) -> str:
     return " \\\n".join(lines) + "\n"
 
 
-def _diff(name: str, before: Any, written: bytes) -> str:
-    from difflib import unified_diff
+def _diff(name: str, before: Any, written: bytes) -> bytes:
+    """Return the difference in the document's own encoding, as ``patch`` reads it."""
+    from difflib import diff_bytes, unified_diff
 
-    from pcisim.formats._splice import parse
+    from pcisim.formats._xml import parse
 
-    after = parse(written)
-    old, new = (d.decode(d.source).splitlines(keepends=True) for d in (before, after))
-    return "".join(unified_diff(old, new, name, f"{name} (addressed)"))
+    shown = b"<stdin>" if name == common.STDIN else os.fsencode(name)
+    old, new = (_lines(source) for source in (before.source, parse(written).source))
+    lines = diff_bytes(unified_diff, old, new, shown, shown + b"\t(addressed)", lineterm=b"\n")
+    return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
+
+
+def _lines(source: bytes) -> list[bytes]:
+    *lines, last = source.split(b"\n")
+    return [line + b"\n" for line in lines] + ([last] if last else [])
 
 
 def _report(plan: Plan, *, replacements: bool) -> None:
     """Say on stderr what was done."""
     placement = plan.placement
     given = sum(1 for d in placement.addresses if d.address is not None)
-    print(
-        f"{len(placement.addresses) - given} added, {given} already addressed, {plan.policy.describe()}",
-        file=sys.stderr,
-    )
+    lines = [f"{len(placement.addresses) - given} added, {given} already addressed, {plan.policy.describe()}"]
     if replacements and plan.source.document is not None:
-        for change in plan.changes():
-            print(f"  line {change.line}: {change}", file=sys.stderr)
+        lines += [f"  line {change.line}: {change}" for change in plan.changes()]
+    common.say(*lines)

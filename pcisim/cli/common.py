@@ -7,17 +7,21 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from typing import BinaryIO
+from contextlib import suppress
 
 from pcisim.errors import InputError, UsageError
 from pcisim.formats.plain import printable
 from pcisim.guest import Guest
 from pcisim.plan import Plan, assign
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 STDIN = "-"
 STDOUT = "-"
-MOST_DEVICES = 100_000
-"""The highest count that is tried; the largest guest that fits has some thousand devices."""
+MOST_DEVICES = 50_000
+"""How many devices are tried; the largest guest that fits has some thousand."""
 
 
 def add_debug(parser: argparse.ArgumentParser, **options: object) -> None:
@@ -130,7 +134,7 @@ def device_counts(options: list[str]) -> dict[str, int]:
                 )
             count = int(value) if len(value) < 20 else MOST_DEVICES + 1
         counts[name] = counts.get(name, 0) + count
-        if counts[name] > MOST_DEVICES:
+        if sum(counts.values()) > MOST_DEVICES:
             raise UsageError(
                 f"--device {option}: at most {MOST_DEVICES} are tried",
                 code="usage",
@@ -178,15 +182,15 @@ def read_bytes(name: str) -> bytes:
     Raises:
         InputError: it cannot be read.
     """
-    from pcisim.formats._splice import MAX_BYTES
+    from pcisim.formats._xml import MAX_BYTES
 
+    if name == STDIN and sys.stdin is None:
+        raise InputError("cannot read standard input: it is closed", code="cannot-read")
     try:
-        if name != STDIN:
-            with open(name, "rb") as stream:
-                return stream.read(MAX_BYTES + 1)
-        if sys.stdin is None:
-            raise ValueError("it is closed")
-        return sys.stdin.buffer.read(MAX_BYTES + 1)
+        if name == STDIN:
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with open(name, "rb") as stream:
+            return stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         shown = "standard input" if name == STDIN else name or "a file without a name"
         raise InputError(
@@ -209,10 +213,8 @@ def write_file(name: str, data: bytes) -> None:
         return
     before = None
     try:
-        try:
+        with suppress(FileNotFoundError):
             before = os.stat(name)
-        except FileNotFoundError:
-            pass
         if before is None or stat.S_ISREG(before.st_mode):
             _replace(os.path.realpath(name), data, before)
         else:
@@ -253,17 +255,15 @@ def _replace(target: str, data: bytes, before: os.stat_result | None) -> None:
 def _give(file: int, before: os.stat_result) -> None:
     """Give a file to the owner and group of another, as far as that is allowed."""
     for owner, group in ((before.st_uid, -1), (-1, before.st_gid)):
-        try:
+        with suppress(PermissionError):
             os.fchown(file, owner, group)
-        except PermissionError:
-            pass
 
 
 def _temporary(folder: str) -> BinaryIO:
     """Open a new file; its name is short, since that of the target may be as long as a name can be."""
     for number in range(1000):
         try:
-            return open(os.path.join(folder, f".pcisim-{os.getpid()}-{number}.tmp"), "xb")  # noqa: SIM115
+            return open(os.path.join(folder, f".pcisim-{os.getpid()}-{number}.tmp"), "xb")
         except FileExistsError:
             continue
     raise FileExistsError(17, "no name for a temporary file is free")
@@ -298,10 +298,8 @@ def write_stdout(data: str | bytes) -> None:
 
 def drop_stdout() -> None:
     """Send what is still to be written nowhere, or the interpreter complains at its end."""
-    try:
+    with suppress(OSError, ValueError):  # where it is no real file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # no real file
-        pass
 
 
 def say(*lines: str) -> None:

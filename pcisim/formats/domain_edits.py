@@ -7,17 +7,14 @@ have a PCI address, and the defaults on which addresses depend.  Every other byt
 from __future__ import annotations
 
 import itertools
-from types import MappingProxyType
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, parse_number
 from pcisim.catalogue.controllers import ROOT_MODELS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED
-from pcisim.formats._splice import Editor, Element, Fragment
+from pcisim.formats._splice import Editor, Fragment, Markup
+from pcisim.formats._xml import Element
 from pcisim.guest import IGNORED, Controller, Device
 from pcisim.placement import Placement
-
-_IMPLIED_FORM = MappingProxyType({"video": "model/@type"})
-"""Where the model of a device stands, if not in the attribute ``model`` of the element."""
 
 
 def edit(placement: Placement) -> Editor:
@@ -30,35 +27,41 @@ def edit(placement: Placement) -> Editor:
     editor = Editor(document)
     root: Element = document.root
     parent = root.find("devices")
-    added: list[Fragment] = []
+    added: list[tuple[int, str]] = []
     for controller in placement.guest.controllers:
-        packed = placement.addresses.get(controller)
         if controller.origin is not None:
             _edit_controller(editor, controller, placement)
-        elif packed is not None or controller.type == "pci":
-            added.append(_controller_fragment(controller, placement))
-    others: list[Fragment] = []
+        elif controller.type == "pci" or controller in placement.addresses:
+            added += _controller_lines(controller, placement)
+    others: list[tuple[int, str]] = []
     for devices in placement.guest.devices.values():
         for device in devices:
             if device.origin is not None:
                 _edit_device(editor, device, placement)
             elif device in placement.addresses:
-                others.append(_device_fragment(device, placement))
+                others += _device_lines(device, placement)
     _move_primary_video(editor, placement)
-    if not added and not others:
-        return editor
     if parent is None:
-        editor.append_child(root, Fragment("devices", {}, (*added, *others)))
+        if added or others:
+            lines = [(depth + 1, line) for depth, line in (*added, *others)]
+            editor.append_child(root, Markup((0, "<devices>"), *lines, (0, "</devices>")))
         return editor
     last = next((child for child in reversed(parent.children) if child.tag == "controller"), None)
-    for fragment in added:
-        if last is None:
-            editor.append_child(parent, fragment)
-        else:
-            editor.insert_after(last, fragment)
-    for fragment in others:
-        editor.append_child(parent, fragment)
+    if last is not None and added:
+        editor.insert_after(last, Markup(*added))
+        added = []
+    if added or others:
+        editor.append_child(parent, Markup(*added, *others))
     return editor
+
+
+def address_element(packed: int, multifunction: str | None) -> str:
+    """Return the ``<address>`` element of a packed address."""
+    flag = f" multifunction='{multifunction}'" if multifunction else ""
+    return (
+        f"<address type='pci' domain='{packed >> 16:#06x}' bus='{packed >> 8 & MAX_BUS:#04x}'"
+        f" slot='{packed >> 3 & MAX_SLOT:#04x}' function='{packed & MAX_FUNCTION:#x}'{flag}/>"
+    )
 
 
 def address_attributes(packed: int, multifunction: str | None = None) -> dict[str, str]:
@@ -98,7 +101,7 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
         _set_default(editor, element, path, value)
     multifunction = placement.multifunction.get(device)
     if address is None:
-        editor.append_child(element, Fragment("address", address_attributes(packed, multifunction)))
+        editor.append_child(element, Markup((0, address_element(packed, multifunction))))
     elif device.address != packed:
         _rewrite(editor, address, address_attributes(packed, multifunction))
     elif multifunction is not None and "multifunction" not in address.attrib:
@@ -171,33 +174,28 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
     _edit_device(editor, controller, placement)
 
 
-def _controller_fragment(controller: Controller, placement: Placement) -> Fragment:
-    attributes = {"type": controller.type, "index": str(controller.index)}
-    if controller.model:
-        attributes["model"] = controller.model
-    children = []
+def _controller_lines(controller: Controller, placement: Placement) -> list[tuple[int, str]]:
+    model = f" model='{controller.model}'" if controller.model else ""
+    head = f"<controller type='{controller.type}' index='{controller.index}'{model}"
+    inner: list[tuple[int, str]] = []
     if controller.model_name:
-        children.append(Fragment("model", {"name": controller.model_name}))
+        inner.append((1, f"<model name='{controller.model_name}'/>"))
     if controller.target:
-        children.append(Fragment("target", target_attributes(controller)))
+        target = " ".join([f"{name}='{value}'" for name, value in target_attributes(controller).items()])
+        inner.append((1, f"<target {target}/>"))
     if controller.companion:
-        children.append(Fragment("master", {"startport": str(controller.start_port or 0)}))
-    return Fragment("controller", attributes, (*children, *_address_fragment(controller, placement)))
+        inner.append((1, f"<master startport='{controller.start_port or 0}'/>"))
+    packed = placement.addresses.get(controller)
+    if packed is not None:
+        inner.append((1, address_element(packed, placement.multifunction.get(controller))))
+    return [(0, f"{head}>"), *inner, (0, "</controller>")] if inner else [(0, f"{head}/>")]
 
 
-def _device_fragment(device: Device, placement: Placement) -> Fragment:
-    children = _address_fragment(device, placement)
-    path = _IMPLIED_FORM.get(device.element, "@model")
-    if path == "@model":
-        return Fragment(device.element, {"model": device.model}, children)
-    return Fragment(device.element, {}, (Fragment("model", {"type": device.model}), *children))
-
-
-def _address_fragment(device: Device, placement: Placement) -> tuple[Fragment, ...]:
-    packed = placement.addresses.get(device)
-    if packed is None:
-        return ()
-    return (Fragment("address", address_attributes(packed, placement.multifunction.get(device))),)
+def _device_lines(device: Device, placement: Placement) -> list[tuple[int, str]]:
+    address = (1, address_element(placement.addresses[device], placement.multifunction.get(device)))
+    if device.element == "video":
+        return [(0, "<video>"), (1, f"<model type='{device.model}'/>"), address, (0, "</video>")]
+    return [(0, f"<{device.element} model='{device.model}'>"), address, (0, f"</{device.element}>")]
 
 
 def _move_primary_video(editor: Editor, placement: Placement) -> None:

@@ -21,7 +21,7 @@ from pcisim.catalogue.devices import (
 from pcisim.catalogue.versions import Libvirt
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import InputError, RefusedError
-from pcisim.formats._splice import Document, Element, parse
+from pcisim.formats._xml import Document, Element, parse
 from pcisim.guest import IGNORED, Controller, Device, Guest
 
 HostPci = Callable[[PciAddress], bool]

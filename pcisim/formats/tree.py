@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.capacity import room
+from pcisim.formats.plain import printable
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
 from pcisim.topology import Holder, Owner
 
-_BRANCH, _LAST, _PIPE, _BLANK = "├─ ", "└─ ", "│  ", "   "
+BOXES = "├─└│"
+"""What the lines are drawn with, where the output can show it."""
+_LINES = ("├─ ", "└─ ", "│  ", "   ")
+_ASCII_LINES = ("|- ", "`- ", "|  ", "   ")
 
 
-def tree(placement: Placement) -> list[str]:
+def tree(placement: Placement, *, ascii_only: bool = False) -> list[str]:
     """Return the lines of a tree: every bus, every slot's owner, the empty ports, what is free.
 
     Args:
         placement: a placed guest.
+        ascii_only: whether to draw with ASCII characters.
     """
     guest, topology = placement.guest, placement.topology
-    lines = [f"{guest.machine_type or 'pc'} ({guest.arch})"]
+    lines = [printable(f"{guest.machine_type or 'pc'} ({guest.arch})")]
     if not topology.buses:
         lines.append("no PCI bus")
         return lines
-    drawing = _Tree(placement)
+    drawing = _Tree(placement, _ASCII_LINES if ascii_only else _LINES)
     for bus in topology.buses:
         if bus.index not in drawing.drawn:
             orphan = " (hangs on no bus that leads to the root)" if bus.index else ""
@@ -35,9 +40,11 @@ class _Tree:
 
     Args:
         placement: the placed guest.
+        strokes: what to draw a branch, the last one, a line and nothing with.
     """
 
-    def __init__(self, placement: Placement) -> None:
+    def __init__(self, placement: Placement, strokes: tuple[str, str, str, str]) -> None:
+        self.strokes = strokes
         self.buses = placement.topology.buses
         self.holders = placement.topology.holders()
         for place in placement.guest.machine.places:
@@ -53,6 +60,7 @@ class _Tree:
     def children(self, index: int) -> list[str]:
         """Return the lines below a bus; a stack instead of recursion, since bridges nest deep."""
         lines: list[str] = []
+        branch, last_branch, line, blank = self.strokes
         self.drawn.add(index)
         stack = [("", self.holders[index], 0)]
         while stack:
@@ -63,7 +71,7 @@ class _Tree:
             packed, owner = rows[place]
             last = place + 1 == len(rows)
             text = (
-                f"{indent}{_LAST if last else _BRANCH}{packed >> 3 & MAX_SLOT:02x}.{packed & MAX_FUNCTION}"
+                f"{indent}{last_branch if last else branch}{packed >> 3 & MAX_SLOT:02x}.{packed & MAX_FUNCTION}"
                 f" {_holder(owner)}"
             )
             child = self.below.get(packed)
@@ -76,7 +84,7 @@ class _Tree:
                 bus = self.buses[child]
                 state = "" if bus.used else " [free]" if bus.model.hotplug and _hot(owner) else " [free, no hotplug]"
                 lines.append(f"{text} -> bus {child:#04x}{state}")
-                stack.append((indent + (_BLANK if last else _PIPE), self.holders[child], 0))
+                stack.append((indent + (blank if last else line), self.holders[child], 0))
         return lines
 
 
@@ -87,4 +95,4 @@ def _hot(owner: Holder) -> bool:
 def _holder(owner: Holder) -> str:
     if not isinstance(owner, Device):
         return f"{owner.label} ({owner.owner_kind})"
-    return f"{owner.label} {owner.model}".rstrip()
+    return printable(f"{owner.label} {owner.model}".rstrip())

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import attrs
-
+from pcisim._record import record
 from pcisim.guest import Controller, Device, Guest
 from pcisim.topology import Look, Topology
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
-@attrs.define
+
+@record
 class Step:
     """How one device got its place: a remark, or the buses that were looked at."""
 
     remark: str
-    looks: list[Look] = attrs.field(factory=list)
+    looks: tuple[Look, ...] = ()
 
 
-@attrs.define
 class Placement:
     """A placed guest: what a policy returns.
 
@@ -32,13 +34,25 @@ class Placement:
         log: how each device got its place, when the policy was asked to log.
     """
 
-    guest: Guest
-    topology: Topology
-    addresses: dict[Device, int]
-    multifunction: dict[Device, str]
-    added: list[Controller]
-    rewritten: dict[Device, int]
-    log: dict[Device, list[Step]] = attrs.field(factory=dict)
+    __slots__ = ("added", "addresses", "guest", "log", "multifunction", "rewritten", "topology")
+
+    def __init__(
+        self,
+        guest: Guest,
+        topology: Topology,
+        addresses: dict[Device, int],
+        multifunction: dict[Device, str],
+        added: list[Controller],
+        rewritten: dict[Device, int],
+        log: dict[Device, list[Step]],
+    ) -> None:
+        self.guest = guest
+        self.topology = topology
+        self.addresses = addresses
+        self.multifunction = multifunction
+        self.added = added
+        self.rewritten = rewritten
+        self.log = log
 
 
 class Policy(Protocol):

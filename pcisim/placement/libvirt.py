@@ -11,11 +11,13 @@ comes after; asked of libvirt 9.0.0 and 11.3.0.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NoReturn
 
-import attrs
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 from pcisim import connector as c
+from pcisim._record import evolved, record
 from pcisim.address import MAX_FUNCTION, format_packed, pack
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED, ICH9_FUNCTIONS, PLACED, WALK, plug_on
@@ -29,7 +31,7 @@ from pcisim.catalogue.machines import (
     SATA_0,
     USB_0,
 )
-from pcisim.catalogue.versions import Libvirt, libvirt_version
+from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.completion import ControllerList
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
@@ -43,7 +45,7 @@ _PCI_BRIDGE = PCI_CONTROLLERS["pci-bridge"]
 _PLACED_ELSEWHERE = ("ccw", "virtio-mmio")
 
 
-@attrs.frozen
+@record
 class LibvirtPolicy:
     """Place addresses exactly as a version of libvirt does.
 
@@ -51,7 +53,7 @@ class LibvirtPolicy:
         rules: the row of the version.
     """
 
-    rules: Libvirt = attrs.field(factory=lambda: libvirt_version("11.3"))
+    rules: Libvirt = VERSIONS[DEFAULT_VERSION]
 
     def describe(self) -> str:
         """Say in one line what the policy does."""
@@ -68,7 +70,7 @@ class LibvirtPolicy:
             RefusedError: libvirt refuses the definition.
         """
         express = guest.machine.express
-        guest = attrs.evolve(guest, controllers=[attrs.evolve(d) for d in guest.controllers])
+        guest = evolved(guest, controllers=[evolved(d) if d.type == "pci" else d for d in guest.controllers])
         given = {d: d.address for d in guest.all_devices() if d.address is not None}
         present = dict(given)
         controllers = ControllerList.of(self.rules, guest.controllers)
@@ -99,16 +101,17 @@ class LibvirtPolicy:
         real.chipset()
         real.assign()
         settle_controllers(controllers.items, real.addresses)
+        carried = multifunction(real.addresses)
         for device in guest.all_devices():
             if device.element in ADDRESS_READDRESSED:
                 real.addresses.pop(device, None)
             elif device.mirrors is not None and device.mirrors in real.addresses:
                 real.addresses[device] = real.addresses[device.mirrors]
         return Placement(
-            guest=attrs.evolve(guest, controllers=controllers.items),
+            guest=evolved(guest, controllers=controllers.items),
             topology=real.topology,
             addresses=real.addresses,
-            multifunction=multifunction(real.addresses, real.walk()),
+            multifunction=carried,
             added=added,
             rewritten={d: old for d, old in given.items() if present[d] != old},
             log=real.log,
@@ -161,6 +164,8 @@ class _Pass:
 
     def collect(self) -> None:
         """Reserve every address that is written down (rule 6.2)."""
+        if not self.present:
+            return
         for device in self.walk():
             if device in self.present and not self._is_chipset_place(device):
                 self.reserve(device, self.present[device])
@@ -305,7 +310,7 @@ class _Pass:
         """Find a place for a device and take it; the trial pass appends a bus if need be (rule 6.3)."""
         topology = self.topology
         if self.logging and isinstance(owner, Device):
-            self.log.setdefault(owner, []).append(Step("search", topology.explain(plug)))
+            self.log.setdefault(owner, []).append(Step("search", tuple(topology.explain(plug))))
         packed = topology.allocate(plug, owner, function)
         if packed is None:
             if not topology.buses:

@@ -5,27 +5,21 @@ Source: section 7 of the rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.controllers import FIRST_BUS_NR, PCI_CONTROLLERS
 from pcisim.guest import Controller, Device, refuse
 
 
-def multifunction(addresses: dict[Device, int], walk: Iterable[Device]) -> dict[Device, str]:
+def multifunction(addresses: dict[Device, int]) -> dict[Device, str]:
     """Return the multifunction attribute of every device that carries one (rule 7.1).
 
     Args:
-        addresses: the packed address of each device.
-        walk: the devices in the order in which libvirt walks them.
+        addresses: the packed address of each device; no two are the same.
     """
     carried: dict[Device, str] = {}
     shared: set[int] = set()
     first: dict[int, Device] = {}
-    for device in walk:
-        packed = addresses.get(device)
-        if packed is None:
-            continue
+    for device, packed in addresses.items():
         if device.address is not None and device.multifunction:
             carried[device] = device.multifunction
         elif device.address is None and device.model == "ich9-uhci1":
@@ -33,7 +27,7 @@ def multifunction(addresses: dict[Device, int], walk: Iterable[Device]) -> dict[
         if packed & MAX_FUNCTION:
             shared.add(packed & ~MAX_FUNCTION)
         else:
-            first.setdefault(packed, device)
+            first[packed] = device
     for packed in shared:
         if packed in first:
             carried.setdefault(first[packed], "on")

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pcisim.errors import InputError
-from pcisim.formats._splice import Document, Editor, Element, Fragment, parse
+from pcisim.formats._splice import Editor, Fragment
+from pcisim.formats._xml import Document, Element, parse
 
 quick = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
