@@ -61,6 +61,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	$(BIN)/python -m compileall -q pcisim
 	@touch $@
 
 $(VENV)/.developer: $(VENV)/.installed

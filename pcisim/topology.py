@@ -9,17 +9,17 @@ Source: sections 2 and 6.2 to 6.5 of the rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pcisim import connector as c
 from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
-from pcisim.catalogue.controllers import ControllerModel
+from pcisim.catalogue.controllers import SOCKETS, ControllerModel
 from pcisim.errors import RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 else:
     Protocol = object
 
@@ -59,16 +59,15 @@ class Bus:
         model: its row in the catalogue.
     """
 
-    __slots__ = ("automatic", "explicit", "free", "full", "index", "model", "shared", "used")
+    __slots__ = ("automatic", "explicit", "free", "full", "index", "model", "shared", "usable", "used")
 
     def __init__(self, index: int, model: ControllerModel) -> None:
         self.index = index
         self.model = model
-        self.automatic = model.automatic_socket
-        self.explicit = model.explicit_socket
+        self.automatic, self.explicit, self.usable = SOCKETS[model.name]
         self.used = 0
         """256 bits: bit ``slot << 3 | function`` is set when the function is held."""
-        self.free = model.slot_mask
+        self.free = self.usable
         """32 bits: the usable slots in which nothing is held."""
         self.full = 0
         """32 bits: the slots in which all eight functions are held."""
@@ -158,7 +157,7 @@ class Topology:
         bus = self.buses[number]
         if not self.accepts(bus, plug, explicit=explicit):
             raise self._wrong_plug(bus, packed, plug, owner)
-        if not bus.model.slot_mask >> slot & 1:
+        if not bus.usable >> slot & 1:
             raise _wrong_slot(bus, packed, owner)
         if bus.used >> (packed & 0xFF) & 1:
             raise self._taken(packed, owner)
@@ -181,6 +180,61 @@ class Topology:
             self._take(self.buses[packed >> 8], packed, plug)
             self.owners[packed] = owner
         return packed
+
+    def allocate_all(self, plug: int, owners: Sequence[Holder], addresses: dict[Any, int], first: int = 0) -> int:
+        """Find a place for one owner after the other, as `allocate` does, until no bus has room.
+
+        Args:
+            plug: what each owner needs.
+            owners: who gets the places.
+            addresses: where to put the packed address of each owner.
+            first: the position of the first owner to place.
+
+        Returns:
+            The position of the first owner that got no place; ``len(owners)`` when all did.
+        """
+        count = len(owners)
+        if first == count:
+            return first
+        buses, holders = self.buses, self.owners
+        packs = plug & c.ROOT_PORT
+        for number in range(self._cursors.get(plug, 0), len(buses)):
+            bus = buses[number]
+            free = bus.free
+            if packs:
+                free |= bus.shared & ~bus.full
+            if not free or not (
+                self.accepts(bus, plug, explicit=False) if plug & c.INTEGRATED else plug & bus.automatic
+            ):
+                continue
+            while free:
+                low = free & -free
+                base = number << 8 | low.bit_length() - 1 << 3
+                if bus.free & low:
+                    bus.free ^= low
+                    bus.shared |= low if packs else 0
+                function = 0
+                while True:
+                    bit = 1 << (base & 0xFF | function)
+                    if not bus.used & bit:
+                        bus.used |= bit
+                        owner = owners[first]
+                        addresses[owner] = base | function
+                        holders[base | function] = owner
+                        first += 1
+                        if first == count:
+                            break
+                    function += 1
+                    if not packs or function > MAX_FUNCTION:
+                        break
+                if packs and bus.functions(base >> 3 & MAX_SLOT) == _ALL_FUNCTIONS:
+                    bus.full |= low
+                if first == count:
+                    self._cursors[plug] = number
+                    return first
+                free ^= low
+        self._cursors[plug] = len(buses)
+        return first
 
     def search(self, plug: int, function: int = 0) -> int | None:
         """Return the place that automatic placement would give, without taking it.
@@ -278,7 +332,7 @@ class Topology:
             assert bus.index == number, state
             assert bus.used == held[number], f"occupancy and owners differ: {state}"
             for slot in range(MAX_SLOT + 1):
-                functions, usable = bus.functions(slot), bus.model.slot_mask >> slot & 1
+                functions, usable = bus.functions(slot), bus.usable >> slot & 1
                 assert usable or not functions, f"slot {slot:#x} is not usable: {state}"
                 assert bus.free >> slot & 1 == (usable and not functions), f"slot {slot:#x}, free: {state}"
                 assert bus.full >> slot & 1 == (functions == _ALL_FUNCTIONS), f"slot {slot:#x}, full: {state}"

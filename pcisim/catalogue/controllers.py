@@ -84,6 +84,9 @@ _ROWS = (
 
 PCI_CONTROLLERS = MappingProxyType({row.name: row for row in _ROWS})
 
+SOCKETS = MappingProxyType({row.name: (row.automatic_socket, row.explicit_socket, row.slot_mask) for row in _ROWS})
+"""For each model what automatic placement and what a written address may put on its bus, and its usable slots."""
+
 ROOT_MODELS = frozenset(row.name for row in _ROWS if not row.plug)
 
 MODEL_NAMES = frozenset(name for row in _ROWS for name in row.model_names) | {"spapr-pci-host-bridge", "pnv-phb"}

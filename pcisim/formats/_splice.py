@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 from pcisim._record import record
 from pcisim.errors import InputError
@@ -154,19 +155,22 @@ class Change:
         return f"{self.what} {self.tag} of line {self.line}"
 
 
+_NOTHING: Mapping[str, str | None] = MappingProxyType({})
+
+
 class _Edits:
     """What was asked of one element; `before` and `after` are about its place, not about itself."""
 
     __slots__ = ("after", "appended", "attributes", "before", "fate")
 
     def __init__(self) -> None:
-        self.attributes: dict[str, str | None] = {}
-        self.appended: list[Fragment | Markup] = []
-        self.before: list[Fragment | Markup | Element] = []
-        self.after: list[Fragment | Markup] = []
+        self.attributes: Mapping[str, str | None] = _NOTHING
+        self.appended: Sequence[Fragment | Markup] = ()
+        self.before: Sequence[Fragment | Markup | Element] = ()
+        self.after: Sequence[Fragment | Markup] = ()
         self.fate: str | Fragment | Element | None = None  # "removed", replaced by, or moved before
 
-    def __bool__(self) -> bool:  # a refused call may leave an empty one behind
+    def __bool__(self) -> bool:
         return bool(self.attributes or self.appended or self.before or self.after or self.fate)
 
 
@@ -189,29 +193,36 @@ class Editor:
         self._one_line = b"\n" not in document.source.strip(SPACE)
         self._edits: dict[Element, _Edits] = {}
         self._quotes: dict[int, str] = {}
+        self._gone: set[Element] = set()  # removed or replaced
+        self._known: set[Element] = set()  # found to be of this document
 
     def append_child(self, parent: Element, fragment: Fragment | Markup) -> None:
         """Add a fragment as the last child; ``<a/>`` becomes ``<a>...</a>``."""
-        self._inside(parent).appended.append(fragment)
+        edits = self._inside(parent)
+        edits.appended = (*edits.appended, fragment)
 
     def insert_before(self, sibling: Element, fragment: Fragment | Markup) -> None:
         """Add a fragment right before an element."""
-        self._place(sibling).before.append(fragment)
+        edits = self._place(sibling)
+        edits.before = (*edits.before, fragment)
 
     def insert_after(self, sibling: Element, fragment: Fragment | Markup) -> None:
         """Add a fragment after an element and after what was inserted after it before."""
-        self._place(sibling).after.append(fragment)
+        edits = self._place(sibling)
+        edits.after = (*edits.after, fragment)
 
     def set_attribute(self, element: Element, name: str, value: str) -> None:
         """Set an attribute: in its place and quotes if it is there, else at the end of the start tag."""
         if name not in element.attrib:
             _check_name(name)
         _check_characters(value)
-        self._inside(element).attributes[name] = value
+        edits = self._inside(element)
+        edits.attributes = {**edits.attributes, name: value}
 
     def remove_attribute(self, element: Element, name: str) -> None:
         """Remove an attribute, if it is there, with the blanks before it."""
-        self._inside(element).attributes[name] = None
+        edits = self._inside(element)
+        edits.attributes = {**edits.attributes, name: None}
 
     def remove(self, element: Element) -> None:
         """Remove an element; with its line, when it stands alone on it."""
@@ -229,7 +240,7 @@ class Editor:
         if edits.fate is not None:
             raise ValueError(f"{element!r} was replaced, so it cannot be moved")
         edits.fate = sibling
-        place.before.append(element)
+        place.before = (*place.before, element)
 
     @property
     def changes(self) -> list[Change]:
@@ -286,17 +297,20 @@ class Editor:
     def _check_alive(self, element: Element | None) -> None:
         """Refuse an element of another document, or inside of (or being) one that is gone."""
         inner = element
-        while element is not None:
-            edits = self._edits.get(element)
-            if edits is not None and (edits.fate == "removed" or isinstance(edits.fate, Fragment)):
+        while element is not None and (self._gone or element not in self._known):
+            if element in self._gone:
                 raise ValueError(f"{inner!r} cannot be edited: {element!r} was removed or replaced")
             if element.parent is None and element is not self._document.root:
                 raise ValueError(f"{inner!r} belongs to another document")
+            self._known.add(element)
             element = element.parent
 
     def _inside(self, element: Element) -> _Edits:
         self._check_alive(element)
-        return self._edits.setdefault(element, _Edits())
+        edits = self._edits.get(element)
+        if edits is None:
+            edits = self._edits[element] = _Edits()
+        return edits
 
     def _place(self, sibling: Element) -> _Edits:
         if sibling.parent is None:
@@ -321,13 +335,14 @@ class Editor:
                 raise ValueError(f"{inner!r} was edited, so what it is in cannot be removed or replaced")
             rest += inner.children
         self._edits.setdefault(element, _Edits()).fate = fate
+        self._gone.add(element)
 
     # Where lines begin and end, and how the file is written near a place.
 
     def _line_head(self, position: int) -> int:
         """Return where the line before ends, when only blanks precede on this line; else -1."""
         source = self._source
-        if position and source[position - 1] not in SPACE and not source.startswith(BOM, position - 3):
+        if position and source[position - 1] not in SPACE and (position != 3 or source[:3] != BOM):
             return -1
         begin = source.rfind(b"\n", 0, position) + 1
         blanks = source[begin:position]
@@ -429,7 +444,7 @@ class Editor:
             if edits.before or edits.after:
                 yield from self._of_place(element, edits)
 
-    def _of_attributes(self, element: Element, attributes: dict[str, str | None]) -> Iterator[_Splice]:
+    def _of_attributes(self, element: Element, attributes: Mapping[str, str | None]) -> Iterator[_Splice]:
         spans, tail, _, _ = read_start_tag(element)
         source, encode = self._source, self._document.encode
         lead, quote = b" ", self._quote(element.start)
@@ -451,7 +466,7 @@ class Editor:
         if added:
             yield (tail, tail, 3, (added,))
 
-    def _of_appended(self, parent: Element, fragments: list[Fragment | Markup]) -> _Splice:
+    def _of_appended(self, parent: Element, fragments: Sequence[Fragment | Markup]) -> _Splice:
         source = self._source
         if parent.children:
             line_child = next((child for child in parent.children if self._line_head(child.start) >= 0), None)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 import pyexpat
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 
 from pcisim.errors import InputError
@@ -57,7 +58,7 @@ class Element:
 
     tag: str
     attrib: dict[str, str]
-    children: list[Element]
+    children: Sequence[Element]
     parent: Element | None
     start: int
     end_tag: int
@@ -250,7 +251,8 @@ def _build(document: Document) -> None:
         raise _error(document, source.index(b"\0"), "a NUL character, which XML does not allow", "xml-syntax")
     _refuse_doctype(document)
     top = current = Element()
-    top.tag, top.children = "", []
+    top.tag = ""
+    top.children = ()
     depth = 0
     declared: str | None = None
 
@@ -260,10 +262,13 @@ def _build(document: Document) -> None:
         element = Element()
         element.tag = tag
         element.attrib = attributes
-        element.children = []
+        element.children = ()
         element.parent = current
         element.start = parser.CurrentByteIndex
-        current.children.append(element)
+        if current.children:
+            current.children.append(element)  # type: ignore[attr-defined]  # a list from the first one on
+        else:
+            current.children = [element]
         current = element
         depth += 1
         if depth > MAX_DEPTH:
@@ -309,7 +314,7 @@ def _build(document: Document) -> None:
     if document.wide and (declared or "utf-16").lower() not in ("utf-16", document.wide.replace("-16-", "-16")):
         what = f"the encoding {declared!r} is declared, but the bytes are UTF-16"
         raise _error(document, 0, what, "xml-encoding")
-    document.root = top.children[0]
+    document.root = next(iter(top.children))
     document.root.parent = None
     document.root._document = document
 

@@ -10,7 +10,7 @@ comes after; asked of libvirt 9.0.0 and 11.3.0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 from pcisim import connector as c
 from pcisim._record import evolved, record
 from pcisim.address import MAX_FUNCTION, format_packed, pack
-from pcisim.catalogue.controllers import PCI_CONTROLLERS
+from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED, ICH9_FUNCTIONS, PLACED, WALK, plug_on
 from pcisim.catalogue.machines import (
     CHIPSET_FUNCTIONS,
@@ -88,13 +88,12 @@ class LibvirtPolicy:
             if express and highest == 0 and len(buses) > count:
                 trial.find(c.EXPRESS, _SPARE)
             known = {d.index for d in controllers.items if d.type == "pci"}
-            for bus in list(buses):
-                if bus.index in known or not bus.index:
-                    continue
-                made = Controller("controller", f"pci:{bus.index}", bus.model.name, type="pci", index=bus.index)
-                controllers.add(made)
-                added.append(made)
-                trial.find(bus.model.plug, made)
+            for bus in buses:
+                if bus.index and bus.index not in known:
+                    made = Controller("controller", f"pci:{bus.index}", bus.model.name, type="pci", index=bus.index)
+                    controllers.add(made)
+                    added.append(made)
+            trial.find_all(added)
             count = len(buses)
         real = _Pass(self.rules, guest, controllers.items, present, count, trial=False, log=log)
         real.collect()
@@ -118,6 +117,10 @@ class LibvirtPolicy:
         )
 
 
+_CHIPSET = {
+    family: [(pack(0, place.slot, place.function), Owner(place.owner, place.kind)) for place in places]
+    for family, places in CHIPSET_FUNCTIONS.items()
+}
 _IMAGINARY = Owner("a device that libvirt imagines, to keep room for a bridge", RESERVED)
 _SPARE = Owner("the spare root port", RESERVED)
 
@@ -253,9 +256,8 @@ class _Pass:
         self.keep(controller, packed)
 
     def _reserve_chipset(self) -> None:
-        for place in CHIPSET_FUNCTIONS[self.machine.family]:
-            owner = Owner(place.owner, place.kind)
-            self.topology.reserve(pack(0, place.slot, place.function), c.CONVENTIONAL, owner)
+        for packed, owner in _CHIPSET[self.machine.family]:
+            self.topology.reserve(packed, c.CONVENTIONAL, owner)
 
     def _primary_video(self) -> None:
         videos = self.guest.devices.get("video")
@@ -323,6 +325,32 @@ class _Pass:
         if isinstance(owner, Device):
             self.addresses[owner] = packed
         return packed
+
+    def find_all(self, devices: Iterable[Device]) -> None:
+        """Find a place for one device after the other, those with the same plug in one go."""
+        run: list[Device] = []
+        run_plug = 0
+        for device in devices:
+            plug = self.plug(device)
+            if plug != run_plug:
+                self._find_run(run_plug, run)
+                run, run_plug = [], plug
+            run.append(device)
+        self._find_run(run_plug, run)
+
+    def _find_run(self, plug: int, run: list[Device]) -> None:
+        topology = self.topology
+        place = 0
+        while place < len(run):
+            if not self.logging:
+                place = topology.allocate_all(plug, run, self.addresses, place)
+                if place < len(run) and self.trial and plug == c.EXPRESS and topology.buses:
+                    # one new port takes one device, so that all of them can be appended at once
+                    self.grow(len(topology.buses) + len(run) - place - 1, plug, run[place])
+                    place = topology.allocate_all(plug, run, self.addresses, place)
+            if place < len(run):
+                self.find(plug, run[place])
+                place += 1
 
     def _note(self, device: Device, remark: str) -> None:
         if self.logging:
@@ -401,40 +429,37 @@ class _Pass:
 
     def assign(self) -> None:
         """Give a place to every device that wants one, in libvirt's order (rule 6.4)."""
-        for controller in self.controllers:
-            if (
-                controller.type == "pci"
-                and self.wants(controller)
-                and controller.model not in ("pci-root", "pcie-root")
-            ):
-                self.find(self.plug(controller), controller)
+        self.find_all(d for d in self.controllers if d.type == "pci" and d.model not in ROOT_MODELS and self.wants(d))
         devices = self.guest.devices
-        interfaces = devices.get("interface", ())
         for element in PLACED:
+            of_element = devices.get(element)
             if element == "controller":
                 self._assign_controllers()
-            elif element == "interface":
-                self._assign_all(d for d in interfaces if d.bus != "hostdev")
             elif element == "hostdev":
-                self._assign_all(d for d in interfaces if d.bus == "hostdev")
-                self._assign_all(devices.get("hostdev", ()))
+                self._assign_all([d for d in devices.get("interface", ()) if d.bus == "hostdev"])
+                self._assign_all(of_element)
+            elif not of_element:
+                continue
+            elif element == "interface":
+                self._assign_all([d for d in of_element if d.bus != "hostdev"])
             elif element == "disk":
-                self._assign_disks()
+                self._assign_disks(of_element)
             else:
-                self._assign_all(devices.get(element, ()))
+                self._assign_all(of_element)
 
-    def _assign_all(self, devices: Iterator[Device] | list[Device] | tuple[Device, ...]) -> None:
-        present, express = self.present, self.express
-        for device in devices:
-            if device.wants and device.plug and device not in present:
-                self.find(plug_on(device.plug, express), device)
+    def _assign_all(self, devices: list[Device] | None) -> None:
+        if not devices:
+            return
+        present = self.present
+        self.find_all([d for d in devices if d.plug and d.wants and d not in present])
 
-    def _assign_disks(self) -> None:
-        for disk in self.guest.devices.get("disk", ()):
+    def _assign_disks(self, disks: list[Device]) -> None:
+        wanting = []
+        for disk in disks:
             if disk.bus != "virtio" or disk in self.present:
                 continue
             if disk.wants:
-                self.find(plug_on(disk.plug, self.express), disk)
+                wanting.append(disk)
             elif disk.address_type not in _PLACED_ELSEWHERE:
                 raise refuse(
                     disk,
@@ -442,6 +467,7 @@ class _Pass:
                     "wrong-address-type",
                     "leave the address out, or give it one of type pci",
                 )
+        self.find_all(wanting)
 
     def _assign_controllers(self) -> None:
         for controller in self.controllers:
