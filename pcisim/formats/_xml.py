@@ -252,7 +252,8 @@ def _build(document: Document) -> None:
     _refuse_doctype(document)
     top = current = Element()
     top.tag = ""
-    top.children = ()
+    outermost: Sequence[Element] = ()
+    top.children = outermost
     depth = 0
     declared: str | None = None
 

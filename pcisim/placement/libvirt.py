@@ -12,10 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
-
 from pcisim import connector as c
 from pcisim._record import evolved, record
 from pcisim.address import MAX_FUNCTION, format_packed, pack
@@ -38,6 +34,10 @@ from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.placement import Placement, Step
 from pcisim.placement.settle import multifunction, settle_controllers
 from pcisim.topology import Owner, Topology
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _ROOT_PORT = PCI_CONTROLLERS["pcie-root-port"]
 _TO_PCI = PCI_CONTROLLERS["pcie-to-pci-bridge"]
