@@ -232,6 +232,7 @@ class Guest:
         graphics: whether a display is attached (libvirt then adds a video device).
         numa_nodes: the guest's NUMA nodes.
         acpi: whether the guest has ACPI.
+        firmware: ``seabios`` or ``ovmf``.
         document: the document it was read from.
     """
 
@@ -243,6 +244,7 @@ class Guest:
         "graphics",
         "numa_nodes",
         "acpi",
+        "firmware",
         "vcpus",
         "document",
     )
@@ -257,6 +259,7 @@ class Guest:
         graphics: bool = False,
         numa_nodes: frozenset[int] = frozenset(),
         acpi: bool = True,
+        firmware: str = "seabios",
         vcpus: int = 1,
         document: Any = None,
     ) -> None:
@@ -267,6 +270,7 @@ class Guest:
         self.graphics = graphics
         self.numa_nodes = numa_nodes
         self.acpi = acpi
+        self.firmware = firmware
         self.vcpus = vcpus
         self.document = document
 

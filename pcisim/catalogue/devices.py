@@ -254,6 +254,7 @@ DRIVERS: Mapping[tuple[str, str], str] = MappingProxyType(
         ("controller/virtio-serial", "virtio"): "virtio-serial-pci",
         ("controller/virtio-serial", "virtio-transitional"): "virtio-serial-pci-transitional",
         ("controller/virtio-serial", "virtio-non-transitional"): "virtio-serial-pci-non-transitional",
+        ("controller/ide", ""): "piix3-ide",
         ("controller/usb", "vt82c686b-uhci"): "vt82c686b-usb-uhci",
         ("controller/usb", "ich9-ehci1"): "ich9-usb-ehci1",
         ("controller/usb", "ich9-uhci1"): "ich9-usb-uhci1",

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             unread = True
     if arguments.in_place:
         if data != document.deliver(document.source):
-            common.write_file(arguments.file, data)
+            common.write_file(arguments.file, data, in_place=True)
     elif arguments.output is not None:
         common.write_file(arguments.output, data)
     elif not arguments.print_diff:

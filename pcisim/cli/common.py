@@ -193,17 +193,25 @@ def read_bytes(name: str) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         shown = "standard input" if name == STDIN else name or "a file without a name"
+        wrong_name = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError | ValueError)
         raise InputError(
-            f"cannot read {shown}: {_reason(error)}", code="cannot-read", remedy="name a file of domain XML"
+            f"cannot read {shown}: {_reason(error)}",
+            code="cannot-read",
+            remedy="name a file of domain XML" if wrong_name else "",
         ) from error
 
 
-def write_file(name: str, data: bytes) -> None:
+def write_file(name: str, data: bytes, *, in_place: bool = False) -> None:
     """Write a file, or standard output for ``-``.
 
     A file is replaced as a whole: it is the old one or the new one, never half of one.  The mode
     of an existing file is kept, its owner too where that is allowed, and a link is followed.  What
     is no ordinary file, such as ``/dev/null`` or a pipe, is written to as it is.
+
+    Args:
+        name: the file.
+        data: all that is to be in it.
+        in_place: whether to take nothing but an ordinary file that is there.
 
     Raises:
         InputError: it cannot be written; an ordinary file is as it was.
@@ -215,21 +223,30 @@ def write_file(name: str, data: bytes) -> None:
     try:
         with suppress(FileNotFoundError):
             before = os.stat(name)
-        if before is None or stat.S_ISREG(before.st_mode):
-            _replace(os.path.realpath(name), data, before)
+        ordinary = before is not None and stat.S_ISREG(before.st_mode)
+        if in_place and not ordinary:
+            problem = "it is no ordinary file"
+        elif before is None and not name:
+            problem = "it has no name"
         else:
-            with open(name, "wb") as stream:
-                stream.write(data)
+            problem = ""
+            if ordinary or before is None:
+                _replace(os.path.realpath(name), data, before)
+            else:
+                with open(name, "wb") as stream:
+                    stream.write(data)
     except BrokenPipeError:
         raise
     except (OSError, ValueError) as error:
+        problem = _reason(error)
+    if problem:
         raise InputError(
-            f"cannot write {name or 'a file without a name'}: {_reason(error)}",
+            f"cannot write {name or 'the file'}: {problem}",
             code="cannot-write",
             details=("the file is as it was; a new one is made in its directory, and then takes its place",)
             if before is not None and stat.S_ISREG(before.st_mode)
             else (),
-        ) from error
+        )
 
 
 def _replace(target: str, data: bytes, before: os.stat_result | None) -> None:

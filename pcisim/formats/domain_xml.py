@@ -78,6 +78,9 @@ class _Reader:
         for child in root.children:
             if child.tag == "os":
                 kind = child.find("type")
+                loader = child.find("loader")
+                if child.get("firmware") == "efi" or (loader is not None and loader.get("type") == "pflash"):
+                    guest.firmware = "ovmf"
             elif child.tag == "features":
                 guest.acpi = child.find("acpi") is not None
             elif child.tag == "cpu":

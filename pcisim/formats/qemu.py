@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
-from pcisim.catalogue.devices import DEVICE_MODELS, DRIVERS, ICH9_START_PORTS, SECONDARY_VIDEO
+from pcisim.catalogue.devices import ICH9_START_PORTS
+from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
 
@@ -56,14 +57,6 @@ STAND_INS = MappingProxyType(
 )
 """Devices that only start with something of the host's, and what a runnable line has instead."""
 
-_INPUTS = MappingProxyType(
-    {
-        "mouse": "virtio-mouse-pci",
-        "keyboard": "virtio-keyboard-pci",
-        "tablet": "virtio-tablet-pci",
-        "passthrough": "virtio-input-host-pci",
-    }
-)
 _MEMORY = ("virtio-pmem-pci", "virtio-mem-pci")
 
 
@@ -83,16 +76,15 @@ def arguments(placement: Placement, *, runnable: bool = False) -> list[str]:
     backends: dict[str, None] = {}
     devices: list[str] = []
     memory = False
-    videos = guest.devices.get("video", [])
     for place, device in enumerate(_parents_first(placement)):
         if (family, device.label) in _NOT_EMITTED and placement.addresses[device] >> 8 == 0:
             continue
-        driver = _driver(device, primary=device in videos[:1])
+        driver = driver_of(device, guest)
         properties: list[str] = []
         plain = _plain(driver)
         backend = _BACKENDS.get(device.element) if device.element in ("disk", "interface") else _BACKENDS.get(plain)
-        if device.bus == "hostdev":
-            driver, plain, backend = "vfio-pci", "vfio-pci", _BACKENDS["vfio-pci"]
+        if driver == "vfio-pci":
+            backend = _BACKENDS["vfio-pci"]
         if backend is not None:
             name = device.label.partition(":")[2].replace(":", "_")
             wanted, stand_in = (text.format(n=name, k=place) for text in backend)
@@ -130,22 +122,6 @@ def _parents_first(placement: Placement) -> Iterable[Device]:
     for device in guest.all_devices():
         if device in addresses and device not in done:
             yield device
-
-
-def _driver(device: Device, *, primary: bool) -> str:
-    if isinstance(device, Controller):
-        if device.type == "pci":
-            return device.model_name
-        return DRIVERS[f"controller/{device.type}", device.model if device.type != "sata" else ""]
-    if device.row:
-        driver = DEVICE_MODELS[device.row].driver
-    elif device.element == "input" and device.model == "virtio":
-        driver = _INPUTS[device.kind]
-    else:
-        driver = DRIVERS.get((device.element, device.model), device.model)
-    if device.element == "video" and not primary:
-        driver = SECONDARY_VIDEO.get(driver, driver)
-    return driver
 
 
 def _plain(driver: str) -> str:

@@ -1,0 +1,1 @@
+"""What firmware and guest see."""

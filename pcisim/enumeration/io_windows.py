@@ -1,0 +1,158 @@
+"""I/O ports: which bridges ask for a window, and whether the firmware has enough.
+
+A bridge's window is 4 KiB at least, whatever is behind it.  SeaBIOS stops with "out of I/O address
+space" when the windows of bus 0 and the ports of the devices on it do not fit; the machine then never
+boots.  OVMF boots, and leaves bridges without windows.
+
+Source: measured on QEMU 7.2 with SeaBIOS 1.16.2 and OVMF 2022.11; QEMU 10.0's SeaBIOS stops at the
+same counts.  Every figure here is of those versions.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from pcisim._record import record
+from pcisim.catalogue.functions import function_at, is_measured
+from pcisim.drivers import driver_of
+from pcisim.guest import Controller, Device
+from pcisim.placement import Placement
+
+WINDOW = 0x1000
+"""The least size of a bridge's window, and what it is aligned to."""
+
+
+@record
+class Profile:
+    """One row: the room for I/O that a firmware has on a family of machines."""
+
+    name: str
+    firmware: str
+    family: str
+    room: int
+    """Bytes; windows and ports of bus 0 must stay below it."""
+    fatal: bool
+    """Whether the machine does not boot when the room is exceeded."""
+    windows: int
+    """The most windows of 4 KiB that it hands out."""
+
+
+_SEABIOS = "qemu-7.2/seabios-1.16.2"
+_OVMF = "qemu-7.2/ovmf-2022.11"
+PROFILES = MappingProxyType(
+    {
+        (row.firmware, row.family): row
+        for row in (
+            Profile(_SEABIOS, "seabios", "q35", 0xF000, True, 14),
+            Profile(_SEABIOS, "seabios", "i440fx", 0x9000, True, 8),
+            Profile(_OVMF, "ovmf", "q35", 0xA000, False, 10),
+            Profile(_OVMF, "ovmf", "i440fx", 0x4000, False, 4),
+        )
+    }
+)
+
+BUILT_IN_PORTS = MappingProxyType({"q35": 64, "i440fx": 0})
+"""Bytes of ports of built-in devices of bus 0 that no definition lists: q35's SMBus controller."""
+
+ALWAYS_ASK = ("pci-bridge", "pcie-to-pci-bridge")
+"""Bridges with a hotplug controller ask for a window even when nothing is behind them."""
+
+
+@record
+class IoBudget:
+    """What a topology asks of a firmware.
+
+    Args:
+        profile: the row of the firmware, ``None`` where it was not measured.
+        asking: the labels of the bridges that ask for a window, in order of index.
+        bytes: the sum of the windows and ports on bus 0.
+        unknown: the labels of devices whose I/O ports are not known (host devices).
+    """
+
+    profile: Profile | None
+    asking: tuple[str, ...]
+    bytes: int
+    unknown: tuple[str, ...]
+
+    @property
+    def boots(self) -> bool | None:
+        """Return whether the firmware gets past its I/O windows; ``None`` when that is not known."""
+        if self.profile is None:
+            return None
+        return not self.profile.fatal or self.bytes < self.profile.room
+
+
+def io_budget(placement: Placement) -> IoBudget:
+    """Return what a placed guest asks of its firmware in I/O ports.
+
+    Args:
+        placement: a placed guest; its `firmware` decides who is asked.
+    """
+    guest = placement.guest
+    buses = placement.topology.buses
+    controllers = {d.index: d for d in guest.controllers if d.type == "pci"}
+    own = [0] * len(buses)
+    unknown: list[str] = []
+    bridges: list[tuple[Controller, int]] = []
+    for device, packed in placement.addresses.items():
+        number = packed >> 8
+        if number >= len(buses) or device.mirrors is not None:
+            continue
+        if isinstance(device, Controller) and device.type == "pci":
+            bridges.append((device, number))
+            continue
+        ports = _ports(device, placement, number)
+        if ports is None:
+            unknown.append(device.label)
+        else:
+            own[number] += ports
+    windows = _windows(own, bridges, len(buses))
+    below = {controller.index: number for controller, number in bridges}
+    roots = [number for number in range(len(buses)) if number not in below]
+    asking = [d.label for index, d in sorted(controllers.items(), key=lambda item: item[0] or 0) if windows.get(index)]
+    # windows of an expander's buses come out of the same room
+    total = BUILT_IN_PORTS.get(guest.machine.family, 0) + sum(own[number] for number in roots[:1])
+    total += sum(size for index, size in windows.items() if below.get(index) in roots)
+    return IoBudget(PROFILES.get((guest.firmware, guest.machine.family)), tuple(asking), total, tuple(unknown))
+
+
+def _windows(own: list[int], bridges: list[tuple[Controller, int]], count: int) -> dict[int | None, int]:
+    """Return the size of the window that each bridge asks for, by its index; the deepest bridges first."""
+    children: dict[int, list[Controller]] = {}
+    parent = {}
+    for controller, number in bridges:
+        children.setdefault(number, []).append(controller)
+        parent[controller.index] = number
+    depth: dict[int, int] = {}
+    for index in parent:
+        seen: list[int] = []
+        current = index
+        while current in parent and current not in seen:
+            seen.append(current or 0)
+            current = parent[current]
+        depth[index or 0] = len(seen)
+    windows: dict[int | None, int] = {}
+    for controller, _ in sorted(bridges, key=lambda item: -depth.get(item[0].index or 0, 0)):
+        index = controller.index or 0
+        behind = own[index] if index < count else 0
+        behind += sum(windows.get(child.index, 0) for child in children.get(index, ()))
+        if controller.model.endswith("expander-bus"):
+            windows[index] = behind
+        elif behind or controller.model in ALWAYS_ASK:
+            windows[index] = max(WINDOW, -(-behind // WINDOW) * WINDOW)
+    return windows
+
+
+def _ports(device: Device, placement: Placement, number: int) -> int | None:
+    """Return the bytes of I/O ports of a device where it sits; ``None`` when that was not measured."""
+    driver = driver_of(device, placement.guest)
+    if not driver or not is_measured(driver):
+        return None if driver else 0
+    model = placement.topology.buses[number].model.name
+    express = placement.guest.machine.express and model in (
+        "pcie-root",
+        "pcie-root-port",
+        "pcie-switch-downstream-port",
+    )
+    function = function_at(driver, express_bus=express, root_bus=express and number == 0)
+    return sum(bar.size for bar in function.bars if bar.kind == "io")
