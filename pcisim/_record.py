@@ -55,6 +55,7 @@ else:
             return self.__class__, key(self)
 
         body |= {
+            "fields": fields,
             "__slots__": fields,
             "__match_args__": fields,
             "__init__": __init__,
@@ -70,8 +71,9 @@ else:
 def evolved(item: T, **changes: Any) -> T:
     """Return a copy of an object that lists its attributes in `fields`, with some of them changed."""
     made = item.__class__.__new__(item.__class__)
+    set_field = object.__setattr__
     for name in getattr(item, "fields"):  # noqa: B009
-        setattr(made, name, getattr(item, name))
+        set_field(made, name, getattr(item, name))
     for name, value in changes.items():
-        setattr(made, name, value)
+        set_field(made, name, value)
     return made

@@ -31,10 +31,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
-import attrs
-
+from pcisim._record import evolved, record
 from pcisim.errors import RefusedError, UsageError
 
 K, M = 1 << 10, 1 << 20
@@ -48,7 +46,8 @@ PROFILES = MappingProxyType({"7.2": "qemu-7.2.22", "10.0": "qemu-10.0.13"})
 DEFAULT_PROFILE = "10.0"
 
 
-class Bar(NamedTuple):
+@record
+class Bar:
     """One base address register: what it decodes and how much."""
 
     number: int
@@ -60,7 +59,7 @@ class Bar(NamedTuple):
     """In bytes; a power of two."""
 
 
-@attrs.frozen
+@record
 class PciFunction:
     """One row: a QEMU device as its configuration space shows it.
 
@@ -473,12 +472,12 @@ def function_at(
     express = row.express == ALWAYS or (row.express == EXPRESS and express_bus) or (row.express == PORT and port)
     bars = {bar.number: bar for bar in row.bars}
     if row.driver.startswith("pci-bridge") and not _flag(options, "shpc", default=True):
-        return attrs.evolve(row, bars=(), pin=0)
+        return evolved(row, bars=(), pin=0)
     if row.virtio:
         row, bars, modern = _virtio(row, bars, port, options)
         express = express and modern
     _size_options(row.driver, bars, options)
-    return attrs.evolve(
+    return evolved(
         row,
         express=ALWAYS if express else NEVER,
         bars=tuple(bars[number] for number in sorted(bars)),
@@ -519,7 +518,7 @@ def _row(driver: str, profile: str) -> PciFunction:
         raise UsageError(f"unknown QEMU device '{driver}'", code="unknown-driver", parties=(driver,))
     row = FUNCTIONS[name]
     if profile == "7.2" and name in NO_MSIX_IN_7_2:
-        return attrs.evolve(row, bars=tuple(bar for bar in row.bars if bar.number != 1))
+        return evolved(row, bars=tuple(bar for bar in row.bars if bar.number != 1))
     return row
 
 
@@ -552,7 +551,7 @@ def _virtio(
         del bars[window.number]
     else:
         if _flag(options, "page-per-vq", default=False):
-            bars[window.number] = window._replace(size=8 * M)
+            bars[window.number] = evolved(window, size=8 * M)
         if _flag(options, "modern-pio-notify", default=False):
             number = 5 if window.number == 2 else 2
             bars[number] = _io(number, 4)
@@ -560,7 +559,7 @@ def _virtio(
         vectors = _number(options, "vectors")
         # An entry has 16 bytes and a pending bit; the bits come in words of 8 bytes.
         size = _power_of_two(max(vectors * 16 + (vectors + 63) // 64 * 8, 4 * K))
-        bars.pop(table.number) if not vectors else bars.update({table.number: table._replace(size=size)})
+        bars.pop(table.number) if not vectors else bars.update({table.number: evolved(table, size=size)})
     if legacy and row.legacy:
         device, size = row.legacy
         stem = row.driver.removesuffix("-transitional")
@@ -568,7 +567,7 @@ def _virtio(
             if driver == stem and option in options and on == (options[option] not in ("off", "0")):
                 size = other
         bars[0] = _io(0, size)
-        row = attrs.evolve(row, device=device, revision=0)
+        row = evolved(row, device=device, revision=0)
     return row, bars, modern or row.virtio == TRANSITIONAL
 
 
@@ -580,7 +579,7 @@ def _size_options(driver: str, bars: dict[int, Bar], options: Mapping[str, str])
         size = _power_of_two(_number(options, option) * bar.size)
         if makes and size <= (bars[1].size if driver.startswith("qxl") else 0):
             continue
-        bars[bar.number] = bar._replace(size=size)
+        bars[bar.number] = evolved(bar, size=size)
 
 
 def _power_of_two(size: int) -> int:

@@ -344,3 +344,18 @@ def say(*lines: str) -> None:
 def _reason(error: Exception) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text[:1].lower() + text[1:]
+
+
+def warn_if_it_will_not_boot(plan: Plan) -> None:
+    """Say on stderr when the guest's firmware stops for want of I/O ports."""
+    from pcisim.enumeration.io_windows import stops
+
+    budget = stops(plan.placement)
+    if budget is None or budget.profile is None:
+        return
+    say(
+        f"warning: this guest will not boot: {len(budget.asking)} bridges ask for an I/O window, and"
+        f" {budget.profile.name} has room for {budget.profile.windows} (it stops with 'out of I/O address space')",
+        f"  asking: {', '.join(budget.asking)}",
+        "  to do: put devices without I/O ports (modern virtio) behind the ports, use fewer bridges, or boot with UEFI",
+    )

@@ -34,10 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     if common.lists_devices(arguments):
         return 0
-    placement = common.plan_of(arguments).placement
-    lines = tree(placement, ascii_only=not _can_show(BOXES))
+    plan = common.plan_of(arguments)
+    lines = tree(plan.placement, ascii_only=not _can_show(BOXES))
     text = "\n".join(lines) + "\n"
     common.write_stdout((_coloured(lines) if _wants_colour() else None) or text)
+    common.warn_if_it_will_not_boot(plan)
     return 0
 
 

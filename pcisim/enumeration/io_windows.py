@@ -13,7 +13,6 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pcisim._record import record
-from pcisim.catalogue.functions import function_at, is_measured
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
@@ -116,6 +115,25 @@ def io_budget(placement: Placement) -> IoBudget:
     return IoBudget(PROFILES.get((guest.firmware, guest.machine.family)), tuple(asking), total, tuple(unknown))
 
 
+def stops(placement: Placement) -> IoBudget | None:
+    """Return the budget of a guest whose firmware stops for want of I/O ports, else ``None``."""
+    profile = PROFILES.get((placement.guest.firmware, placement.guest.machine.family))
+    if profile is None or not profile.fatal:
+        return None
+    # Modern virtio behind a port has no ports, so that most guests need no closer look.
+    buses = placement.topology.buses
+    most = sum(bus.model.name in ALWAYS_ASK for bus in buses) + len(placement.addresses) // 32
+    for device in placement.addresses:
+        if device.element == "controller":
+            most += isinstance(device, Controller) and device.type != "pci"
+        else:
+            most += device.element != "disk" and not device.model.startswith("virtio")
+    if most < profile.windows:
+        return None
+    budget = io_budget(placement)
+    return None if budget.boots else budget
+
+
 def _windows(own: list[int], bridges: list[tuple[Controller, int]], count: int) -> dict[int | None, int]:
     """Return the size of the window that each bridge asks for, by its index; the deepest bridges first."""
     children: dict[int, list[Controller]] = {}
@@ -145,6 +163,8 @@ def _windows(own: list[int], bridges: list[tuple[Controller, int]], count: int) 
 
 def _ports(device: Device, placement: Placement, number: int) -> int | None:
     """Return the bytes of I/O ports of a device where it sits; ``None`` when that was not measured."""
+    from pcisim.catalogue.functions import function_at, is_measured  # 3 ms, so not before it is needed
+
     driver = driver_of(device, placement.guest)
     if not driver or not is_measured(driver):
         return None if driver else 0

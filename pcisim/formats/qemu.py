@@ -6,11 +6,11 @@ tried on QEMU 7.2 and 10.0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
-from pcisim.catalogue.devices import ICH9_START_PORTS
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
@@ -37,6 +37,7 @@ _BACKENDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "ES1370": ("audiodev=AUDIODEV", "-audiodev none,id=AUDIODEV"),
         "virtio-sound-pci": ("audiodev=AUDIODEV", "-audiodev none,id=AUDIODEV"),
         "vfio-pci": ("host=HOST_{n}", ""),
+        "mdev": ("sysfsdev=MDEV_{n}", ""),
         "vhost-scsi-pci": ("wwpn=WWPN_{n}", ""),
         "vhost-vsock-pci": ("guest-cid=CID_{n}", ""),
         "virtio-input-host-pci": ("evdev=EVDEV_{n}", ""),
@@ -48,6 +49,7 @@ _BACKENDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 STAND_INS = MappingProxyType(
     {
         "vfio-pci": "pci-testdev",
+        "mdev": "pci-testdev",
         "vhost-scsi-pci": "virtio-rng-pci",
         "vhost-vsock-pci": "virtio-rng-pci",
         "vhost-user-fs-pci": "virtio-rng-pci",
@@ -58,6 +60,11 @@ STAND_INS = MappingProxyType(
 """Devices that only start with something of the host's, and what a runnable line has instead."""
 
 _MEMORY = ("virtio-pmem-pci", "virtio-mem-pci")
+_EHCI = ("ich9-usb-ehci1", "usb-ehci")
+_EHCI_PORTS = 6
+_UHCI_PORTS = 2
+_HIGHEST_ACPI_INDEX = 16383
+_NO_NAME = re.compile("[^A-Za-z0-9._-]")
 
 
 def arguments(placement: Placement, *, runnable: bool = False) -> list[str]:
@@ -66,97 +73,180 @@ def arguments(placement: Placement, *, runnable: bool = False) -> list[str]:
     Args:
         placement: the guest; buses come before the devices on them, which QEMU needs.
         runnable: whether to add null back-ends, and stand-ins for devices of the host.
+
+    A runnable line differs in what libvirt leaves to QEMU and QEMU refuses: ports of one chassis
+    get different slot numbers, and a USB companion that its master cannot have is on its own.
     """
-    guest = placement.guest
-    family = guest.machine.family
-    root = "pcie.0" if guest.machine.express else "pci.0"
-    line = ["-machine", guest.machine_type or "pc", "-nodefaults"]
-    if runnable:
-        line += ["-display", "none"]
-    backends: dict[str, None] = {}
-    devices: list[str] = []
-    memory = False
-    for place, device in enumerate(_parents_first(placement)):
-        if (family, device.label) in _NOT_EMITTED and placement.addresses[device] >> 8 == 0:
-            continue
-        driver = driver_of(device, guest)
-        properties: list[str] = []
-        plain = _plain(driver)
-        backend = _BACKENDS.get(device.element) if device.element in ("disk", "interface") else _BACKENDS.get(plain)
+    return _Line(placement, runnable=runnable).words()
+
+
+class _Line:
+    """One command line.
+
+    Args:
+        placement: the guest.
+        runnable: as for `arguments`.
+    """
+
+    def __init__(self, placement: Placement, *, runnable: bool) -> None:
+        self.placement = placement
+        self.guest = placement.guest
+        self.runnable = runnable
+        self.names = {0: "pcie.0" if self.guest.machine.express else "pci.0"}
+        self.names |= {
+            d.index: _id(d) for d in self.guest.controllers if d.type == "pci" and d.index and d in placement.addresses
+        }
+        self.masters = {
+            d.index or 0: d for d in reversed(self.guest.controllers) if d.type == "usb" and not d.companion
+        }
+        self.backends: dict[str, None] = {}
+        self.slots: dict[int, int] = {}
+        self.ports: set[tuple[int, int]] = set()
+        self.acpi_indexes: set[int] = set()
+        self.memory_devices = 0
+
+    def words(self) -> list[str]:
+        devices: list[str] = []
+        for place, device in enumerate(self._in_order()):
+            driver = driver_of(device, self.guest)
+            if driver and not self._is_built_in(device):
+                devices += ["-device", ",".join(self._device(device, driver, place))]
+        machine = (self.guest.machine_type or "pc").replace(",", ",,")
+        line = ["-machine", machine if self.guest.acpi else f"{machine},acpi=off", "-nodefaults"]
+        for controller in self.guest.controllers:
+            if controller.model == "pci-root" and "hotplug" in controller.target:
+                line += ["-global", f"PIIX4_PM.acpi-root-pci-hotplug={controller.target['hotplug']}"]
+        if self.runnable:
+            line += ["-display", "none", *self._memory()]
+        for backend in self.backends:
+            line += backend.split(" ")
+        return line + devices
+
+    def _in_order(self) -> Iterator[Device]:
+        """Yield what has a PCI address: a PCI controller after the one it hangs on, a companion after its master."""
+        guest, addresses = self.guest, self.placement.addresses
+        by_index = {d.index: d for d in guest.controllers if d.type == "pci"}
+        done: dict[Device, None] = {}
+        for controller in by_index.values():
+            chain: list[Controller] = []
+            current: Controller | None = controller
+            while current is not None and current in addresses and current not in done and current not in chain:
+                chain.append(current)
+                current = by_index.get(addresses[current] >> 8 & MAX_BUS)
+            done.update(dict.fromkeys(reversed(chain)))
+        yield from done
+        usb = [d for d in guest.controllers if d.type == "usb"]
+        for device in (*(d for d in usb if not d.companion), *(d for d in usb if d.companion), *guest.all_devices()):
+            if device in addresses and device not in done:
+                done[device] = None
+                # what has a PCI address without being on PCI, as libvirt lets it, is nothing to QEMU
+                if device.plug or (isinstance(device, Controller) and device.type == "pci"):
+                    yield device
+
+    def _is_built_in(self, device: Device) -> bool:
+        return (self.guest.machine.family, device.label) in _NOT_EMITTED and not self.placement.addresses[device] >> 8
+
+    def _device(self, device: Device, driver: str, place: int) -> list[str]:
+        """Return a device and its properties.
+
+        Args:
+            device: what has a PCI address.
+            driver: QEMU's device.
+            place: its number on this command line.
+        """
+        plain = driver.removesuffix("-transitional").removesuffix("-non")
+        kind = plain
         if driver == "vfio-pci":
-            backend = _BACKENDS["vfio-pci"]
-        if backend is not None:
-            name = device.label.partition(":")[2].replace(":", "_")
-            wanted, stand_in = (text.format(n=name, k=place) for text in backend)
-            if runnable and not stand_in:
-                driver = STAND_INS[plain]
+            kind = "mdev" if device.element == "hostdev" and device.bus == "mdev" else driver
+        elif device.element in ("disk", "interface"):
+            kind = device.element
+        properties: list[str] = []
+        if kind in _BACKENDS:
+            name = _escaped(device.label.partition(":")[2])
+            wanted, stand_in = (text.format(n=name, k=place) for text in _BACKENDS[kind])
+            if self.runnable and not stand_in:
+                driver = STAND_INS[kind]
             else:
                 properties.append(wanted)
-                if runnable:
-                    backends[stand_in] = None
-        memory |= plain in _MEMORY
+                self.backends |= {stand_in: None} if self.runnable else {}
+        self.memory_devices += plain in _MEMORY
         if isinstance(device, Controller):
-            properties += _controller_properties(device)
-        properties += [f"id={_id(device)}", *_place(placement, device, root)]
-        devices += ["-device", ",".join([driver, *properties])]
-    if runnable and memory:
-        line += ["-m", "size=1G,slots=64,maxmem=64G"]
-    for backend_line in backends:
-        line += backend_line.split(" ")
-    return line + devices
+            properties += self._of_controller(device)
+        return [driver, *properties, f"id={_id(device)}", *self._place(device)]
 
+    def _of_controller(self, controller: Controller) -> list[str]:
+        target = controller.target
+        if controller.type == "usb":
+            return self._of_companion(controller) if controller.companion else []
+        properties: list[str] = []
+        if "chassisNr" in target:
+            properties.append(f"chassis_nr={target['chassisNr']}")
+        if "chassis" in target:
+            chassis = target["chassis"]
+            slot = self.slots.get(chassis, 0)
+            if self.runnable:
+                self.slots[chassis] = slot + 1
+            properties += [f"port={target['port']:#x}", f"chassis={chassis}", f"slot={slot}"]
+        if "busNr" in target:
+            properties.append(f"bus_nr={target['busNr']}")
+        if "node" in target:
+            properties.append(f"numa_node={target['node']}")
+        if "hotplug" in target:
+            properties.append(f"hotplug={target['hotplug']}")
+        if "memReserve" in target and not (self.runnable and controller.model_name == "ioh3420"):
+            properties.append(f"mem-reserve={target['memReserve'] << 10}")
+        return properties
 
-def _parents_first(placement: Placement) -> Iterable[Device]:
-    """Yield the PCI controllers, each after the one it hangs on, then everything else."""
-    guest, addresses = placement.guest, placement.addresses
-    by_index = {d.index: d for d in guest.controllers if d.type == "pci"}
-    done: dict[Device, None] = {}
-    for controller in by_index.values():
-        chain: list[Controller] = []
-        current: Controller | None = controller
-        while current is not None and current in addresses and current not in done and current not in chain:
-            chain.append(current)
-            current = by_index.get(addresses[current] >> 8 & MAX_BUS)
-        done.update(dict.fromkeys(reversed(chain)))
-    yield from done
-    for device in guest.all_devices():
-        if device in addresses and device not in done:
-            yield device
+    def _of_companion(self, controller: Controller) -> list[str]:
+        """Return what ties a USB controller to the one whose ports it serves."""
+        master = self.masters.get(controller.index or 0)
+        if master is None:
+            return []
+        first = controller.start_port or 0
+        ports = {(controller.index or 0, port) for port in range(first, first + _UHCI_PORTS)}
+        fits = driver_of(master, self.guest) in _EHCI and first + _UHCI_PORTS <= _EHCI_PORTS
+        if self.runnable and (not fits or ports & self.ports):
+            return []
+        self.ports |= ports
+        return [f"masterbus={_id(master)}.0", f"firstport={first}"]
 
+    def _place(self, device: Device) -> list[str]:
+        packed = self.placement.addresses[device]
+        number, slot, function = packed >> 8 & MAX_BUS, packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION
+        place = [f"bus={self.names.get(number, f'pci.{number}')}"]
+        multifunction = self.placement.multifunction.get(device)
+        if multifunction:
+            place.append(f"multifunction={multifunction}")
+        place.append(f"addr={slot:#x}.{function:#x}" if function else f"addr={slot:#x}")
+        index = device.acpi_index
+        if index and not (self.runnable and (index in self.acpi_indexes or index > _HIGHEST_ACPI_INDEX)):
+            self.acpi_indexes.add(index)
+            place.append(f"acpi-index={index}")
+        return place
 
-def _plain(driver: str) -> str:
-    return driver.removesuffix("-transitional").removesuffix("-non")
+    def _memory(self) -> list[str]:
+        """Return memory for the devices that bring some, and for the NUMA nodes that expanders belong to."""
+        nodes = sorted(self.guest.numa_nodes) if any("node" in d.target for d in self.guest.controllers) else []
+        words: list[str] = []
+        for node in nodes:
+            words += ["-object", f"memory-backend-ram,id=NODE_{node},size=128M"]
+            words += ["-numa", f"node,nodeid={node},memdev=NODE_{node}"]
+        size = 128 * len(nodes) or 256
+        if self.memory_devices:
+            return ["-m", f"size={size}M,slots=1,maxmem={size // 1024 + self.memory_devices + 1}G", *words]
+        return ["-m", f"size={size}M", *words] if nodes else []
 
 
 def _id(device: Device) -> str:
+    alias = None if device.origin is None else device.origin.find("alias")
+    name = "" if alias is None else alias.get("name") or ""
+    if name.startswith("ua-"):  # the user's own; libvirt takes no other
+        return _escaped(name)
     if isinstance(device, Controller) and device.type == "pci":
         return f"pci.{device.index}"
-    return device.label.replace(":", "-")
+    return _escaped(device.label)
 
 
-def _controller_properties(controller: Controller) -> list[str]:
-    target = controller.target
-    if controller.type == "usb" and controller.model in ICH9_START_PORTS:
-        return [f"masterbus=usb-{controller.index}-ich9-ehci1.0", f"firstport={controller.start_port or 0}"]
-    if controller.type != "pci":
-        return []
-    if controller.model == "pci-bridge":
-        return [f"chassis_nr={target['chassisNr']}"]
-    if "busNr" in target:
-        return [f"bus_nr={target['busNr']}"] + ([f"numa_node={target['node']}"] if "node" in target else [])
-    if "chassis" in target:
-        hotplug = [f"hotplug={target['hotplug']}"] if "hotplug" in target else []
-        reserve = [f"mem-reserve={target['memReserve']}K"] if "memReserve" in target else []
-        return [f"port={target['port']:#x}", f"chassis={target['chassis']}", "slot=0", *hotplug, *reserve]
-    return []
-
-
-def _place(placement: Placement, device: Device, root: str) -> list[str]:
-    packed = placement.addresses[device]
-    bus = packed >> 8 & MAX_BUS
-    place = [f"bus={f'pci.{bus}' if bus else root}"]
-    multifunction = placement.multifunction.get(device)
-    if multifunction:
-        place.append(f"multifunction={multifunction}")
-    slot, function = packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION
-    return [*place, f"addr={slot:#x}.{function:#x}" if function else f"addr={slot:#x}"]
+def _escaped(label: str) -> str:
+    """Return a label as QEMU takes names: letters, digits and a few signs."""
+    return _NO_NAME.sub(lambda found: f"_{ord(found[0]):x}_", label.replace(":", "-"))
