@@ -1,20 +1,82 @@
-"""How much room is left."""
+"""How much room is left: bus by bus, cold and hot, and the budgets beside the addresses.
+
+Theory says that every bus has 256 addresses.  What its kind leaves usable is less, what is held
+by devices and by the machine less again.  *Cold* is what an address that somebody writes down may take
+while the guest is off; *hot* is what a running guest takes: function 0 of an empty slot of a bus that
+takes hotplug.
+
+Source: sections 2, 7.6 and 12 of the rules; the figures of the budgets say where they were measured.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from pcisim import connector as c
 from pcisim._record import record
+from pcisim.address import FUNCTIONS, MAX_SLOT, format_packed
+from pcisim.catalogue.machines import DEVICE
+from pcisim.enumeration.io_windows import IoBudget, io_budget
 from pcisim.guest import Controller
+from pcisim.placement import Placement
 from pcisim.topology import Bus, Topology
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+THEORETICAL = 256
+"""Functions of a bus: 32 slots of 8."""
+BUS_NUMBERS = 256
+"""Bus numbers of a PCI domain."""
+PORT_MEMORY_KIB = 700
+"""Resident memory of the emulator for each PCI Express port before the guest runs, as QEMU's
+maintainers give it (about; more after boot)."""
+
+CONVENTIONAL, EXPRESS = "conventional", "express"
+_PLUGS = {c.CONVENTIONAL: CONVENTIONAL, c.EXPRESS: EXPRESS}
+
+
+@record
+class Held:
+    """One function that is held: by whom, and what kind of owner that is."""
+
+    address: str
+    owner: str
+    kind: str
+
+
+@record
+class BusCapacity:
+    """One bus.
+
+    The sum of `used`, `reserved`, `free_functions` and `unusable` is always 256.
+    """
+
+    index: int
+    model: str
+    plug: str | None
+    """``conventional`` or ``express``, ``None`` for a bus that takes no endpoints."""
+    usable_slots: int
+    used: int
+    """Functions held by devices and controllers of the definition."""
+    reserved: int
+    """Functions held by the machine."""
+    free_slots: int
+    """Usable slots in which nothing is held."""
+    free_functions: int
+    """Functions that an address that somebody writes down may take."""
+    unusable: int
+    why: tuple[str, ...]
+    """Why the others cannot be used."""
+    hot_slots: int
+    """Slots that a running guest can take."""
+    held: tuple[Held, ...]
 
 
 @record
 class Room:
-    """Empty slots of the buses that are there, by plug, cold and hot.
-
-    Cold is what an address that somebody writes down may take while the guest is off; hot is
-    what a running guest takes.  Both are counted in slots.
-    """
+    """Empty slots by plug, cold and hot."""
 
     express_cold: int
     conventional_cold: int
@@ -28,30 +90,192 @@ class Room:
         )
 
 
+@record
+class Capacity:
+    """What a placed guest has left.
+
+    `more` holds, for each device that was asked about, how many more of it fit: see `pcisim.more`.
+    """
+
+    machine: str
+    buses: tuple[BusCapacity, ...]
+    room: Room
+    functions_cold: Mapping[str, int]
+    """Free functions by plug."""
+    bus_numbers: int
+    """Bus numbers in use, of 256."""
+    ports: int
+    """PCI Express ports."""
+    io: IoBudget
+
+    @property
+    def port_memory_kib(self) -> int:
+        """Return about how much memory the emulator takes for the ports."""
+        return self.ports * PORT_MEMORY_KIB
+
+    def lines(self) -> list[str]:
+        """Return the report for people."""
+        rows = [
+            f"bus {bus.index:#04x} {bus.model}: {THEORETICAL} in theory, {bus.used} used, {bus.reserved} reserved,"
+            f" {bus.free_functions} functions free in {bus.free_slots} empty slots and beside devices"
+            f", {bus.hot_slots} slots hot" + (f" ({'; '.join(bus.why)})" if bus.why else "")
+            for bus in self.buses
+        ]
+        io = self.io
+        if io.profile is None:
+            windows = f"I/O windows: {len(io.asking)} asked for; the firmware's room is unknown"
+        else:
+            verdict = "boots" if io.boots else "will not boot"
+            windows = (
+                f"I/O windows: {len(io.asking)} asked for, room for {io.profile.windows} ({io.profile.name}): {verdict}"
+            )
+            if io.unknown:
+                windows += f"; not known for {', '.join(io.unknown)}"
+        return [
+            *rows,
+            str(self.room),
+            f"bus numbers: {self.bus_numbers} of {BUS_NUMBERS}",
+            f"emulator's memory for {self.ports} ports: about {self.port_memory_kib / 1024:.1f} MiB",
+            windows,
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the capacity as plain data; the key ``schema`` names its version."""
+        io = self.io
+        return {
+            "schema": "pcisim.capacity/1",
+            "machine": self.machine,
+            "buses": [
+                {name: getattr(bus, name) for name in bus.fields if name != "held"}  # type: ignore[attr-defined]
+                | {
+                    "theoretical": THEORETICAL,
+                    "held": [{"address": h.address, "owner": h.owner, "kind": h.kind} for h in bus.held],
+                }
+                for bus in self.buses
+            ],
+            "totals": {
+                EXPRESS: {
+                    "cold": {"slots": self.room.express_cold, "functions": self.functions_cold[EXPRESS]},
+                    "hot": {"slots": self.room.express_hot},
+                },
+                CONVENTIONAL: {
+                    "cold": {"slots": self.room.conventional_cold, "functions": self.functions_cold[CONVENTIONAL]},
+                    "hot": {"slots": self.room.conventional_hot},
+                },
+            },
+            "budgets": {
+                "bus_numbers": {"used": self.bus_numbers, "of": BUS_NUMBERS},
+                "port_memory_kib": {"used": self.port_memory_kib, "ports": self.ports},
+                "io_windows": {
+                    "asked": len(io.asking),
+                    "room": io.profile.windows if io.profile else "unknown",
+                    "profile": io.profile.name if io.profile else "unknown",
+                    "boots": io.boots if io.boots is not None else "unknown",
+                    "unknown": list(io.unknown),
+                },
+            },
+        }
+
+
+def capacity(placement: Placement) -> Capacity:
+    """Report what a placed guest has left.
+
+    Args:
+        placement: a placed guest.
+    """
+    topology = placement.topology
+    off = _single_functions(placement)
+    cold_off = _hotplug_off(topology)
+    holders = topology.holders()
+    buses = tuple(_bus(bus, holders[bus.index], off, bus.index not in cold_off) for bus in topology.buses)
+    ports = sum("port" in bus.model.name for bus in topology.buses)
+    hidden = sum(bus.model.name == "pci-expander-bus" for bus in topology.buses)
+    return Capacity(
+        machine=placement.guest.machine_type or "pc",
+        buses=buses,
+        room=_room(buses),
+        functions_cold={
+            plug: sum(b.free_functions for b in buses if b.plug == plug) for plug in (EXPRESS, CONVENTIONAL)
+        },
+        bus_numbers=len(buses) + hidden,
+        ports=ports,
+        io=io_budget(placement),
+    )
+
+
 def room(topology: Topology) -> Room:
-    """Return the empty slots of a topology."""
-    switched_off = {
+    """Return the empty slots of a topology by plug, cold and hot."""
+    off = _hotplug_off(topology)
+    counts = {(plug, hot): 0 for plug in (EXPRESS, CONVENTIONAL) for hot in (False, True)}
+    for bus in topology.buses:
+        plug = _PLUGS.get(bus.model.accepts & c.ENDPOINT)
+        if plug is not None:
+            free = bus.free.bit_count()
+            counts[plug, False] += free
+            counts[plug, True] += free if bus.model.hotplug and bus.index not in off else 0
+    return Room(counts[EXPRESS, False], counts[CONVENTIONAL, False], counts[EXPRESS, True], counts[CONVENTIONAL, True])
+
+
+def _room(buses: Iterable[BusCapacity]) -> Room:
+    rows = list(buses)
+    return Room(
+        sum(b.free_slots for b in rows if b.plug == EXPRESS),
+        sum(b.free_slots for b in rows if b.plug == CONVENTIONAL),
+        sum(b.hot_slots for b in rows if b.plug == EXPRESS),
+        sum(b.hot_slots for b in rows if b.plug == CONVENTIONAL),
+    )
+
+
+def _bus(bus: Bus, holders: list[tuple[int, Any]], off: set[int], hot: bool) -> BusCapacity:
+    low, high = bus.model.slots
+    used = sum(owner.owner_kind == DEVICE for _, owner in holders)
+    free_functions = 0
+    blocked = 0
+    for slot in range(low, high + 1):
+        held = bus.functions(slot).bit_count()
+        if bus.index << 5 | slot in off:
+            blocked += FUNCTIONS - held
+        else:
+            free_functions += FUNCTIONS - held
+    why = []
+    if high - low < MAX_SLOT:
+        why.append(bus.model.unusable)
+    if blocked:
+        why.append(f"{blocked} functions are beside a device with multifunction='off'")
+    free_slots = bus.free.bit_count()
+    plug = _PLUGS.get(bus.model.accepts & c.ENDPOINT)
+    return BusCapacity(
+        index=bus.index,
+        model=bus.model.name,
+        plug=plug,
+        usable_slots=high - low + 1,
+        used=used,
+        reserved=len(holders) - used,
+        free_slots=free_slots,
+        free_functions=free_functions,
+        unusable=THEORETICAL - (high - low + 1) * FUNCTIONS + blocked,
+        why=tuple(why),
+        hot_slots=free_slots if plug and hot and bus.model.hotplug else 0,
+        held=tuple(Held(format_packed(packed), owner.label, owner.owner_kind) for packed, owner in holders),
+    )
+
+
+def _single_functions(placement: Placement) -> set[int]:
+    """Return the slots, as ``bus << 5 | slot``, whose function 0 says that it is alone."""
+    return {
+        packed >> 3
+        for device, packed in placement.addresses.items()
+        if placement.multifunction.get(device) == "off" and not packed & (FUNCTIONS - 1)
+    }
+
+
+def _hotplug_off(topology: Topology) -> set[int | None]:
+    """Return the indexes of the buses whose hotplug somebody switched off."""
+    return {
         owner.index
         for owner in topology.owners.values()
         if isinstance(owner, Controller) and owner.type == "pci" and owner.target.get("hotplug") == "off"
     }
-    counts = {(kind, hot): 0 for kind in (c.EXPRESS, c.CONVENTIONAL) for hot in (False, True)}
-    for bus in topology.buses:
-        kind = bus.model.accepts & c.ENDPOINT
-        if not kind:
-            continue
-        free = bus.free.bit_count()
-        counts[kind, False] += free
-        if is_hot(bus) and bus.index not in switched_off:
-            counts[kind, True] += free
-    return Room(
-        counts[c.EXPRESS, False],
-        counts[c.CONVENTIONAL, False],
-        counts[c.EXPRESS, True],
-        counts[c.CONVENTIONAL, True],
-    )
-
-
-def is_hot(bus: Bus) -> bool:
-    """Return whether a kind of bus takes devices while the guest runs."""
-    return bus.model.hotplug

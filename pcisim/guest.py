@@ -7,8 +7,10 @@ instead of changing these.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 
+from pcisim._record import evolved
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import DEVICE, Machine, machine_of
 from pcisim.connector import EXPRESS
@@ -291,35 +293,53 @@ class Guest:
         Raises:
             UsageError: an unknown model, or a count that is not a whole number from 0.
         """
-        guest = cls(machine)
-        for name, count in (devices or {}).items():
+        return cls(machine).extended(devices or {})
+
+    def add(self, row: DeviceModel, count: int = 1) -> list[Device]:
+        """Add devices of a model under names that are not in use, and return them."""
+        element, _, kind = row.element.partition("/")
+        plug = PLUGS[row.element].get(row.model, EXPRESS)
+        made: list[Device] = []
+        if element == "controller":
+            taken = {d.index for d in self.controllers if d.type == kind}
+            free = (n for n in itertools.count() if n not in taken)
+            for index in itertools.islice(free, count):
+                made.append(
+                    Controller(element, f"{kind}:{index}", row.model, plug, type=kind, index=index, row=row.name)
+                )
+            self.controllers += [d for d in made if isinstance(d, Controller)]
+            return made
+        devices = self.devices.setdefault(element, [])
+        if element == "disk":
+            labels = {d.label for d in devices}
+            free_disks = (n for n in itertools.count(len(devices)) if f"disk:{disk_target('vd', n)}" not in labels)
+            for number in itertools.islice(free_disks, count):
+                label = f"disk:{disk_target('vd', number)}"
+                made.append(Device(element, label, row.model, plug, bus="virtio", unit=number, row=row.name))
+        else:
+            for number in range(len(devices), len(devices) + count):
+                made.append(Device(element, f"{element}:{number}", row.model, plug, row=row.name))
+        devices += made
+        return made
+
+    def extended(self, devices: Mapping[str, int]) -> Guest:
+        """Return this guest with more devices.
+
+        Args:
+            devices: how many of each model, as for `of`.
+
+        Raises:
+            UsageError: as for `of`.
+        """
+        guest = evolved(self, devices={e: list(d) for e, d in self.devices.items()}, controllers=list(self.controllers))
+        for name, count in devices.items():
             row = device_model(name)
             if isinstance(count, bool) or not isinstance(count, int) or count < 0:
                 raise UsageError(
                     f"the count of {name} must be a whole number from 0, not {count!r}", code="device-count"
                 )
-            for _ in range(count):
-                guest.add(row)
+            guest.add(row, count)
         return guest
-
-    def add(self, row: DeviceModel) -> Device:
-        """Add one device of a model, and return it."""
-        element, _, kind = row.element.partition("/")
-        plug = PLUGS[row.element].get(row.model, EXPRESS)
-        if element == "controller":
-            index = sum(controller.type == kind for controller in self.controllers)
-            made = Controller(element, f"{kind}:{index}", row.model, plug, type=kind, index=index, row=row.name)
-            self.controllers.append(made)
-            return made
-        devices = self.devices.setdefault(element, [])
-        number = len(devices)
-        if element == "disk":
-            target = disk_target("vd", number)
-            device = Device(element, f"disk:{target}", row.model, plug, bus="virtio", unit=number, row=row.name)
-        else:
-            device = Device(element, f"{element}:{number}", row.model, plug, row=row.name)
-        devices.append(device)
-        return device
 
     def all_devices(self) -> Iterator[Device]:
         """Yield every device and controller."""

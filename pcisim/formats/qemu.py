@@ -92,10 +92,11 @@ class _Line:
         self.placement = placement
         self.guest = placement.guest
         self.runnable = runnable
-        self.names = {0: "pcie.0" if self.guest.machine.express else "pci.0"}
-        self.names |= {
-            d.index: _id(d) for d in self.guest.controllers if d.type == "pci" and d.index and d in placement.addresses
-        }
+        self.ids = _identities(placement)
+        self.buses = {0: "pcie.0" if self.guest.machine.express else "pci.0"}
+        for controller in self.guest.controllers:
+            if controller.type == "pci" and controller.index and controller in self.ids:
+                self.buses[controller.index] = self.ids[controller]
         self.masters = {
             d.index or 0: d for d in reversed(self.guest.controllers) if d.type == "usb" and not d.companion
         }
@@ -162,7 +163,7 @@ class _Line:
             kind = device.element
         properties: list[str] = []
         if kind in _BACKENDS:
-            name = _escaped(device.label.partition(":")[2])
+            name = _escaped(device.label.partition(":")[2].replace(":", "_"))
             wanted, stand_in = (text.format(n=name, k=place) for text in _BACKENDS[kind])
             if self.runnable and not stand_in:
                 driver = STAND_INS[kind]
@@ -172,7 +173,7 @@ class _Line:
         self.memory_devices += plain in _MEMORY
         if isinstance(device, Controller):
             properties += self._of_controller(device)
-        return [driver, *properties, f"id={_id(device)}", *self._place(device)]
+        return [driver, *properties, f"id={self.ids[device]}", *self._place(device)]
 
     def _of_controller(self, controller: Controller) -> list[str]:
         target = controller.target
@@ -200,7 +201,7 @@ class _Line:
     def _of_companion(self, controller: Controller) -> list[str]:
         """Return what ties a USB controller to the one whose ports it serves."""
         master = self.masters.get(controller.index or 0)
-        if master is None:
+        if master not in self.ids:
             return []
         first = controller.start_port or 0
         ports = {(controller.index or 0, port) for port in range(first, first + _UHCI_PORTS)}
@@ -208,12 +209,12 @@ class _Line:
         if self.runnable and (not fits or ports & self.ports):
             return []
         self.ports |= ports
-        return [f"masterbus={_id(master)}.0", f"firstport={first}"]
+        return [f"masterbus={self.ids[master]}.0", f"firstport={first}"]
 
     def _place(self, device: Device) -> list[str]:
         packed = self.placement.addresses[device]
         number, slot, function = packed >> 8 & MAX_BUS, packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION
-        place = [f"bus={self.names.get(number, f'pci.{number}')}"]
+        place = [f"bus={self.buses.get(number, f'pci.{number}')}"]
         multifunction = self.placement.multifunction.get(device)
         if multifunction:
             place.append(f"multifunction={multifunction}")
@@ -237,16 +238,23 @@ class _Line:
         return ["-m", f"size={size}M", *words] if nodes else []
 
 
-def _id(device: Device) -> str:
-    alias = None if device.origin is None else device.origin.find("alias")
-    name = "" if alias is None else alias.get("name") or ""
-    if name.startswith("ua-"):  # the user's own; libvirt takes no other
-        return _escaped(name)
-    if isinstance(device, Controller) and device.type == "pci":
-        return f"pci.{device.index}"
-    return _escaped(device.label)
+def _identities(placement: Placement) -> dict[Device, str]:
+    """Return the id of each device: the user's own alias, or its label; no two are alike."""
+    ids: dict[Device, str] = {}
+    taken: set[str] = set()
+    for device in placement.addresses:
+        alias = None if device.origin is None else device.origin.find("alias")
+        name = "" if alias is None else alias.get("name") or ""
+        if not name.startswith("ua-"):  # libvirt takes no other from the user
+            name = device.label.replace(":", "." if device.label.startswith("pci:") else "-")
+        name = _escaped(name)
+        while name in taken:
+            name += "-again"
+        taken.add(name)
+        ids[device] = name
+    return ids
 
 
 def _escaped(label: str) -> str:
     """Return a label as QEMU takes names: letters, digits and a few signs."""
-    return _NO_NAME.sub(lambda found: f"_{ord(found[0]):x}_", label.replace(":", "-"))
+    return _NO_NAME.sub(lambda found: f"_{ord(found[0]):x}_", label)

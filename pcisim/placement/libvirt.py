@@ -37,7 +37,7 @@ from pcisim.topology import Owner, Topology
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 _ROOT_PORT = PCI_CONTROLLERS["pcie-root-port"]
 _TO_PCI = PCI_CONTROLLERS["pcie-to-pci-bridge"]
@@ -115,6 +115,41 @@ class LibvirtPolicy:
             rewritten={d: old for d, old in given.items() if present[d] != old},
             log=real.log,
         )
+
+    def demand(self, guest: Guest) -> Demand:
+        """Count what the trial pass looks for and what is there to begin with, without placing anything.
+
+        Args:
+            guest: a completed guest.
+
+        Raises:
+            RefusedError: an address that is written down, or a fixed place, is refused.
+        """
+        present = {d: d.address for d in guest.all_devices() if d.address is not None}
+        highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=-1)
+        trial = _Count(self.rules, guest, guest.controllers, present, highest + 1, trial=True, log=False)
+        trial.collect()
+        trial.chipset()
+        topology = trial.topology
+        if not guest.machine.express and any(bus.free for bus in topology.buses):
+            trial.find(c.CONVENTIONAL, _IMAGINARY)
+        trial.assign()
+        return Demand(topology, trial.wanted, guest.machine.express and highest == 0)
+
+
+@record
+class Demand:
+    """What a guest's trial pass looks for, counted by plug, and the buses before it looks.
+
+    Args:
+        topology: after everything that is written down, and the chipset's places.
+        wanted: how many places are looked for, by plug.
+        spare: whether a spare port is added when the topology grows.
+    """
+
+    topology: Topology
+    wanted: dict[int, int]
+    spare: bool
 
 
 _CHIPSET = {
@@ -491,6 +526,23 @@ class _Pass:
             self._note(controller, f"shares the slot of {first.label}")
             self.reserve(controller, packed)
             self.keep(controller, packed)
+
+
+class _Count(_Pass):
+    """A pass that counts what it would look for, and takes nothing."""
+
+    def __init__(self, *values: Any, **options: Any) -> None:
+        super().__init__(*values, **options)
+        self.wanted: dict[int, int] = {}
+
+    def find(self, plug: int, owner: Device | Owner, function: int = 0) -> int:
+        """Count one place."""
+        self.wanted[plug] = self.wanted.get(plug, 0) + 1
+        return 0
+
+    def _find_run(self, plug: int, run: list[Device]) -> None:
+        if run:
+            self.wanted[plug] = self.wanted.get(plug, 0) + len(run)
 
 
 _ROOM_FOR = {
