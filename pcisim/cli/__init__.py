@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pcisim.cli import assign, common, example, tree
+from pcisim.cli import assign, capacity, common, example, fits, tree
 from pcisim.errors import PcisimError, UsageError
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 
-COMMANDS = (assign, tree, example)
+COMMANDS = (assign, tree, capacity, fits, example)
 
 _DESCRIPTION = "Where every PCI device of a virtual machine will sit, and how much room is left - offline."
 _EPILOG = """examples:

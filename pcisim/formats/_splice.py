@@ -102,7 +102,7 @@ class Markup:
         elif indent is None:
             text = "".join([line for _, line in lines])
         else:
-            leads = [newline + indent + step * depth for depth in range(3)]
+            leads = [newline + indent + step * depth for depth in range(6)]
             text = "".join([leads[depth] + line for depth, line in lines])[len(leads[0]) :]
         return text if quote == "'" else text.replace("'", quote)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pcisim.catalogue.devices import DEVICE_MODELS
+from pcisim.formats._splice import Editor, Markup
+from pcisim.formats._xml import Document
 from pcisim.guest import Controller, Device, Guest
 
 _MEMORY_DEVICES = "  <maxMemory slots='256' unit='GiB'>1024</maxMemory>\n"
@@ -16,12 +20,7 @@ def render(guest: Guest) -> str:
     Args:
         guest: what `Guest.of` made.
     """
-    devices: list[str] = []
-    for device in guest.all_devices():
-        xml = DEVICE_MODELS[device.row].xml
-        number = _number(device)
-        mac = f"{number >> 8:02x}:{number & 0xFF:02x}"
-        devices.append(_indented(xml.format(n=number, mac=mac, disk=device.label.partition(":")[2])))
+    lines = [line for device in guest.all_devices() for line in element_lines(device)]
     has_memory = bool(guest.devices.get("memory"))
     shares_memory = any(d.model == "virtiofs" for d in guest.devices.get("filesystem", ()))
     return (
@@ -37,25 +36,44 @@ def render(guest: Guest) -> str:
         "  <features>\n    <acpi/>\n  </features>\n"
         + (_NUMA if has_memory else "")
         + "  <devices>\n"
-        + "".join(devices)
+        + "".join(f"{'  ' * (depth + 2)}{line}\n" for depth, line in lines)
         + "  </devices>\n"
         "</domain>\n"
     )
+
+
+def element_lines(device: Device) -> list[tuple[int, str]]:
+    """Return the element of a described device: how deep each line is indented, and its text."""
+    if isinstance(device, Controller) and device.type == "pci":
+        return [(0, f"<controller type='pci' index='{device.index}' model='{device.model}'/>")]
+    number = _number(device)
+    mac = f"{number >> 8:02x}:{number & 0xFF:02x}"
+    xml = DEVICE_MODELS[device.row].xml.format(n=number, mac=mac, disk=device.label.partition(":")[2])
+    lines: list[tuple[int, str]] = []
+    depth = 0
+    for piece in xml.replace("><", ">\n<").split("\n"):
+        if piece.startswith("</"):
+            depth -= 1
+        lines.append((depth, piece))
+        if not piece.startswith("</") and not piece.endswith("/>") and "</" not in piece:
+            depth += 1
+    return lines
+
+
+def add_to_document(document: Document, devices: Iterable[Device]) -> str | bytes:
+    """Return a document with elements for more described devices at the end of ``<devices>``."""
+    editor = Editor(document)
+    lines = [line for device in devices for line in element_lines(device)]
+    parent = document.root.find("devices")
+    if parent is not None:
+        editor.append_child(parent, Markup(*lines))
+    else:
+        nested = [(depth + 1, line) for depth, line in lines]
+        editor.append_child(document.root, Markup((0, "<devices>"), *nested, (0, "</devices>")))
+    return editor.apply()
 
 
 def _number(device: Device) -> int:
     if isinstance(device, Controller):
         return device.index or 0
     return device.unit if device.unit is not None else int(device.label.partition(":")[2])
-
-
-def _indented(xml: str, depth: int = 2) -> str:
-    """Return an element with each of its descendants on a line of its own."""
-    lines: list[str] = []
-    for piece in xml.replace("><", ">\n<").split("\n"):
-        if piece.startswith("</"):
-            depth -= 1
-        lines.append("  " * depth + piece + "\n")
-        if not piece.startswith("</") and not piece.endswith("/>") and "</" not in piece:
-            depth += 1
-    return "".join(lines)

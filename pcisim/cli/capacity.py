@@ -1,0 +1,69 @@
+"""``pcisim capacity``: how much room is left."""
+
+from __future__ import annotations
+
+import argparse
+
+from pcisim.cli import common
+from pcisim.plan import Plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_EPILOG = """examples:
+  pcisim capacity guest.xml
+  virsh dumpxml vm | pcisim capacity - --of virtio-blk
+  pcisim capacity --machine q35 --device vga --of virtio-blk
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "capacity",
+        help="report how much room is left, cold and hot, and how many more of a device fit",
+        description="Report for each bus what is usable, held and free, the totals cold and hot, and the budgets beside"
+        " the addresses: bus numbers, memory for ports, I/O windows.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    common.add_guest_options(parser)
+    parser.add_argument(
+        "--of",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="count how many more of this device fit, and which counts below the most libvirt refuses",
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from pcisim.capacity import capacity
+    from pcisim.more import how_many_more
+
+    if common.lists_devices(arguments):
+        return 0
+    plan = common.plan_of(arguments)
+    report = capacity(plan.placement)
+    more = [how_many_more(plan.source, name, plan.rules) for name in arguments.of]
+    if arguments.format == "json":
+        import json
+
+        document = report.to_json() | {"libvirt": plan.rules.version, "policy": _policy(plan)}
+        document["of"] = {
+            row.device: {_policy(plan): {"most": row.most, "holes": [list(hole) for hole in row.holes]}} for row in more
+        }
+        common.write_stdout(json.dumps(document, indent=2) + "\n")
+        return 0
+    lines = [*report.lines(), *(f"{row} (as libvirt {plan.rules.version})" for row in more)]
+    common.write_stdout("\n".join(lines) + "\n")
+    return 0
+
+
+def _policy(plan: Plan) -> str:
+    return "libvirt"

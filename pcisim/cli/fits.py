@@ -1,0 +1,110 @@
+"""``pcisim fits``: will it fit, and if not, what to paste."""
+
+from __future__ import annotations
+
+import argparse
+
+from pcisim.cli import common
+from pcisim.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_EPILOG = """examples:
+  pcisim fits guest.xml --add virtio-blk=3 --add virtio-net=1
+  virsh dumpxml vm | pcisim fits - --add virtio-net=3 --hotplug
+  pcisim fits guest.xml --add virtio-blk=60 --format xml > new.xml
+
+exit status: 0 it fits, 1 it does not
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "fits",
+        help="say whether more devices fit, and if not, what to paste",
+        description="Say by exit status and one line whether more devices fit. When they do not, print the controllers"
+        " that make them fit without moving any address that exists.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    common.add_guest_options(parser)
+    parser.add_argument(
+        "--add", action="append", default=[], metavar="MODEL=N", help="how many more of a device (may be repeated)"
+    )
+    parser.add_argument("--hotplug", action="store_true", help="while the guest runs")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "xml"),
+        default="text",
+        help="text (default), json, or xml: the whole new definition, addressed",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from pcisim.fits import fits
+    from pcisim.formats.domain_text import element_lines
+    from pcisim.placement.libvirt import LibvirtPolicy
+
+    if common.lists_devices(arguments):
+        return 0
+    more = _more(arguments.add)
+    plan = common.plan_of(arguments)
+    answer = fits(plan.source, more, LibvirtPolicy(plan.rules), hotplug=arguments.hotplug)
+    lines = [line for controller in answer.controllers for _, line in element_lines(controller)]
+    if arguments.format == "json":
+        import json
+
+        document = {
+            "schema": "pcisim.fits/1",
+            "libvirt": plan.rules.version,
+            "fits": answer.fits,
+            "headline": answer.headline,
+            "hotplug": arguments.hotplug,
+            "missing": dict(answer.missing),
+            "controllers": lines,
+        }
+        common.write_stdout(json.dumps(document, indent=2) + "\n")
+    elif arguments.format == "xml":
+        common.say(answer.headline)
+        if answer.fits or lines:
+            common.write_stdout(_new_definition(plan, answer, running=arguments.hotplug))
+    else:
+        text = [answer.headline]
+        if lines:
+            text += ["before the next boot add:" if arguments.hotplug else "add (moves nothing that is there):"]
+            text += [f"  {line}" for line in lines]
+        elif not answer.fits:
+            text += ["no controllers that libvirt takes make it fit"]
+        common.write_stdout("\n".join(text) + "\n")
+    return 0 if answer.fits else 1
+
+
+def _new_definition(plan: Any, answer: Any, *, running: bool) -> str | bytes:
+    """Return the definition with the new devices and controllers, addressed; addresses that are there stay."""
+    from pcisim.formats._xml import parse
+    from pcisim.formats.domain_text import add_to_document
+    from pcisim.plan import assign
+
+    document = plan.source.document
+    if running or document is None:
+        document = parse(plan.to_xml())
+    text = add_to_document(document, [*answer.controllers, *answer.devices])
+    return assign(text, plan.policy, libvirt=plan.rules.version).to_xml()
+
+
+def _more(options: list[str]) -> dict[str, int]:
+    more: dict[str, int] = {}
+    for option in options:
+        name, _, count = option.partition("=")
+        if count and (not count.isascii() or not count.isdigit() or len(count) > 7):
+            raise UsageError(f"--add {option}: {count!r} is no count", code="usage", remedy="write --add virtio-blk=3")
+        more[name] = more.get(name, 0) + int(count or 1)
+    if not more:
+        raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
+    return more
