@@ -16,7 +16,7 @@ from pcisim.plan import Plan, assign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import BinaryIO, TextIO
 
 STDIN = "-"
 STDOUT = "-"
@@ -315,8 +315,12 @@ def write_stdout(data: str | bytes) -> None:
 
 def drop_stdout() -> None:
     """Send what is still to be written nowhere, or the interpreter complains at its end."""
+    _drop(sys.stdout)
+
+
+def _drop(stream: TextIO) -> None:
     with suppress(OSError, ValueError):  # where it is no real file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(*lines: str) -> None:
@@ -338,7 +342,7 @@ def say(*lines: str) -> None:
             stream.write(data.decode(encoding, "replace"))
         stream.flush()
     except (OSError, ValueError):
-        pass
+        _drop(stream)
 
 
 def _reason(error: Exception) -> str:

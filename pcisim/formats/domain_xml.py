@@ -20,12 +20,18 @@ from pcisim.catalogue.devices import (
 )
 from pcisim.catalogue.versions import Libvirt
 from pcisim.connector import CONVENTIONAL, EXPRESS
-from pcisim.errors import InputError, RefusedError
+from pcisim.errors import InputError, PcisimError, RefusedError
 from pcisim.formats._xml import Document, Element, parse
 from pcisim.guest import IGNORED, Controller, Device, Guest
 
 HostPci = Callable[[PciAddress], bool]
 """Says whether a host device is conventional, by its address on the host."""
+
+Problem = tuple[Element, PcisimError]
+"""What is wrong with an element."""
+
+UNREADABLE = "?"
+"""The model of a device of which something cannot be read."""
 
 _ON_OFF = ("on", "off")
 _INTERFACE_MODELS = MappingProxyType({name.lower(): name for name in PLUGS["interface"]})
@@ -39,6 +45,7 @@ def read(
     rules: Libvirt,
     *,
     host_pci: HostPci | None = None,
+    problems: list[Problem] | None = None,
 ) -> Guest:
     """Read domain XML.
 
@@ -46,18 +53,23 @@ def read(
         text: the document.
         rules: the version of libvirt, which knows more or fewer words.
         host_pci: says which host devices are conventional; all others are PCI Express.
+        problems: where to put what is wrong with single devices, instead of raising it; such a
+            controller is left out, and such a device is there with the model `UNREADABLE` and no plug.
 
     Raises:
         InputError: it is not well-formed XML, or an attribute is out of syntax or range.
         RefusedError: it is no domain, or libvirt refuses what it says.
     """
-    return _Reader(parse(text), rules, host_pci).guest()
+    return _Reader(parse(text), rules, host_pci, problems).guest()
 
 
 class _Reader:
     """One reading of a document."""
 
-    def __init__(self, document: Document, rules: Libvirt, host_pci: HostPci | None) -> None:
+    def __init__(
+        self, document: Document, rules: Libvirt, host_pci: HostPci | None, problems: list[Problem] | None = None
+    ) -> None:
+        self.problems = problems
         self.document = document
         self.rules = rules
         self.host_pci = host_pci
@@ -100,43 +112,53 @@ class _Reader:
         return guest
 
     def _devices(self, parent: Element, guest: Guest) -> None:
-        lists = guest.devices
-        known = self.known
         for element in parent.children:
-            tag = element.tag
-            if tag == "controller":
-                guest.controllers.append(self._controller(element))
-            elif tag in known:
-                row = lists.get(tag)
-                if row is None:
-                    row = lists[tag] = []
-                device = Device(tag, f"{tag}:{len(row)}", origin=element)
-                for child in element.children:
-                    if child.tag == "address":
-                        if device.address_type is None:
-                            self._address(child, device)
-                    elif child.tag == "acpi":
-                        self._acpi(child, device)
-                fill = _READ.get(tag)
-                if fill is not None:
-                    fill(self, element, device)
-                if device.address_type == "pci" and (
-                    (tag, device.model) in ADDRESS_DROPPED or (tag == "channel" and device.bus == "virtio")
-                ):
-                    device.address_type, device.address = IGNORED, None
-                row.append(device)
-            elif tag == "graphics":
-                guest.graphics = True
-        disks = lists.get("disk")
+            try:
+                self._one(element, guest)
+            except PcisimError as error:
+                if self.problems is None:
+                    raise
+                self.problems.append((element, error))
+                if element.tag != "controller":
+                    row = guest.devices.setdefault(element.tag, [])
+                    row.append(Device(element.tag, f"{element.tag}:{len(row)}", UNREADABLE, origin=element))
+        disks = guest.devices.get("disk")
         if disks:
             self._check_targets(disks)
+
+    def _one(self, element: Element, guest: Guest) -> None:
+        tag = element.tag
+        if tag == "controller":
+            guest.controllers.append(self._controller(element))
+        elif tag in self.known:
+            lists = guest.devices
+            row = lists.get(tag)
+            if row is None:
+                row = lists[tag] = []
+            device = Device(tag, f"{tag}:{len(row)}", origin=element)
+            for child in element.children:
+                if child.tag == "address":
+                    if device.address_type is None:
+                        self._address(child, device)
+                elif child.tag == "acpi":
+                    self._acpi(child, device)
+            fill = _READ.get(tag)
+            if fill is not None:
+                fill(self, element, device)
+            if device.address_type == "pci" and (
+                (tag, device.model) in ADDRESS_DROPPED or (tag == "channel" and device.bus == "virtio")
+            ):
+                device.address_type, device.address = IGNORED, None
+            row.append(device)
+        elif tag == "graphics":
+            guest.graphics = True
 
     def _check_targets(self, disks: list[Device]) -> None:
         seen: dict[str, Device] = {}
         for disk in disks:
             first = seen.setdefault(disk.label, disk)
             if first is not disk:
-                raise self.refuse(
+                error = self.refuse(
                     disk.origin,
                     f"target '{disk.label[5:]}' duplicated for disk sources",
                     "duplicate-target",
@@ -144,6 +166,10 @@ class _Reader:
                     remedy="give one of the two another target",
                     parties=(disk.label, first.label),
                 )
+                if self.problems is None:
+                    raise error
+                self.problems.append((disk.origin, error))
+                disk.model, disk.plug, disk.bus, disk.label = UNREADABLE, 0, "", f"{disk.label} (line {disk.line})"
 
     # errors
 

@@ -69,36 +69,26 @@ class LibvirtPolicy:
         Raises:
             RefusedError: libvirt refuses the definition.
         """
-        express = guest.machine.express
         guest = evolved(guest, controllers=[evolved(d) if d.type == "pci" else d for d in guest.controllers])
         given = {d: d.address for d in guest.all_devices() if d.address is not None}
         present = dict(given)
         controllers = ControllerList.of(self.rules, guest.controllers)
         added: list[Controller] = []
         highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=-1)
-        count = highest + 1
-        if count:
-            trial = _Pass(self.rules, guest, controllers.items, present, count, trial=True, log=log)
-            trial.collect()
-            trial.chipset()
-            buses = trial.topology.buses
-            if not express and any(bus.free for bus in buses):
-                trial.find(c.CONVENTIONAL, _IMAGINARY)
-            trial.assign()
-            if express and highest == 0 and len(buses) > count:
-                trial.find(c.EXPRESS, _SPARE)
-            known = {d.index for d in controllers.items if d.type == "pci"}
-            for bus in buses:
-                if bus.index and bus.index not in known:
-                    made = Controller("controller", f"pci:{bus.index}", bus.model.name, type="pci", index=bus.index)
-                    controllers.add(made)
-                    added.append(made)
-            trial.find_all(added)
-            count = len(buses)
-        real = _Pass(self.rules, guest, controllers.items, present, count, trial=False, log=log)
-        real.collect()
-        real.chipset()
-        real.assign()
+        real = None if log else self._without_trial(guest, present, highest + 1)
+        if real is None:
+            present = dict(given)
+            count = highest + 1
+            if count:
+                trial = self._trial(guest, controllers, present, highest, added, log=log)
+                count = len(trial.topology.buses)
+                if trial.is_final and not log:
+                    real = trial
+            if real is None:
+                real = _Pass(self.rules, guest, controllers.items, present, count, trial=False, log=log)
+                real.collect()
+                real.chipset()
+                real.assign()
         settle_controllers(controllers.items, real.addresses)
         carried = multifunction(real.addresses)
         for device in guest.all_devices():
@@ -115,6 +105,82 @@ class LibvirtPolicy:
             rewritten={d: old for d, old in given.items() if present[d] != old},
             log=real.log,
         )
+
+    def _trial(
+        self,
+        guest: Guest,
+        controllers: ControllerList,
+        present: dict[Device, int],
+        highest: int,
+        added: list[Controller],
+        *,
+        log: bool,
+    ) -> _Pass:
+        """Run the trial pass, and add the controllers that it finds missing."""
+        express = guest.machine.express
+        trial = _Pass(self.rules, guest, controllers.items, present, highest + 1, trial=True, log=log)
+        trial.collect()
+        trial.chipset()
+        buses = trial.topology.buses
+        if not express and any(bus.free for bus in buses):
+            trial.find(c.CONVENTIONAL, _IMAGINARY)
+        trial.assign()
+        if express and highest == 0 and len(buses) > highest + 1:
+            trial.topology.release(trial.find(c.EXPRESS, _SPARE))
+        known = {d.index for d in controllers.items if d.type == "pci"}
+        for bus in buses:
+            if bus.index and bus.index not in known:
+                made = Controller("controller", f"pci:{bus.index}", bus.model.name, type="pci", index=bus.index)
+                controllers.add(made)
+                added.append(made)
+        trial.find_all(added)
+        trial.is_final = express and self._repeats_itself(guest, trial)
+        return trial
+
+    def _repeats_itself(self, guest: Guest, trial: _Pass) -> bool:
+        """Return whether the real pass would find the places that the trial pass found.
+
+        So it does on a PCI Express machine where nothing but root ports was added and nothing
+        else looks for a place on bus 0: ports and devices are then never in each other's way.
+        """
+        if trial.found_twice or any(bus.model is not _ROOT_PORT for bus in trial.topology.buses[trial.count :]):
+            return False
+        present = trial.present
+        for device in guest.controllers:
+            looks = device.ich9 or (device.type == "pci" and device.model not in ROOT_MODELS)
+            if looks and device not in present:
+                return False
+        return not any(
+            d.plug & c.INTEGRATED for element in _INTEGRATED for d in guest.devices.get(element, ()) if d not in present
+        )
+
+    def _without_trial(self, guest: Guest, present: dict[Device, int], count: int) -> _Pass | None:
+        """Return the real pass where the trial pass cannot append a bus, else ``None``.
+
+        So it is on a conventional machine that has an empty slot for everything that looks for
+        one, for the imaginary device, and for a video device that is looked after twice.
+        """
+        if guest.machine.express or not count or sum(d.type == "pci" for d in guest.controllers) != count:
+            return None
+        if any(packed >> 8 >= count for packed in present.values()):
+            return None
+        real = _Pass(self.rules, guest, guest.controllers, present, count, trial=False, log=False)
+        real.collect()
+        real.chipset()
+        wanting = 2
+        for device in guest.all_devices():
+            plug = plug_on(device.plug, False)
+            if device.address is not None or not (plug or device.element == "controller"):
+                continue
+            if plug & ~c.CONVENTIONAL:
+                return None
+            if isinstance(device, Controller) and device.type == "pci" and device.model not in _CONVENTIONAL_BRIDGES:
+                return None
+            wanting += 1
+        if wanting > sum(bus.free.bit_count() for bus in real.topology.buses if bus.automatic & c.CONVENTIONAL):
+            return None
+        real.assign()
+        return real
 
     def demand(self, guest: Guest) -> Demand:
         """Count what the trial pass looks for and what is there to begin with, without placing anything.
@@ -156,6 +222,8 @@ _CHIPSET = {
     family: [(pack(0, place.slot, place.function), Owner(place.owner, place.kind)) for place in places]
     for family, places in CHIPSET_FUNCTIONS.items()
 }
+_CONVENTIONAL_BRIDGES = ("pci-root", "pci-bridge")
+_INTEGRATED = ("iommu", "panic")
 _IMAGINARY = Owner("a device that libvirt imagines, to keep room for a bridge", RESERVED)
 _SPARE = Owner("the spare root port", RESERVED)
 
@@ -193,6 +261,11 @@ class _Pass:
         self.addresses: dict[Device, int] = {}
         self.log: dict[Device, list[Step]] = {}
         self.logging = log
+        self.count = count
+        self.is_final = False
+        """Whether the real pass would only repeat this one."""
+        self.found_twice = False
+        """Whether the trial pass looked for the primary video device's place twice."""
         models = {d.index: d.model for d in controllers if d.type == "pci"}
         gap = "pcie-root-port" if "pcie-root" in models.values() else "pci-bridge"
         for index in range(count):
@@ -302,6 +375,7 @@ class _Pass:
         video = videos[0]
         if video.plug and self.wants(video) and not self._prefer(video, slot):
             packed = self.find(self.plug(video), video)
+            self.found_twice = True
             if not self.trial:  # the trial pass forgets it, and places it once more in its turn
                 self.keep(video, packed)
 
@@ -422,7 +496,7 @@ class _Pass:
         label = owner.label
         details = (f"{label} found no bus that accepts it and has room", *self._looks(plug))
         if plug & (c.EXPRESS_TO_PCI_BRIDGE | c.NO_CLASS) or not plug & ~c.INTEGRATED:
-            flags = 0x80 if plug & c.EXPRESS_TO_PCI_BRIDGE else 0
+            flags = 0x2000 if plug & c.EXPRESS_TO_PCI_BRIDGE else 0
             raise RefusedError(
                 f"Cannot automatically add a new PCI bus for a device with connect flags {flags:02X}",
                 code="cannot-grow",
