@@ -407,7 +407,8 @@ class Editor:
         at = position >> 11
         if at not in self._quotes:
             near = self._source[max(0, at - 1) << 11 : (at + 2) << 11]
-            self._quotes[at] = '"' if near.count(b'="') > near.count(b"='") else "'"
+            double = b'="' in near and near.count(b'="') > near.count(b"='")
+            self._quotes[at] = '"' if double else "'"
         return self._quotes[at]
 
     def _own_style(self, element: Element) -> tuple[str, str | None]:

@@ -82,9 +82,15 @@ def target_attributes(controller: Controller) -> dict[str, str]:
     """Return the attributes of ``<target>``, in libvirt's order: decimal, but for the port."""
     return {
         name: f"{value:#x}" if name == "port" else str(value)
-        for name in ("chassisNr", "chassis", "port", "busNr", "index", "hotplug", "memReserve")
+        for name in _TARGET_FORMS
         if (value := controller.target.get(name)) is not None
     }
+
+
+_TARGET_FORMS = {
+    name: f" {name}='%#x'" if name == "port" else f" {name}='%s'"
+    for name in ("chassisNr", "chassis", "port", "busNr", "index", "hotplug", "memReserve")
+}
 
 
 def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
@@ -181,8 +187,9 @@ def _controller_lines(controller: Controller, placement: Placement) -> list[tupl
     if controller.model_name:
         inner.append((1, f"<model name='{controller.model_name}'/>"))
     if controller.target:
-        target = " ".join([f"{name}='{value}'" for name, value in target_attributes(controller).items()])
-        inner.append((1, f"<target {target}/>"))
+        values = controller.target
+        target = "".join([_TARGET_FORMS[name] % values[name] for name in _TARGET_FORMS if name in values])
+        inner.append((1, f"<target{target}/>"))
     if controller.companion:
         inner.append((1, f"<master startport='{controller.start_port or 0}'/>"))
     packed = placement.addresses.get(controller)

@@ -620,17 +620,21 @@ def _numa_nodes(cpu: Element) -> frozenset[int]:
 
 def _disk_number(name: str) -> tuple[str, int | None]:
     """Return the default bus and the number of a disk's target: ``vdb1`` is number 1 on virtio."""
-    for prefix, bus in DISK_PREFIX_BUSES:
-        if name.startswith(prefix):
-            letters = name[len(prefix) :].rstrip("0123456789")
-            if not letters or not letters.isascii() or not letters.isalpha() or not letters.islower():
+    for length in (2, 3):
+        bus = _DISK_BUS_OF.get(name[:length])
+        if bus is not None:
+            letters = name[length:].rstrip("0123456789")
+            if not letters or not _SMALL.issuperset(letters):
                 return bus, None
             number = 0
             for letter in letters[:8]:
-                number = number * 26 + ord(letter) - ord("a") + 1
+                number = number * 26 + ord(letter) - 96
             return bus, number - 1
     return "", None
 
+
+_DISK_BUS_OF = dict(DISK_PREFIX_BUSES)
+_SMALL = frozenset("abcdefghijklmnopqrstuvwxyz")
 
 NO_CLASS_9_0 = PLUGS["controller/isa"][""]
 """What libvirt 9.0 makes of an interface of model usb-net: it asks for a place, and no bus takes it."""

@@ -1,0 +1,315 @@
+"""Addresses carried from one document into another, or dropped from one: what to do before placing.
+
+`keep` writes into a new definition what an old one says about places; `reassign` takes out all of
+it, for another machine type if need be.  Both return a document that is then placed like any other,
+so that what comes out is what `assign` gives for it.  Every byte that is not about places stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from pcisim._record import evolved, record
+from pcisim.address import PciAddress, format_packed
+from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
+from pcisim.catalogue.machines import IDE_0, SATA_0, USB_0, Machine, machine_of
+from pcisim.catalogue.versions import Libvirt
+from pcisim.compare import Group, Matching, Pair, alias_of, match
+from pcisim.completion import complete
+from pcisim.errors import RefusedError
+from pcisim.formats._splice import Editor, Fragment
+from pcisim.formats._xml import Element
+from pcisim.formats.domain_edits import address_attributes, edit, target_attributes
+from pcisim.formats.domain_xml import HostPci, read
+from pcisim.guest import Controller, Device, Guest
+from pcisim.placement import Placement
+from pcisim.topology import Topology
+
+_NUMBERS = ("chassisNr", "chassis", "port", "busNr")
+"""The options of a PCI controller that the guest can tell; the others are the user's to change."""
+
+
+# keep: addresses of an old definition for a new one
+
+
+@record
+class Kept:
+    """A device that keeps its address.
+
+    Args:
+        label: its label in the new definition.
+        address: the address.
+        by: what it was matched by.
+    """
+
+    label: str
+    address: PciAddress
+    by: str
+
+
+@record
+class Carried:
+    """A definition with the addresses of an older one written in.
+
+    Args:
+        text: the new definition, of the kind that came in.
+        kept: the devices that were given their old addresses.
+        controllers: the labels of the PCI controllers that were taken over.
+        overruled: in words, each address of the old definition that could not be kept, and why.
+        new: the labels of devices that the old definition does not have, and that want an address.
+        gone: the labels, in the old definition, of devices with an address that the new one does not have.
+        ambiguous: devices of which it cannot be told who is who; they are placed anew.
+    """
+
+    text: str | bytes
+    kept: tuple[Kept, ...]
+    controllers: tuple[str, ...]
+    overruled: tuple[str, ...]
+    new: tuple[str, ...]
+    gone: tuple[str, ...]
+    ambiguous: tuple[Group, ...]
+
+    def explanation(self) -> list[str]:
+        """Return the lines to print: a headline, then what was not kept."""
+        lines = [f"{len(self.kept)} addresses and {len(self.controllers)} PCI controllers kept"]
+        lines += [f"  not kept: {text}" for text in self.overruled]
+        for group in self.ambiguous:
+            old, new = (", ".join(device.label for device in devices) for devices in (group.old, group.new))
+            lines.append(
+                f"  ambiguous: {group.element} {group.model}".rstrip()
+                + f": {old} before, {new} now; an alias such as <alias name='ua-1'/> in both tells them apart"
+            )
+        lines += [f"  by position: {kept.label} {kept.address}" for kept in self.kept if kept.by == "position"]
+        if self.new:
+            lines.append(f"  new: {', '.join(self.new)}")
+        if self.gone:
+            lines.append(f"  gone: {', '.join(self.gone)}")
+        return lines
+
+
+def keep(old: Placement, new: str | bytes, rules: Libvirt, *, host_pci: HostPci | None = None) -> Carried:
+    """Write the addresses and the PCI controllers of an old definition into a new one.
+
+    Devices are matched as `pcisim.compare.match` says.  What is written down in the new definition
+    stays: an address there beats the one of the old definition.  A PCI controller that both have
+    keeps the options that the new definition says, and the place and the numbers of the old one.
+
+    Args:
+        old: the old definition, placed.
+        new: the new definition.
+        rules: the version of libvirt.
+        host_pci: says which host devices are conventional; all others are PCI Express.
+
+    Raises:
+        InputError: the new definition cannot be read.
+        RefusedError: the two are for different kinds of machines, a PCI controller is another one
+            in each, or libvirt refuses the new definition.
+    """
+    guest = read(new, rules, host_pci=host_pci)
+    root: Element = guest.document.root
+    if root.find("devices") is None:
+        editor = Editor(guest.document)
+        editor.append_child(root, Fragment("devices", text=" "))
+        guest = read(editor.apply(), rules, host_pci=host_pci)
+    completed = complete(guest, rules)
+    if completed.machine.root != old.guest.machine.root:
+        raise RefusedError(
+            f"addresses of a guest of type {old.guest.machine_type or 'pc'} are no use on"
+            f" {guest.machine_type or 'pc'}: the root bus is another",
+            code="other-machine",
+            details=(
+                f"the root bus was a {old.guest.machine.root}, and is a {completed.machine.root}",
+                "the old definition is the one that --keep names",
+            ),
+            remedy="place the new definition without the old one, and see with 'pcisim diff' what moves",
+        )
+    return _Keeping(old, completed).result()
+
+
+class _Keeping:
+    """One new definition that takes over the places of an old one."""
+
+    def __init__(self, old: Placement, new: Guest) -> None:
+        self.old = old
+        self.new = new
+        self.addresses: dict[Device, int] = {}
+        self.multifunction: dict[Device, str] = {}
+        self.kept: list[Kept] = []
+        self.overruled: list[str] = []
+        self.replaced: dict[Device, Device] = {}
+        self.missing: list[Controller] = []
+        self.indexes: dict[Device, int] = {}
+        self.matching: Matching = match(old.guest.all_devices(), new.all_devices())
+
+    def result(self) -> Carried:
+        """Return the new definition with what it takes over."""
+        buses = self.match_buses()
+        same = [pair for pair in (*buses, *self.matching.pairs) if self.written_the_same(pair)]
+        moved = {pair.new: self.old.addresses[pair.old] for pair in same}
+        for device in self.new.all_devices():
+            if device.address is not None:
+                self.addresses[device] = moved.get(device, device.address)
+        self.holders = {packed: device for device, packed in self.addresses.items()}
+        for controller in self.missing:
+            self.claim(controller, controller, "index")
+        for pair in (*buses, *self.matching.pairs):
+            self.carry(pair)
+        text = self.write()
+        old_only = [device.label for device in self.matching.old if device in self.old.addresses]
+        return Carried(
+            text=text,
+            kept=tuple(self.kept),
+            controllers=tuple(controller.label for controller in self.missing),
+            overruled=tuple(self.overruled),
+            new=tuple(device.label for device in self.matching.new if device.plug and device.wants),
+            gone=tuple(old_only),
+            ambiguous=tuple(
+                group for group in self.matching.ambiguous if any(d in self.old.addresses for d in group.old)
+            ),
+        )
+
+    def written_the_same(self, pair: Pair) -> bool:
+        """Return whether both definitions say the same address, which placing the old one had to change."""
+        return pair.old in self.old.rewritten and pair.new.address == self.old.rewritten[pair.old]
+
+    # PCI controllers
+
+    def match_buses(self) -> list[Pair]:
+        """Match the PCI controllers by index; those without one in the new definition take one of their model."""
+        ours = {d.index or 0: d for d in self.old.guest.controllers if d.type == "pci" and d.model not in ROOT_MODELS}
+        theirs = [d for d in self.new.controllers if d.type == "pci" and d.model not in ROOT_MODELS]
+        pairs: list[Pair] = []
+        taken: set[int] = set()
+        unnumbered: list[Controller] = []
+        for controller in theirs:
+            if "@index" in controller.defaults:
+                unnumbered.append(controller)
+                continue
+            index = controller.index or 0
+            taken.add(index)
+            if index in ours:
+                self.check_same_bus(ours[index], controller)
+                pairs.append(Pair(ours[index], controller, "index"))
+        for controller in unnumbered:
+            index = self.index_for(controller, ours, taken)
+            taken.add(index)
+            if index in ours:
+                pairs.append(Pair(ours[index], controller, "index"))
+            self.renumber(controller, index)
+        self.missing = [controller for index, controller in ours.items() if index not in taken]
+        return pairs
+
+    def check_same_bus(self, old: Controller, new: Controller) -> None:
+        if old.model == new.model:
+            return
+        free = next(n for n in range(1, 1000) if all(n != d.index for d in _pci(self.old.guest, self.new)))
+        raise RefusedError(
+            f"PCI controller {new.index} was a {old.model}, and is a {new.model} now",
+            code="other-controller",
+            details=(
+                f"the old definition has a {old.model} of index {old.index}, with the places of what is behind it",
+                f"the new one has a {new.model} of that index (line {new.line})",
+            ),
+            remedy=f"give the new one another index, such as {free}, or none",
+            line=new.line,
+            parties=(new.label, f"{old.label} of the old definition"),
+        )
+
+    def index_for(self, controller: Controller, ours: dict[int, Controller], taken: set[int]) -> int:
+        """Return the index for a PCI controller that has none: of the old one that it is, or a free one."""
+        free = [n for n, old in ours.items() if n not in taken and old.model == controller.model]
+        if controller.address is not None:
+            written = self.old.rewritten
+            free = [n for n in free if controller.address in (self.old.addresses[ours[n]], written.get(ours[n]))]
+        if free:
+            return min(free)
+        natural = controller.index or 0
+        if natural not in taken and natural not in ours:
+            return natural
+        used = {d.index for d in _pci(self.new)} | taken | set(ours)
+        return next(n for n in range(1, len(used) + 2) if n not in used)
+
+    def renumber(self, controller: Controller, index: int) -> None:
+        """Give a PCI controller another index than it would have got, unless an address counts on that."""
+        natural = controller.index
+        if index == natural:
+            return
+        for device in self.new.all_devices():
+            if device.address is not None and device.address >> 8 == natural:
+                raise RefusedError(
+                    f"{device.label} counts on bus {natural}, which is another one with the controllers of before",
+                    code="other-controller",
+                    details=(
+                        f"{device.label} has the address {format_packed(device.address)} (line {device.line})",
+                        f"the {controller.model} on line {controller.line} has no index: it would be {natural},"
+                        f" but that is taken, and it becomes {index}",
+                    ),
+                    remedy="write the index of each PCI controller down, or leave the address out",
+                    line=device.line,
+                    parties=(device.label, controller.label),
+                )
+        self.indexes[controller] = index
+
+    # addresses
+
+    def carry(self, pair: Pair) -> None:
+        """Give a device its old address, if nothing speaks against it."""
+        old, new = pair.old, pair.new
+        packed = self.old.addresses.get(old)
+        if packed is None or new.mirrors is not None:
+            return
+        place = f"{new.label} was at {format_packed(packed)}"
+        if new.address is not None:
+            if self.addresses[new] != packed:
+                self.overruled.append(f"{place}; the new definition says {format_packed(new.address)}")
+        elif not new.plug and new.element != "controller" or isinstance(new, Controller) and not _plug(new):
+            self.overruled.append(f"{place}; it needs no PCI address any more")
+        elif not new.wants:
+            self.overruled.append(f"{place}; the new definition gives it an address of type '{new.address_type}'")
+        elif _fixed(old, self.old.guest.machine) != _fixed(new, self.new.machine):
+            self.overruled.append(f"{place}; the chipset's own place is for {old.model or old.label} only")
+        elif not _fixed(new, self.new.machine):
+            self.claim(old, new, pair.by)
+
+    def claim(self, old: Device, new: Device, by: str) -> None:
+        """Take the place of a device of the old definition, unless the new definition gives it to another."""
+        packed = self.old.addresses[old]
+        holder = self.holders.get(packed)
+        if holder is not None:
+            self.overruled.append(
+                f"{new.label} was at {format_packed(packed)}, which the new definition gives to {holder.label}"
+                + (f" (line {holder.line})" if holder.line else "")
+                + ("; what is behind it moves with it" if isinstance(new, Controller) and new.type == "pci" else "")
+            )
+            return
+        self.addresses[new] = packed
+        self.holders[packed] = new
+        flag = self.old.multifunction.get(old)
+        if flag:
+            self.multifunction[new] = flag
+        if new is not old:
+            self.kept.append(Kept(new.label, PciAddress.from_int(packed), by))
+
+    # text
+
+    def write(self) -> str | bytes:
+        """Return the new definition with the addresses, and with the PCI controllers that it lacks."""
+        editor = edit(self.partial_placement())
+        root: Element = self.new.document.root
+        parent = root.find("devices")
+        assert parent is not None
+        for controller, index in self.indexes.items():
+            editor.set_attribute(controller.origin, "index", str(index))
+        last = next((child for child in reversed(parent.children) if child.tag == "controller"), None)
+        for controller in self.to_write():
+            fragment = self.fragment(controller)
+            if last is not None:
+                editor.insert_after(last, fragment)
+            else:
+                editor.append_child(parent, fragment)
+        return editor.apply()
+
+    def partial_placement(self) -> Placement:
+        """Return the new guest with the places that are known so far, and without PCI controllers to be written."""
+        numbers = {pair.new: pair.old for pair in self.bus_pairs}
+        return Placement(self.new, Topology(), self.addresses, self.multifunction, [], {}, {})
