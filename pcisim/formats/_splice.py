@@ -194,12 +194,49 @@ class Editor:
         self._edits: dict[Element, _Edits] = {}
         self._quotes: dict[int, str] = {}
         self._gone: set[Element] = set()  # removed or replaced
+        self._lined: set[Element] = set()  # got a line that is ready
+        self._ready: list[_Splice] = []
         self._known: set[Element] = set()  # found to be of this document
 
     def append_child(self, parent: Element, fragment: Fragment | Markup) -> None:
         """Add a fragment as the last child; ``<a/>`` becomes ``<a>...</a>``."""
+        if (
+            parent.children
+            and type(fragment) is Markup
+            and parent not in self._edits
+            and self._append_line(parent, fragment)
+        ):
+            return
         edits = self._inside(parent)
         edits.appended = (*edits.appended, fragment)
+
+    def _append_line(self, parent: Element, markup: Markup) -> bool:
+        """Append one line to an element whose children and end tag begin lines, as most do; else do nothing.
+
+        It gives what `_of_appended` gives, at a quarter of the price.
+        """
+        if len(markup.lines) > 1 or parent in self._lined:
+            return False
+        self._check_alive(parent)
+        source = self._source
+        position = source.rfind(b"\n", 0, parent.end_tag)
+        first = parent.children[0].start
+        before = source.rfind(b"\n", 0, first) + 1
+        indent = source[before:first]
+        if (
+            position < first
+            or not before
+            or source[position - 1] != 0x3E  # ">", and so no CR, no blanks and no text
+            or source[position + 1 : parent.end_tag].strip(BLANKS)
+            or indent.strip(BLANKS)
+        ):
+            return False
+        text = markup.lines[0][1]
+        if self._quote(parent.start) == '"':
+            text = text.replace("'", '"')
+        self._lined.add(parent)
+        self._ready.append((position, position, 2, (b"\n" + indent + self._document.encode(text),)))
+        return True
 
     def insert_before(self, sibling: Element, fragment: Fragment | Markup) -> None:
         """Add a fragment right before an element."""
@@ -270,7 +307,7 @@ class Editor:
     @property
     def splices(self) -> list[tuple[int, int, bytes]]:
         """What `apply` does to `Document.source`: disjoint replacements (start, end, new bytes), in order."""
-        planned = sorted(self._planned(), key=lambda splice: splice[:3])
+        planned = sorted([*self._ready, *self._planned()], key=lambda splice: splice[:3])
         starts = [splice[0] for splice in planned]
         moved: dict[Element, bytes] = {}
 
@@ -326,12 +363,14 @@ class Editor:
         if element.parent is None and not isinstance(fate, Fragment):
             raise ValueError("the outermost element cannot be removed")
         edits = self._edits.get(element)
-        rest = list(element.children) if self._edits else []
-        if edits is not None and (edits.fate is not None or edits.attributes or edits.appended):
+        rest = list(element.children) if self._edits or self._lined else []
+        if (
+            edits is not None and (edits.fate is not None or edits.attributes or edits.appended)
+        ) or element in self._lined:
             raise ValueError(f"{element!r} was edited or moved, so it cannot be removed or replaced")
         while rest:
             inner = rest.pop()
-            if self._edits.get(inner):
+            if self._edits.get(inner) or inner in self._lined:
                 raise ValueError(f"{inner!r} was edited, so what it is in cannot be removed or replaced")
             rest += inner.children
         self._edits.setdefault(element, _Edits()).fate = fate

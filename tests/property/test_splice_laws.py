@@ -11,11 +11,12 @@ from typing import Any
 from xml.dom import Node as Dom
 from xml.dom import expatbuilder
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pcisim.errors import InputError
-from pcisim.formats._splice import Editor, Fragment
+from pcisim.formats._splice import Editor, Fragment, Markup
 from pcisim.formats._xml import Document, Element, parse
 
 quick = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -378,3 +379,35 @@ def test_lines_and_columns_count_characters(source: str | bytes) -> None:
     lines = document.decode(document.source).removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     for element in elements(document.root):
         assert lines[element.line - 1].startswith(f"<{element.tag}", element.column - 1)
+
+
+@given(documents(), randoms)
+def test_markup_is_written_as_the_fragment_it_stands_for(source: str | bytes, rng: random.Random) -> None:
+    """A line of `Markup`, which has a short way of its own, gives the same bytes as the `Fragment`."""
+    outputs = []
+    seed = rng.random()
+    for line in (Fragment("n", {"a": "0x01", "b": "on"}), Markup((0, "<n a='0x01' b='on'/>"))):
+        document = parse(source)
+        editor = Editor(document)
+        chosen = random.Random(seed)
+        for element in elements(document.root):
+            if chosen.random() < 0.5:
+                editor.append_child(element, line)
+            if chosen.random() < 0.2:
+                editor.append_child(element, line)
+        outputs.append(editor.apply())
+    assert outputs[0] == outputs[1]
+
+
+@given(documents(), randoms)
+def test_an_element_that_got_a_line_cannot_be_removed(source: str | bytes, rng: random.Random) -> None:
+    """What was edited inside cannot be removed or replaced, nor what it is in."""
+    document = parse(source)
+    element = rng.choice(elements(document.root))
+    editor = Editor(document)
+    editor.append_child(element, Markup((0, "<n/>")))
+    around: Element | None = element
+    while around is not None and around.parent is not None:
+        with pytest.raises(ValueError, match="was edited"):
+            editor.remove(around)
+        around = around.parent
