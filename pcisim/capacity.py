@@ -17,7 +17,6 @@ from pcisim._record import record
 from pcisim.address import FUNCTIONS, MAX_SLOT, format_packed
 from pcisim.catalogue.machines import DEVICE
 from pcisim.enumeration.io_windows import IoBudget, io_budget
-from pcisim.guest import Controller
 from pcisim.placement import Placement
 from pcisim.topology import Bus, Topology
 
@@ -142,6 +141,11 @@ class Capacity:
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
+    def _repr_html_(self) -> str:
+        from pcisim.plot.table import capacity_table
+
+        return capacity_table(self)
+
     def to_json(self) -> dict[str, Any]:
         """Return the capacity as plain data; the key ``schema`` names its version."""
         io = self.io
@@ -188,9 +192,9 @@ def capacity(placement: Placement) -> Capacity:
     """
     topology = placement.topology
     off = _single_functions(placement)
-    cold_off = _hotplug_off(topology)
+    hotplug_off = topology.hotplug_off
     holders = topology.holders()
-    buses = tuple(_bus(bus, holders[bus.index], off, bus.index not in cold_off) for bus in topology.buses)
+    buses = tuple(_bus(bus, holders[bus.index], off, bus.index not in hotplug_off) for bus in topology.buses)
     ports = sum("port" in bus.model.name for bus in topology.buses)
     hidden = sum(bus.model.name == "pci-expander-bus" for bus in topology.buses)
     return Capacity(
@@ -208,7 +212,7 @@ def capacity(placement: Placement) -> Capacity:
 
 def room(topology: Topology) -> Room:
     """Return the empty slots of a topology by plug, cold and hot."""
-    off = _hotplug_off(topology)
+    off = topology.hotplug_off
     counts = {(plug, hot): 0 for plug in (EXPRESS, CONVENTIONAL) for hot in (False, True)}
     for bus in topology.buses:
         plug = _PLUGS.get(bus.model.accepts & c.ENDPOINT)
@@ -269,13 +273,4 @@ def _single_functions(placement: Placement) -> set[int]:
         packed >> 3
         for device, packed in placement.addresses.items()
         if placement.multifunction.get(device) == "off" and not packed & (FUNCTIONS - 1)
-    }
-
-
-def _hotplug_off(topology: Topology) -> set[int | None]:
-    """Return the indexes of the buses whose hotplug somebody switched off."""
-    return {
-        owner.index
-        for owner in topology.owners.values()
-        if isinstance(owner, Controller) and owner.type == "pci" and owner.target.get("hotplug") == "off"
     }

@@ -20,6 +20,8 @@ from pcisim.catalogue.devices import (
     DEFAULT_VIDEO,
     DISKS_A_CONTROLLER,
     ICH9_START_PORTS,
+    KNOWN_SINCE_11,
+    PLACED_SINCE_11,
     PLUGS,
     SCSI_HOSTDEV_UNITS,
 )
@@ -47,6 +49,8 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     controllers = ControllerList(rules)
     for controller in guest.controllers:
         controllers.insert(evolved(controller))
+    if not rules.places_newcomers:
+        guest = _without_newcomers(guest, rules)
     hostdevs = [hostdev for hostdev in guest.devices.get("hostdev", ()) if hostdev.bus == "scsi"]
     _check_pci_controllers(controllers.items, guest)
     _check_usb(controllers.items)
@@ -79,6 +83,24 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     for controller in controllers.items:
         controller.label = _controller_label(controller)
     return evolved(guest, devices=devices, controllers=controllers.items)
+
+
+def _without_newcomers(guest: Guest, rules: Libvirt) -> Guest:
+    """Return the guest as a libvirt sees it that does not know the newest devices (rule 11)."""
+    devices = dict(guest.devices)
+    for element, model in KNOWN_SINCE_11:
+        for device in devices.get(element, ()):
+            if device.model == model:
+                raise refuse(
+                    device,
+                    f"libvirt {rules.version} does not know the model '{model}' of <{element}>",
+                    "unknown-model",
+                    "ask for --libvirt 11.3, or take the device out",
+                )
+    for element in PLACED_SINCE_11:
+        if element in devices:
+            devices[element] = [evolved(device, plug=0) for device in devices[element]]
+    return evolved(guest, devices=devices)
 
 
 class ControllerList:
@@ -256,7 +278,7 @@ _EXPANDERS = {
 
 def _check_roots(controllers: list[Controller]) -> None:
     for item in controllers:
-        if item.type == "pci" and not item.model:
+        if item.type == "pci" and not item.model and item.index:
             raise refuse(
                 item,
                 "PCI controller model was not set correctly",
@@ -328,6 +350,8 @@ def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:
         controllers.ensure("sata", 0)
     root = controllers.find("pci", 0)
     if machine.root is None:
+        if root is not None and not root.model:
+            raise refuse(root, "PCI controller model was not set correctly", "no-model", "write model='pci-root'")
         return
     if root is None:
         controllers.add(Controller("controller", "pci:0", machine.root, type="pci", index=0))
@@ -476,7 +500,7 @@ def _virtio_ports(devices: dict[str, list[Device]], element: str) -> list[Device
 
 def _assign_serial_ports(controllers: ControllerList, consoles: list[Device], channels: list[Device]) -> None:
     """Add virtio-serial controllers when the ports of those there run out (rule 5.5, step 7)."""
-    if not consoles and not channels:
+    if not channels:
         return
     free: dict[int, list[int]] = {}
 
@@ -493,19 +517,18 @@ def _assign_serial_ports(controllers: ControllerList, consoles: list[Device], ch
     for device in (*consoles, *channels):
         if device.unit and device.unit in ports(device.controller or 0):
             free[device.controller or 0].remove(device.unit)
-    for devices, lowest in ((consoles, 0), (channels, 1)):
-        for device in devices:
-            if device.unit:
-                continue
-            for index in sorted(free):
-                port = next((port for port in free[index] if port >= lowest), None)
-                if port is not None:
-                    free[index].remove(port)
-                    break
-            else:
-                index = next(n for n in range(len(free) + 1) if n not in free)
-                controllers.ensure("virtio-serial", index)
-                ports(index).remove(lowest)
+    for channel in channels:  # consoles without an address take no port
+        if channel.unit:
+            continue
+        for index in sorted(free):
+            port = next((port for port in free[index] if port), None)
+            if port is not None:
+                free[index].remove(port)
+                break
+        else:
+            index = next(n for n in range(len(free) + 1) if n not in free)
+            controllers.ensure("virtio-serial", index)
+            ports(index).remove(1)
 
 
 def _check_architecture(guest: Guest) -> None:

@@ -115,6 +115,8 @@ class Topology:
         self.owners: dict[int, Holder] = {}
         self.integrated_conventional = integrated_conventional
         self.spoken_for = spoken_for
+        self.hotplug_off: set[int] = set()
+        """The buses whose hotplug somebody switched off."""
         self._cursors: dict[int, int] = {}
 
     def add_bus(self, model: ControllerModel) -> Bus:
@@ -345,6 +347,11 @@ class Topology:
             rows[packed >> 8].append((packed, self.owners[packed]))
         return rows
 
+    def _repr_svg_(self) -> str | None:
+        from pcisim.plot import shown
+
+        return shown(self)
+
     # refusals, in the words that libvirt's users search for
 
     def _no_bus(self, packed: int, owner: Holder) -> RefusedError:
@@ -398,6 +405,8 @@ class Topology:
         slot = packed >> 3 & MAX_SLOT
         bus = self.buses[packed >> 8]
         function = next((f for f in range(8) if not bus.functions(slot) >> f & 1), None)
+        if not bus.index and self.spoken_for >> slot & 1:
+            function = None  # some functions of the slot are the chipset's
         free = bus.free if bus.index else bus.free & ~self.spoken_for
         advice = "leave the address out"
         if free:

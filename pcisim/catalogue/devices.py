@@ -95,6 +95,8 @@ PLUGS: Mapping[str, Mapping[str, int]] = MappingProxyType(
 
 KNOWN_SINCE_11 = frozenset({("sound", "virtio"), ("filesystem", "mtp"), ("panic", "pvpanic"), ("watchdog", "itco")})
 """Words that libvirt 9.0 does not know."""
+PLACED_SINCE_11 = ("crypto", "pstore")
+"""Elements that libvirt 9.0 does not place."""
 
 ICH9_FUNCTIONS = MappingProxyType({"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci3": 2})
 """The function that each ICH9 USB controller has in the slot that the set shares."""

@@ -101,7 +101,8 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
         if address is not None and (device.address_type == IGNORED or device.element in ADDRESS_READDRESSED):
             editor.remove(address)
         elif address is not None and device.address_type == "pci":
-            _rewrite(editor, address, {"type": "pci"})
+            kept = {name: value for name, value in address.attrib.items() if name == "multifunction"}
+            _rewrite(editor, address, {"type": "pci"} | (kept if device.address is None else {}))
         return
     for path, value in device.defaults.items():
         _set_default(editor, element, path, value)

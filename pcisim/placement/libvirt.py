@@ -89,6 +89,9 @@ class LibvirtPolicy:
                 real.collect()
                 real.chipset()
                 real.assign()
+                if log and count:
+                    for device, steps in trial.log.items():  # places that the trial pass leaves behind
+                        real.log.setdefault(device, [step for step in steps if not step.looks])
         settle_controllers(controllers.items, real.addresses)
         carried = multifunction(real.addresses)
         for device in guest.all_devices():
@@ -266,6 +269,9 @@ class _Pass:
         """Whether the real pass would only repeat this one."""
         self.found_twice = False
         """Whether the trial pass looked for the primary video device's place twice."""
+        self.topology.hotplug_off = {
+            d.index or 0 for d in controllers if d.type == "pci" and d.target.get("hotplug") == "off"
+        }
         models = {d.index: d.model for d in controllers if d.type == "pci"}
         gap = "pcie-root-port" if "pcie-root" in models.values() else "pci-bridge"
         for index in range(count):

@@ -52,11 +52,21 @@ def validate(guest: Guest, addresses: Container[Device]) -> None:
             if usb_off is not None and _is_usb(device):
                 raise refuse(
                     device,
-                    "USB is disabled for this domain, but USB devices are present in the domain XML",
+                    _WITHOUT_USB.get(
+                        device.element,
+                        "USB is disabled for this domain, but USB devices are present in the domain XML",
+                    ),
                     "usb-disabled",
                     "take the device out, or give the guest a USB controller",
                     f"a USB controller of model 'none' switches USB off (line {usb_off.line})",
                 )
+
+
+_WITHOUT_USB = {
+    "input": "Can't add USB input device. USB bus is disabled",
+    "hub": "Can't add USB hub: USB is disabled for this domain",
+    "hostdev": "Can't add host USB device: USB is disabled in this host",
+}
 
 
 def _check_pci_controller(controller: Controller) -> None:
@@ -74,9 +84,10 @@ def _check_pci_controller(controller: Controller) -> None:
         f" and modelName '{controller.model_name or 'none'}'"
     )
     if controller.model_name and controller.model_name not in row.model_names:
+        verdict = "has invalid value" if row.model_names else "is not valid"
         raise refuse(
             controller,
-            f"Option 'modelName' has invalid value {shown}",
+            f"Option 'modelName' {verdict} {shown}",
             "wrong-model-name",
             f"write one of {', '.join(row.model_names)}, or leave <model> out"
             if row.model_names
@@ -231,6 +242,8 @@ def _watchdog(device: Device, guest: Guest) -> None:
         raise refuse(
             device, "itco model of watchdog is only part of q35 machine", "wrong-machine", "use model='i6300esb'"
         )
+    elif device.address_type is not None and device.model == "itco":
+        raise _wrong_type(device, "itco model of watchdog is part of the machine and cannot have any address set.", "")
     elif device.address_type is not None:
         raise _wrong_type(device, f"{device.model} model of watchdog does not support configuring the address", "")
 
