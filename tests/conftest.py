@@ -20,7 +20,7 @@ settings.register_profile(
     suppress_health_check=_TOLERATED,
 )
 settings.register_profile(
-    "thorough", deadline=None, max_examples=3000, stateful_step_count=80, suppress_health_check=_TOLERATED
+    "thorough", deadline=None, max_examples=1000, stateful_step_count=80, suppress_health_check=_TOLERATED
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

@@ -6,10 +6,11 @@ import json
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from functools import cache
 
-import pcisim
-from pcisim.guest import Controller
+from pcisim.connector import ENDPOINT
+from pcisim.guest import Controller, Device
 from pcisim.plan import Plan
 
 PROGRAM = "qemu-system-x86_64"
@@ -57,7 +58,7 @@ class Tree:
                     self.places[identity] = place
                 else:
                     self.built_in.add(place)
-            elif _SHARED.match(line):
+            elif identity and _SHARED.match(line):
                 self.shared.add(identity)
 
 
@@ -82,24 +83,36 @@ def start(words: list[str]) -> Tree:
     Raises:
         AssertionError: QEMU does not start; the message is its own.
     """
-    questions = (
-        {"execute": "qmp_capabilities"},
-        {"execute": "human-monitor-command", "arguments": {"command-line": "info qtree"}},
-        {"execute": "quit"},
-    )
-    done = subprocess.run(
+    with subprocess.Popen(
         [PROGRAM, *words, "-S", "-qmp", "stdio"],
-        input="".join(json.dumps(question) for question in questions),
-        capture_output=True,
-        check=False,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
-    )
-    answers = [json.loads(line).get("return") for line in done.stdout.splitlines()]
-    texts = [answer for answer in answers if isinstance(answer, str)]
-    complaints = "\n".join(line for line in done.stderr.splitlines() if "is not connected to host network" not in line)
-    assert texts, f"QEMU does not start:\n{complaints}\n{' '.join(words)}"
-    return Tree(texts[0])
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
+        text = ""
+        with suppress(BrokenPipeError):
+            for question in _QUESTIONS:
+                child.stdin.write(json.dumps(question))
+            child.stdin.flush()
+        for line in child.stdout:
+            answer = json.loads(line).get("return")
+            if isinstance(answer, str):
+                text = answer
+                child.stdin.write(json.dumps({"execute": "quit"}))  # not before: it would cut the answer short
+                child.stdin.flush()
+        complaints = child.stderr.read()
+    assert text, f"QEMU does not start:\n{complaints}{' '.join(words)}"
+    return Tree(text)
+
+
+_QUESTIONS = (
+    {"execute": "qmp_capabilities"},
+    {"execute": "human-monitor-command", "arguments": {"command-line": "info qtree"}},
+)
 
 
 def expected(plan: Plan) -> tuple[dict[str, Place], set[Place], set[str]]:
@@ -109,24 +122,34 @@ def expected(plan: Plan) -> tuple[dict[str, Place], set[Place], set[str]]:
     """
     machine = plan.guest.machine
     root = "pcie.0" if machine.express else "pci.0"
-    with_machine = {"ide:0", "sata:0"} if machine.express else {"ide:0"}
     places: dict[str, Place] = {}
-    for label, address in plan.addresses.items():
-        if not (label in with_machine and address.bus == 0 and (label == "sata:0" or address.slot == 1)):
-            places[_identity(label)] = (_bus(address, root), f"{address.slot:02x}.{address.function}")
-    built_in = {(root, f"{p.slot:02x}.{p.function}") for p in machine.places if "usb:0" not in p.owner}
-    shared = {
-        _identity(device.label)
-        for device, flag in plan.placement.multifunction.items()
-        if flag == "on" and not (isinstance(device, Controller) and device.label in with_machine)
+    shared: set[str] = set()
+    buses = {d.index: identity(d) for d in plan.guest.controllers if d.type == "pci" and d.index}
+    for device, packed in plan.placement.addresses.items():
+        bus, slot, function = packed >> 8, packed >> 3 & 31, packed & 7
+        if device.label == ("sata:0" if machine.express else "ide:0") or not _is_on_pci(device):
+            continue
+        places[identity(device)] = (buses[bus] if bus else root, f"{slot:02x}.{function}")
+        if plan.placement.multifunction.get(device) == "on":
+            shared.add(identity(device))
+    built_in = {
+        (root, f"{place.slot:02x}.{place.function}")
+        for place in machine.places
+        if "usb:0" not in place.owner and (plan.guest.acpi or "PIIX4" not in place.owner)
     }
     return places, built_in, shared
 
 
-def _bus(address: pcisim.PciAddress, root: str) -> str:
-    return f"pci.{address.bus}" if address.bus else root
+def _is_on_pci(device: Device) -> bool:
+    if isinstance(device, Controller):
+        return device.type == "pci" or bool(device.plug & ENDPOINT)
+    return bool(device.plug)
 
 
-def _identity(label: str) -> str:
-    kind, _, rest = label.partition(":")
-    return f"pci.{rest}" if kind == "pci" else label.replace(":", "-")
+def identity(device: Device) -> str:
+    """Return the id that a device has on QEMU's command line."""
+    alias = device.origin.find("alias") if device.origin is not None else None
+    if alias is not None and alias.get("name").startswith("ua-"):
+        return str(alias.get("name"))
+    kind, _, rest = device.label.partition(":")
+    return f"pci.{rest}" if kind == "pci" else device.label.replace(":", "-")
