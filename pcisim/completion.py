@@ -80,8 +80,12 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     if guest.graphics and not devices.get("video"):
         devices["video"] = [_implied("video", DEFAULT_VIDEO)]
     _assign_serial_ports(controllers, consoles, channels)
+    labels: set[str] = set()
     for controller in controllers.items:
         controller.label = _controller_label(controller)
+        while controller.label in labels:  # libvirt takes two ICH9 companions of a kind
+            controller.label += "+"
+        labels.add(controller.label)
     return evolved(guest, devices=devices, controllers=controllers.items)
 
 
@@ -115,6 +119,7 @@ class ControllerList:
         self.items: list[Controller] = []
         self.rules = rules
         self._highest: dict[str, int] = {}
+        self._known: set[tuple[str, int]] = set()
 
     @classmethod
     def of(cls, rules: Libvirt, controllers: list[Controller]) -> ControllerList:
@@ -122,14 +127,19 @@ class ControllerList:
         made = cls(rules)
         made.items = list(controllers)
         for item in controllers:
-            made._highest[item.type] = max(made._highest.get(item.type, -1), item.index or 0)
+            made._note(item)
         return made
 
     def insert(self, new: Controller) -> None:
         """Insert a controller of the definition (rule 5.1)."""
         position = self._position(new)
         self.items.insert(position, new)
-        self._highest[new.type] = max(self._highest.get(new.type, -1), -1 if new.index is None else new.index)
+        self._note(new)
+
+    def _note(self, new: Controller) -> None:
+        index = -1 if new.index is None else new.index
+        self._highest[new.type] = max(self._highest.get(new.type, -1), index)
+        self._known.add((new.type, index))
 
     def _position(self, new: Controller) -> int:
         items = self.items
@@ -156,11 +166,11 @@ class ControllerList:
             self.insert(new)
         else:
             self.items.append(new)
-            self._highest[new.type] = max(self._highest.get(new.type, -1), new.index or 0)
+            self._note(new)
 
     def find(self, kind: str, index: int) -> Controller | None:
         """Return the first controller of a type with an index."""
-        if index > self._highest.get(kind, -1):
+        if (kind, index) not in self._known:
             return None
         for item in self.items:
             if item.index == index and item.type == kind:
@@ -169,16 +179,19 @@ class ControllerList:
 
     def ensure(self, kind: str, index: int, model: str = "") -> None:
         """Add the controller of a type with an index if there is none."""
-        if self.find(kind, index) is None:
+        if (kind, index) not in self._known:
             plug = PLUGS[f"controller/{kind}"].get(model, 0)
             self.add(Controller("controller", f"{kind}:{index}", model, plug, type=kind, index=index))
 
     def number(self) -> None:
         """Give an index to the controllers that have none (rule 5.2)."""
         used: dict[str, set[int]] = {}
+        models: set[tuple[str, int | None]] = set()
         for item in self.items:
             if item.index is not None:
                 used.setdefault(item.type, set()).add(item.index)
+                models.add((item.model, item.index))
+        lowest: dict[str, int] = {}
         reused = False
         previous_usb: Controller | None = None
         for place, item in enumerate(self.items):
@@ -186,20 +199,24 @@ class ControllerList:
                 taken = used.setdefault(item.type, set())
                 if item.ich9 and place and previous_usb is not None and previous_usb.ich9:
                     index = previous_usb.index
-                    if not any(o.model == item.model and o.index == index for o in self.items if o.type == "usb"):
+                    if (item.model, index) not in models:
                         item.index = index
                         reused = True
                 if item.index is None:
-                    item.index = next(n for n in range(len(taken) + 1) if n not in taken)
+                    free = lowest.get(item.type, 0)
+                    while free in taken:
+                        free += 1
+                    item.index = lowest[item.type] = free
                 taken.add(item.index)
-                self._highest[item.type] = max(self._highest[item.type], item.index)
+                models.add((item.model, item.index))
+                self._note(item)
                 item.defaults = item.defaults | {"@index": str(item.index)}
             if item.type == "usb":
                 previous_usb = item
         if reused and self.rules.sorts_added_controllers:
-            items, self.items, self._highest = self.items, [], {}
-            for item in items:
-                self.insert(item)
+            # inserting one after the other sorts each type by index, companions after the others
+            types = list(dict.fromkeys(item.type for item in self.items))
+            self.items.sort(key=lambda item: (types.index(item.type), item.index, item.companion))
 
 
 def _implied(element: str, model: str) -> Device:
@@ -456,15 +473,21 @@ def _controllers_of_scsi_hostdevs(
         index = hostdev.controller or 0
         if index <= highest:
             continue
-        highest = index
+        if index > _MOST_CONTROLLERS:
+            raise refuse(hostdev, f"SCSI controller index {index} too high", "index-range", "name a lower controller")
         found = controllers.find("scsi", index)
         if found is not None and found.model:
             model = found.model
         if only_missing_models:
-            for number in range(highest + 1):
+            for number in range(highest + 1, index + 1):
                 controllers.ensure("scsi", number, model)
+        highest = index
     for number in range(highest + 1):
         controllers.ensure("scsi", number, model)
+
+
+_MOST_CONTROLLERS = 65535
+"""More controllers than there are PCI addresses."""
 
 
 def _scsi_hostdev_units(hostdevs: list[Device], disks: list[Device], controllers: ControllerList) -> list[Device]:
@@ -480,14 +503,16 @@ def _scsi_hostdev_units(hostdevs: list[Device], disks: list[Device], controllers
             elif disk.unit is not None:
                 used.add((disk.unit // each, 0, 0, disk.unit % each))
     placed: list[Device] = []
+    first = 0  # all units of the controllers before it are in use
     for hostdev in hostdevs:
         if hostdev.controller is None:
-            for index in count():
+            for index in count(first):
                 found = controllers.find("scsi", index)
                 units = SCSI_HOSTDEV_UNITS.get(found.model, each) if found is not None else each
                 unit = next((unit for unit in range(units) if (index, 0, 0, unit) not in used), None)
                 if unit is not None:
                     break
+            first = index
             used.add((index, 0, 0, unit or 0))
             hostdev = evolved(hostdev, controller=index, drive=(0, 0, unit or 0))
         placed.append(hostdev)
@@ -502,33 +527,42 @@ def _assign_serial_ports(controllers: ControllerList, consoles: list[Device], ch
     """Add virtio-serial controllers when the ports of those there run out (rule 5.5, step 7)."""
     if not channels:
         return
-    free: dict[int, list[int]] = {}
+    counts: dict[int, int] = {}
+    taken: dict[int, set[int]] = {}
 
-    def ports(index: int) -> list[int]:
-        if index not in free:
+    def open_ports(index: int) -> None:
+        if index not in counts:
             found = controllers.find("virtio-serial", index)
-            count = found.ports if found is not None and found.ports is not None else SERIAL_PORTS
-            free[index] = list(range(count))
-        return free[index]
+            counts[index] = found.ports if found is not None and found.ports is not None else SERIAL_PORTS
+            taken[index] = set()
 
     for item in controllers.items:
         if item.type == "virtio-serial" and item.index is not None:
-            ports(item.index)
+            open_ports(item.index)
     for device in (*consoles, *channels):
-        if device.unit and device.unit in ports(device.controller or 0):
-            free[device.controller or 0].remove(device.unit)
+        if device.unit:
+            open_ports(device.controller or 0)
+            taken[device.controller or 0].add(device.unit)
+    order = sorted(counts)
+    place = 0
+    next_port = dict.fromkeys(order, 1)
     for channel in channels:  # consoles without an address take no port
         if channel.unit:
             continue
-        for index in sorted(free):
-            port = next((port for port in free[index] if port), None)
-            if port is not None:
-                free[index].remove(port)
+        while True:
+            if place == len(order):
+                index = next(n for n in count() if n not in counts)
+                controllers.ensure("virtio-serial", index)
+                open_ports(index)
+                order.append(index)
+                next_port[index] = 1
+            index = order[place]
+            while next_port[index] in taken[index]:
+                next_port[index] += 1
+            if next_port[index] < counts[index]:
+                taken[index].add(next_port[index])
                 break
-        else:
-            index = next(n for n in range(len(free) + 1) if n not in free)
-            controllers.ensure("virtio-serial", index)
-            ports(index).remove(1)
+            place += 1
 
 
 def _check_architecture(guest: Guest) -> None:

@@ -15,6 +15,7 @@ from pcisim import connector as c
 from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
 from pcisim.catalogue.controllers import SOCKETS, ControllerModel
+from pcisim.catalogue.machines import DEVICE
 from pcisim.errors import RefusedError
 
 TYPE_CHECKING = False
@@ -402,6 +403,8 @@ class Topology:
 
     def _taken(self, packed: int, owner: Holder) -> RefusedError:
         other = self.owners[packed]
+        if owner.owner_kind != DEVICE and other.owner_kind == DEVICE:
+            owner, other = other, owner  # the chipset was there first
         slot = packed >> 3 & MAX_SLOT
         bus = self.buses[packed >> 8]
         function = next((f for f in range(8) if not bus.functions(slot) >> f & 1), None)

@@ -47,7 +47,7 @@ def libvirt_version(name: str) -> Libvirt:
     Raises:
         UsageError: `name` is none of `VERSIONS`.
     """
-    row = VERSIONS.get(name)
+    row = VERSIONS.get(".".join(name.split(".")[:2]))
     if row is None:
         raise UsageError(
             f"unknown libvirt version {name!r}",

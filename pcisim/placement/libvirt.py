@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pcisim import connector as c
 from pcisim._record import evolved, record
 from pcisim.address import MAX_FUNCTION, format_packed, pack
-from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
+from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED, ICH9_FUNCTIONS, PLACED, WALK, plug_on
 from pcisim.catalogue.machines import (
     CHIPSET_FUNCTIONS,
@@ -75,6 +75,8 @@ class LibvirtPolicy:
         controllers = ControllerList.of(self.rules, guest.controllers)
         added: list[Controller] = []
         highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=-1)
+        if highest > MAX_INDEX:
+            raise _index_too_high(next(d for d in guest.controllers if d.type == "pci" and d.index == highest))
         real = None if log else self._without_trial(guest, present, highest + 1)
         if real is None:
             present = dict(given)
@@ -494,6 +496,8 @@ class _Pass:
             model = _ROOT_PORT
         else:
             self._cannot_grow(plug, owner)
+        if len(topology.buses) + need > MAX_INDEX + 1:
+            raise _index_too_high(owner)
         for _ in range(need):
             topology.add_bus(model)
         return number
@@ -625,8 +629,21 @@ class _Count(_Pass):
             self.wanted[plug] = self.wanted.get(plug, 0) + len(run)
 
 
+def _index_too_high(owner: Device | Owner) -> RefusedError:
+    index = owner.index if isinstance(owner, Controller) else MAX_INDEX + 1
+    return RefusedError(
+        f"PCI controller index {index} too high, maximum is {MAX_INDEX}",
+        code="index-range",
+        details=(f"{owner.label} needs a bus beyond the {MAX_INDEX + 1} that there can be",),
+        remedy="number the controllers from 1 without large gaps, or use fewer devices",
+        line=owner.line,
+        parties=(owner.label,),
+    )
+
+
 _ROOM_FOR = {
-    c.PCI_BRIDGE: "take a device off bus 0, or put <controller type='pci' model='pci-bridge'/> first",
+    c.PCI_BRIDGE: "write <controller type='pci' index='1' model='pci-bridge'/> into the definition: what is listed is placed"
+    " before the devices",
     c.ROOT_PORT: "use <controller type='pci' model='pcie-switch-upstream-port'/> with downstream ports behind a port",
     c.EXPRESS: "add <controller type='pci' model='pcie-root-port'/>",
     c.CONVENTIONAL: "add <controller type='pci' model='pci-bridge'/> (q35: pcie-to-pci-bridge)",
