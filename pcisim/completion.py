@@ -119,7 +119,7 @@ class ControllerList:
         self.items: list[Controller] = []
         self.rules = rules
         self._highest: dict[str, int] = {}
-        self._known: set[tuple[str, int]] = set()
+        self._known: dict[tuple[str, int], Controller] = {}
 
     @classmethod
     def of(cls, rules: Libvirt, controllers: list[Controller]) -> ControllerList:
@@ -139,7 +139,7 @@ class ControllerList:
     def _note(self, new: Controller) -> None:
         index = -1 if new.index is None else new.index
         self._highest[new.type] = max(self._highest.get(new.type, -1), index)
-        self._known.add((new.type, index))
+        self._known.setdefault((new.type, index), new)
 
     def _position(self, new: Controller) -> int:
         items = self.items
@@ -169,13 +169,8 @@ class ControllerList:
             self._note(new)
 
     def find(self, kind: str, index: int) -> Controller | None:
-        """Return the first controller of a type with an index."""
-        if (kind, index) not in self._known:
-            return None
-        for item in self.items:
-            if item.index == index and item.type == kind:
-                return item
-        return None
+        """Return the first controller that was given for a type and an index."""
+        return self._known.get((kind, index))
 
     def ensure(self, kind: str, index: int, model: str = "") -> None:
         """Add the controller of a type with an index if there is none."""

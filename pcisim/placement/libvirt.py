@@ -269,6 +269,7 @@ class _Pass:
         self.count = count
         self.is_final = False
         """Whether the real pass would only repeat this one."""
+        self._ich9: dict[int | None, list[Controller]] | None = None
         self.found_twice = False
         """Whether the trial pass looked for the primary video device's place twice."""
         self.topology.hotplug_off = {
@@ -602,7 +603,12 @@ class _Pass:
     def _assign_ich9(self, controller: Controller) -> None:
         function = ICH9_FUNCTIONS[controller.model]
         known = self.present if self.trial else self.addresses
-        first = next((o for o in self.controllers if o.ich9 and o.index == controller.index and o in known), None)
+        if self._ich9 is None:
+            self._ich9 = {}
+            for other in self.controllers:
+                if other.ich9:
+                    self._ich9.setdefault(other.index, []).append(other)
+        first = next((other for other in self._ich9[controller.index] if other in known), None)
         if first is None:
             self.find(self.plug(controller), controller, function)
         else:
