@@ -48,7 +48,6 @@ def test_room(machine: str, devices: list[str], expected: tuple[int, int, int, i
     assert left(machine, *devices) == expected
 
 
-@pytest.mark.xfail(strict=True, reason="/tmp/core-findings.md 12: the root bus has no owner to ask")
 def test_room_of_a_root_bus_that_is_switched_off() -> None:
     assert left("pc", BARE, pci("pci-root", 0, "<target hotplug='off'/>"), pci("pci-bridge", 1)) == (0, 60, 0, 31)
 

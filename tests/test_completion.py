@@ -460,18 +460,8 @@ MODELS: list[tuple[str, str, list[str], str]] = [
 # fmt: on
 
 
-REPORTED = {
-    "addressless-consoles-take-no-port": "/tmp/core-findings.md 9",
-    "wrong-root-no-model": "/tmp/core-findings.md 10",
-}
-
-
 def params(rows: list[tuple[str, str, list[str], str]]) -> list[object]:
-    return [pytest.param(*row, id=row[0], marks=known(row[0])) for row in rows]
-
-
-def known(name: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.xfail(strict=True, reason=REPORTED[name])] if name in REPORTED else []
+    return [pytest.param(*row, id=row[0]) for row in rows]
 
 
 @pytest.mark.parametrize(("_name", "machine", "devices", "expected"), params(CONTROLLERS))

@@ -119,7 +119,6 @@ def test_explains_a_place_of_the_chipset() -> None:
     assert [step.remark for step in explained.steps] == ["the chipset's own place"]
 
 
-@pytest.mark.xfail(strict=True, reason="/tmp/core-findings.md 13: nothing is said of what the trial pass keeps")
 @pytest.mark.parametrize(
     ("machine", "devices", "label", "slot"),
     [
@@ -259,6 +258,21 @@ def test_xml_of_a_guest_without_a_document_by_version() -> None:
     guest = Guest.of("pc", {"virtio-blk": 1})
     plan = pcisim.assign(guest, libvirt="9.0")
     assert shown(pcisim.assign(plan.to_xml(), libvirt="9.0")) == shown(plan)
+
+
+@pytest.mark.parametrize(("name", "element"), [("pvpanic", "panic"), ("virtio-sound", "sound")])
+def test_older_versions_refuse_models_that_they_do_not_know(name: str, element: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        pcisim.assign(Guest.of("q35", {name: 1}), libvirt="9.0")
+    assert (caught.value.code, caught.value.parties) == ("unknown-model", (f"{element}:0",))
+    assert caught.value.headline.startswith("libvirt 9.0 does not know the model ")
+
+
+@pytest.mark.parametrize(("name", "label"), [("virtio-crypto", "crypto:0"), ("acpi-erst", "pstore:0")])
+def test_older_versions_do_not_place_elements_that_they_do_not_know(name: str, label: str) -> None:
+    guest = Guest.of("q35", {name: 1})
+    assert label in pcisim.assign(guest).addresses
+    assert shown(pcisim.assign(guest, libvirt="9.0")) == shown(pcisim.assign(Guest.of("q35"), libvirt="9.0"))
 
 
 def test_changes_are_what_is_replaced() -> None:

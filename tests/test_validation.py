@@ -222,16 +222,7 @@ REFUSED: list[tuple[str, str, list[str], str]] = [
 # fmt: on
 
 
-OTHER_WORDS = {"wrong-model-name-of-a-root", "wrong-address-type-itco", "usb-disabled-input", "usb-disabled-hub"}
-OTHER_WORDS |= {"usb-disabled-hostdev"}
-
-
-def params() -> list[object]:
-    reported = [pytest.mark.xfail(strict=True, reason="/tmp/core-findings.md 11: other words")]
-    return [pytest.param(*row, id=row[0], marks=reported if row[0] in OTHER_WORDS else []) for row in REFUSED]
-
-
-@pytest.mark.parametrize(("name", "machine", "devices", "headline"), params())
+@pytest.mark.parametrize(("name", "machine", "devices", "headline"), [pytest.param(*row, id=row[0]) for row in REFUSED])
 def test_refused(name: str, machine: str, devices: list[str], headline: str) -> None:
     error = refused(machine, *devices)
     assert error.headline == " ".join(headline.split())

@@ -14,6 +14,7 @@ from pcisim.formats.domain_xml import read
 from pcisim.guest import Device, Guest
 from pcisim.placement.libvirt import LibvirtPolicy
 from tests import model
+from tests.guests import BARE, domain, nic
 from tests.property.strategies import VERSIONS, Drawn, crowded_guests, drawn_guests, plain_guests
 
 CHIPSET = {"i440fx": {(0, 1, 0), (0, 1, 3)}, "q35": {(0, 0x1F, 0), (0, 0x1F, 3)}}
@@ -40,6 +41,17 @@ def test_no_address_twice(drawn: Drawn, version: str) -> None:
     assert {address: count for address, count in times.items() if count > 1} == {}
     hidden = CHIPSET[plan.guest.machine.family]
     assert hidden.isdisjoint((a.bus, a.slot, a.function) for a in plan.addresses.values())
+
+
+def test_only_a_console_that_is_its_serial_port_shares_an_address() -> None:
+    """Rule 6.2: the first console mirrors the first serial port (asked of libvirt 11.3)."""
+    serial = "<serial type='pty'><target type='pci-serial'/></serial>"
+    plan = pcisim.assign(domain("pc", BARE, serial, "<console type='pty'/>", nic()))
+    assert {label: str(address) for label, address in plan.addresses.items()} == {
+        "interface:0": "0000:00:02.0",
+        "serial:0": "0000:00:03.0",
+        "console:0": "0000:00:03.0",
+    }
 
 
 @given(drawn_guests(), VERSIONS)
@@ -157,7 +169,10 @@ def test_logging_changes_nothing(drawn: Drawn, version: str) -> None:
 @given(plain_guests(), VERSIONS)
 def test_fast_engine_agrees_on_guests_without_xml(plain: tuple[str, dict[str, int]], version: str) -> None:
     """Rule 6.6: growth, from no device to some hundreds."""
-    whole = complete(Guest.of(*plain), libvirt_version(version))
+    try:
+        whole = complete(Guest.of(*plain), libvirt_version(version))
+    except pcisim.PcisimError:  # 9.0 does not know all models; a second controller of one index
+        reject()
     assert fast(whole, version) == slow(whole, version)
 
 
