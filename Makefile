@@ -1,13 +1,13 @@
 # make run   sets up and shows the main job on an example guest
 # make test  sets up and runs the tests
-# more: make check, score, oracle, bench, wheel, clean
+# more: make check, score, oracle, bench, notebooks, wheel, clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 ORACLE_DIR ?= /var/tmp/pcisim-oracle
 
-.PHONY: run test check score oracle bench wheel clean
+.PHONY: run test check score oracle bench notebooks wheel clean
 
 run: $(VENV)/.installed
 	@echo '$$ pcisim tree examples/desktop.xml'
@@ -44,6 +44,11 @@ oracle: $(VENV)/.developer
 
 bench: $(VENV)/.developer
 	$(BIN)/python benchmarks/ratios.py
+
+# notebooks/NN_title.py, run and written as .ipynb with its pictures
+notebooks: $(VENV)/.developer
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[notebooks]'
+	$(BIN)/python notebooks/render.py
 
 # the built wheel, installed into an empty environment, on an example that it carries
 wheel: $(VENV)/.developer

@@ -56,7 +56,10 @@ class Peer:
 
     def __init__(self, uri: str) -> None:
         self.process = subprocess.Popen(
-            [SYSTEM_PYTHON, str(HERE / "libvirt_peer.py"), uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [SYSTEM_PYTHON, str(HERE / "libvirt_peer.py"), uri],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def ask(self, xml: str, rounds: int) -> dict[str, Any]:

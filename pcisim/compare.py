@@ -9,7 +9,8 @@ which may change without anything moving, or stay while the controller itself mo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from pcisim._record import record
 from pcisim.address import PciAddress, parse_number
@@ -33,7 +34,7 @@ INDEX = "index"
 CONTENT = "content"
 POSITION = "position"
 PLACE = "place"
-"""What two devices may be matched by; `PLACE` is for PCI controllers only."""
+"""What two devices may be matched by."""
 
 _NAMES = (TARGET, INDEX)
 """Identities that are names: two devices with different ones are never the same device."""
@@ -105,24 +106,34 @@ class Matching:
     ambiguous: tuple[Group, ...]
 
 
-def match(old: Iterable[Device], new: Iterable[Device]) -> Matching:
+def match(
+    old: Iterable[Device], new: Iterable[Device], places: Mapping[Device, Hashable] = MappingProxyType({})
+) -> Matching:
     """Match the devices of two completed guests; PCI controllers are left out.
 
     In this order: alias that a user gave; MAC address, target, host device or, for controllers,
-    type and index; any other alias; the same content, in order; the only ones left of an element
-    and model, or as many left on both sides.  Aliases like ``net0`` come after the MAC because
-    libvirt hands them out by position.  Disks and everything else with a name are matched by
+    type and index; any other alias; the same content, first of those at the same place, then in
+    order; the same element, model and place; the only ones left of an element and model, or as
+    many left on both sides.  Aliases like ``net0`` come after the MAC because libvirt hands them
+    out by position.  Disks and everything else with a name are matched by
     name or alias only.
 
     Args:
         old: the devices of the old guest.
         new: the devices of the new guest.
+        places: the place of each device of both, as far as it is known.
     """
+
+    def at_place(key: Callable[[Device], Hashable]) -> Callable[[Device], Hashable]:
+        return lambda device: (places[device], key(device)) if device in places else None
+
     work = _Matcher(_without_pci(old), _without_pci(new))
-    work.unique(_user_alias, lambda _: ALIAS)
-    work.unique(identity, lambda key: str(key[0]))
-    work.unique(_any_alias, lambda _: ALIAS)
+    work.unique(_user_alias, ALIAS)
+    work.unique(identity)
+    work.unique(_any_alias, ALIAS)
+    work.unique(at_place(_signature), CONTENT)
     work.in_order(_signature, CONTENT)
+    work.by_position(at_place(_kind_and_model), PLACE)
     work.by_position(_kind_and_model)
     work.by_position(lambda device: device.element if device.element in _ONE_OF_A_KIND else None)
     return work.result()
@@ -159,24 +170,24 @@ class _Matcher:
         self.old = [device for device in self.old if id(device) not in gone]
         self.new = [device for device in self.new if id(device) not in gone]
 
-    def unique(self, key: Callable[[Device], Any], by: Callable[[Any], str]) -> None:
-        """Match those whose key nobody else has."""
+    def unique(self, key: Callable[[Device], Any], by: str = "") -> None:
+        """Match those whose key nobody else has; without `by` the key begins with what they were matched by."""
         self.pair(
-            [(one[0], two[0], by(value)) for value, one, two in self.groups(key) if len(one) == 1 == len(two)],
+            [(one[0], two[0], by or str(value[0])) for value, one, two in self.groups(key) if len(one) == 1 == len(two)]
         )
 
     def in_order(self, key: Callable[[Device], Any], by: str) -> None:
         """Match those with the same key one after the other: nothing tells them apart, so any pairing is right."""
         self.pair([(*pair, by) for _, one, two in self.groups(key) for pair in zip(one, two)])
 
-    def by_position(self, key: Callable[[Device], Any]) -> None:
+    def by_position(self, key: Callable[[Device], Any], by: str = POSITION) -> None:
         """Match the only ones left of a kind, or all when as many are left of it and nothing contradicts."""
         found: list[tuple[Device, Device, str]] = []
         for _, one, two in self.groups(key):
-            if any(_has_name(device) for device in (*one, *two)):
+            if len(one) != len(two) or any(_has_name(device) for device in (*one, *two)):
                 continue
-            if len(one) == 1 == len(two) or (len(one) == len(two) and not any(map(_contradict, one, two))):
-                found += [(*pair, POSITION) for pair in zip(one, two)]
+            if not any(map(_contradict, one, two)) or (len(one) == 1 and by == POSITION):
+                found += [(*pair, by) for pair in zip(one, two)]
         self.pair(found)
 
     def result(self) -> Matching:
@@ -263,14 +274,26 @@ def _any_alias(device: Device) -> str | None:
 
 
 def _signature(device: Device) -> Hashable:
-    """Return the content of a device, without what libvirt adds to it."""
+    """Return the content of a device, but for places, aliases and what libvirt fills in."""
     if device.origin is None:
         return device.element, device.model, device.label if _has_name(device) else ""
-    return _content(device.origin, ("address", "alias"))
+    element = device.origin
+    attributes = {name: value for name, value in element.attrib.items() if name != "model"}
+    attributes |= {path[1:]: value for path, value in device.defaults.items() if path.startswith("@")}
+    attributes.pop("model", None)
+    children = [_content(child) for child in element.children if child.tag not in ("address", "alias", "model")]
+    models = [{**child.attrib, "type": ""} for child in element.findall("model")] or [{"type": ""}]
+    return (
+        device.model,
+        tuple(sorted(attributes.items())),
+        tuple(tuple(sorted(model.items())) for model in models),
+        element.text.strip(),
+        tuple(children),
+    )
 
 
-def _content(element: Any, without: tuple[str, ...] = ()) -> Hashable:
-    children = tuple(_content(child) for child in element.children if child.tag not in without)
+def _content(element: Any) -> Hashable:
+    children = tuple(_content(child) for child in element.children)
     return element.tag, tuple(sorted(element.attrib.items())), element.text.strip(), children
 
 
@@ -297,36 +320,42 @@ def is_pci_controller(device: Device) -> bool:
     return isinstance(device, Controller) and device.type == "pci"
 
 
-def match_pci_controllers(old: Placement, new: Placement) -> Matching:
+def match_pci_controllers(old: Placement, new: Placement, *, by_index: bool = False) -> Matching:
     """Match the PCI controllers of two placed guests, the roots left out.
 
-    By the alias that a user gave first, then by index and model, then by place.  When that way
-    more would have changed, the places count first: then controllers merely have other numbers.
+    By the alias that a user gave first, then by index and model, then by place.  When fewer would
+    have changed that way, the places count first: then controllers merely have other numbers.
+
+    Args:
+        old: the old guest.
+        new: the new guest.
+        by_index: whether indexes count first in any case.
     """
     before, after = paths(old), paths(new)
-    by_index = _match_buses(old, new, before | after, (("index", "model"), ("place", "model"), ("place",)))
-    by_place = _match_buses(old, new, before | after, (("place", "model"), ("index", "model"), ("place",)))
+    first = _match_buses(old, new, before | after, ((INDEX, MODEL), (PLACE, MODEL), (PLACE,)))
+    other = _match_buses(old, new, before | after, ((PLACE, MODEL), (INDEX, MODEL), (PLACE,)))
 
     def disturbed(matching: Matching) -> int:
-        changed = [p for p in matching.pairs if before[p.old] != after[p.new] or _index(p.old) != _index(p.new)]
-        return len(changed) + len(matching.old) + len(matching.new)
+        moved = sum(before[pair.old] != after[pair.new] for pair in matching.pairs)
+        renumbered = sum(_index(pair.old) != _index(pair.new) for pair in matching.pairs)
+        return renumbered + 2 * (moved + len(matching.old) + len(matching.new))
 
-    return min(by_index, by_place, key=disturbed)
+    return first if by_index else min(other, first, key=disturbed)
 
 
 def _match_buses(old: Placement, new: Placement, ways: dict[Device, str], tiers: Iterable[tuple[str, ...]]) -> Matching:
     def key(parts: tuple[str, ...]) -> Callable[[Device], Hashable]:
         def of(device: Device) -> Hashable:
-            values = {"place": ways[device], "index": _index(device), "model": device.model}
+            values = {PLACE: ways[device], INDEX: _index(device), MODEL: device.model}
             return tuple(values[part] for part in parts)
 
         return of
 
     work = _Matcher(_pci_controllers(old), _pci_controllers(new))
-    work.unique(_user_alias, lambda _: ALIAS)
-    work.unique(key(("index", "place", "model")), lambda _: INDEX)
+    work.unique(_user_alias, ALIAS)
+    work.unique(key((INDEX, PLACE, MODEL)), INDEX)
     for parts in tiers:
-        work.unique(key(parts), lambda _, by=parts[0]: by)  # type: ignore[misc]
+        work.unique(key(parts), parts[0])
     return Matching(tuple(work.pairs), tuple(work.old), tuple(work.new), ())
 
 
@@ -561,17 +590,21 @@ class Placed(Protocol):
 def compare(old: Placed, new: Placed) -> Difference:
     """Say what differs between two placed guests: addresses, controllers, models, multifunction bits.
 
-    Devices are matched as `match` says, PCI controllers as `match_pci_controllers` says.  A device
-    moved when the way to it from the root bus changed, even if its address is the same.
+    Devices are matched as `match` says, PCI controllers as `match_pci_controllers` says, by index
+    when a device behind them moves.  A device moved when the way to it from the root bus changed,
+    even if its address is the same.
 
     Args:
         old: the plan of the guest as it was.
         new: the plan of the guest as it is to be.
     """
     work = _Comparison(old.placement, new.placement)
-    matching = match(old.placement.guest.all_devices(), new.placement.guest.all_devices())
-    buses = match_pci_controllers(old.placement, new.placement)
-    changes = [change for pair in (*matching.pairs, *buses.pairs) for change in work.pair(pair)]
+    guests = old.placement.guest, new.placement.guest
+    matching = match(guests[0].all_devices(), guests[1].all_devices(), work.paths_before | work.paths_after)
+    changes = [change for pair in matching.pairs for change in work.pair(pair)]
+    moves = any(change.kind == MOVED for change in changes)
+    buses = match_pci_controllers(old.placement, new.placement, by_index=moves)
+    changes += [change for pair in buses.pairs for change in work.pair(pair)]
     for device in (*matching.old, *buses.old):
         if device in old.placement.addresses:
             changes.append(Change(GONE, work.before(device), None))

@@ -7,13 +7,17 @@ more, is accepted.  The closed form below counts slots; the engine is asked at e
 The closed form, for the trial pass (rules 6.3 to 6.6).  Let free(X) be the slots that automatic placement finds
 for X before anything is placed, and want(X) what it looks for:
 
-    conventional   deficit = want(C) + want(pci-bridge) - free(C); every new bridge brings 31 slots.  Where no bus
-                   takes a pci-bridge, the first growth is a root port and a pcie-to-pci-bridge behind it.
-                   The new bridges need slots themselves, of those that are left.
+    conventional   deficit = want(C) + want(pci-bridge) + want(expander) - free(C); every new bridge brings 31
+                   slots.  Where no bus takes a pci-bridge, the first growth is a root port and a
+                   pcie-to-pci-bridge behind it.  The new bridges need slots themselves, of those that are left.
     express        every device that finds no port brings one; so does the spare, if anything was added and no
                    port is left.
     root ports     all new ports need functions: 8 for each empty slot, and those left in slots that ports share.
+    integrated     these need a slot of bus 0, which the conventional devices that come before them fill first.
     numbers        the highest controller index is 255.
+
+A bus that no controller gives, in a gap of the indexes or up to an address that is written down, needs a
+controller too, which looks for its place at the end, with those of the new buses.
 """
 
 from __future__ import annotations
@@ -22,20 +26,49 @@ from collections.abc import Callable, Iterable
 
 from pcisim import connector as c
 from pcisim._record import record
+from pcisim.address import FUNCTIONS
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.devices import PLUGS, plug_on
 from pcisim.catalogue.versions import Libvirt
 from pcisim.completion import complete
 from pcisim.errors import RefusedError
 from pcisim.guest import Guest, device_model
-from pcisim.placement.libvirt import Demand, LibvirtPolicy
+from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.validation import validate
+from pcisim.topology import bits
 
 SPACE = frozenset({"no-more-slots", "no-slot-for-controller", "cannot-grow", "index-range", "bridge-order"})
 """The codes of refusals that say that something does not fit."""
 
+BRIDGE_SLOTS = "slots for pci-bridges"
+PORT_PLACES = "places for root ports"
+ROOT_SLOTS = "slots of bus 0"
+BUS_NUMBERS = "bus numbers"
+
 _BRIDGE_SLOTS = 31
 _HIGHEST_COUNT = (MAX_INDEX + 1) * 32
+
+
+@record
+class Short:
+    """A budget that runs out.
+
+    Args:
+        budget: what it is.
+        needed: how much of it is asked for.
+        left: how much of it there is.
+    """
+
+    budget: str
+    needed: int
+    left: int
+
+    def __str__(self) -> str:
+        return f"{self.budget}: {self.needed} needed, {self.left} left, short by {self.needed - self.left}"
+
+    def to_json(self) -> dict[str, str | int]:
+        """Return it as plain data."""
+        return {"budget": self.budget, "needed": self.needed, "left": self.left, "short": self.needed - self.left}
 
 
 @record
@@ -47,21 +80,24 @@ class More:
         most: the highest count that fits; -1 when the guest does not fit as it is.
         holes: the counts below `most` that are refused, as inclusive ranges.
         reason: why one more than `most` does not fit.
+        short: the budgets that run out then, and by how much; empty where it is not for want of room.
     """
 
     device: str
     most: int
     holes: tuple[tuple[int, int], ...]
     reason: str
+    short: tuple[Short, ...] = ()
 
     def __str__(self) -> str:
+        why = "; ".join(map(str, self.short)) or self.reason
         if self.most < 0:
-            return f"{self.device}: the guest itself does not fit: {self.reason}"
+            return f"{self.device}: the guest itself does not fit: {why}"
         text = f"{self.device}: up to {self.most} more fit"
         if self.holes:
             shown = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in self.holes)
             text += f"; refused below that: {shown}"
-        return f"{text}; not {self.most + 1}: {self.reason}"
+        return f"{text}; not {self.most + 1}: {why}"
 
 
 def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
@@ -97,10 +133,15 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
             fitting = [n for n in range(count) if refusal(n) is None]
             most = fitting[-1] if fitting else -1
             return More(device, most, _ranges(n for n in range(most) if refusal(n)), error.headline)
-    demand = policy.demand(complete(guest.extended({device: 2}), rules))
+    form = _ClosedForm(complete(guest.extended({device: 2}), rules), policy)
     plug = plug_on(PLUGS[row.element].get(row.model, c.EXPRESS), guest.machine.express)
-    predicted = [n for n in range(3, _HIGHEST_COUNT) if _fits(demand, plug, n - 2)]
-    counts = [n for n in range(3) if refusal(n) is None] + predicted
+    counts = [n for n in range(3) if refusal(n) is None]
+    for n in range(3, _HIGHEST_COUNT):
+        short = form.short(plug, n - 2)
+        if not short:
+            counts.append(n)
+        elif short[-1].budget == BUS_NUMBERS:  # and those are not given back
+            break
     most = counts[-1] if counts else -1
     holes = _ranges(_missing(counts))
     edges = {n for a, b in holes for n in (a - 1, a, b, b + 1)} | {most, most + 1, most + 2, 3, 4}
@@ -108,7 +149,7 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
     if any((refusal(n) is None) != (n in known) for n in edges if n >= 0):
         most, holes = _scan(refusal, most + 2 * _BRIDGE_SLOTS)
     error = refusal(most + 1)
-    return More(device, most, holes, error.headline if error else "")
+    return More(device, most, holes, error.headline if error else "", tuple(form.short(plug, most - 1)))
 
 
 def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy) -> RefusedError | None:
@@ -120,52 +161,67 @@ def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy) -> Re
     return None
 
 
-def _fits(demand: Demand, plug: int, more: int) -> bool:
-    """Return whether the trial pass would go through with more devices of a plug (the closed form)."""
-    topology = demand.topology
-    wanted = demand.wanted
-    free = _free_slots(demand)
-    conventional = wanted.get(c.CONVENTIONAL, 0) + (more if plug == c.CONVENTIONAL else 0)
-    express = wanted.get(c.EXPRESS, 0) + (more if plug == c.EXPRESS else 0)
-    behind_ports = wanted.get(c.EXPRESS_TO_PCI_BRIDGE, 0) + wanted.get(c.UPSTREAM_PORT, 0)
-    bridges = wanted.get(c.PCI_BRIDGE, 0)
-    ports = new_bridges = to_pci = 0
-    deficit = conventional + bridges - free[c.CONVENTIONAL]
-    if deficit > 0:
-        if not any(bus.model.accepts & c.PCI_BRIDGE for bus in topology.buses):
-            to_pci, deficit = 1, deficit - _BRIDGE_SLOTS
-        new_bridges = max(0, -(-deficit // _BRIDGE_SLOTS))
-    left = -deficit + new_bridges * _BRIDGE_SLOTS
-    if new_bridges > left + free[c.PCI_BRIDGE]:
-        return False
-    short = express + behind_ports - free[c.EXPRESS]
-    ports = max(0, short) + to_pci
-    if demand.spare and (ports or new_bridges) and short >= 0:
-        ports += 1
-    if wanted.get(c.ROOT_PORT, 0) + ports > free[c.ROOT_PORT]:
-        return False
-    return len(topology.buses) + ports + to_pci + new_bridges - 1 <= MAX_INDEX
+class _ClosedForm:
+    """The closed form of one guest."""
 
+    def __init__(self, guest: Guest, policy: LibvirtPolicy) -> None:
+        """Count what a completed guest wants and finds.
 
-def _free_slots(demand: Demand) -> dict[int, int]:
-    """Return how many places automatic placement finds for each plug before it places anything.
+        Raises:
+            RefusedError: an address that is written down, or a fixed place, is refused.
+        """
+        demand = policy.demand(guest)
+        buses = demand.topology.buses
+        known = {d.index for d in guest.controllers if d.type == "pci"}
+        missing = [bus.model.name for bus in buses if bus.index and bus.index not in known]
+        want = demand.wanted
+        self.integrated = sum(count for plug, count in want.items() if plug & c.INTEGRATED)
+        self.express_root = guest.machine.express
+        self.free_root = buses[0].free.bit_count() if buses else 0
+        self.spare = demand.spare
+        self.buses = len(buses)
+        self.takes_bridges = any(bus.model.accepts & c.PCI_BRIDGE for bus in buses)
+        self.conventional = sum(want.get(plug, 0) for plug in (c.CONVENTIONAL, c.PCI_BRIDGE, c.EXPANDER))
+        self.express = sum(want.get(plug, 0) for plug in (c.EXPRESS, c.EXPRESS_TO_PCI_BRIDGE, c.UPSTREAM_PORT))
+        self.ports = want.get(c.ROOT_PORT, 0) + missing.count("pcie-root-port")
+        self.bridges = missing.count("pci-bridge")
+        self.free_conventional = self.free_bridge = self.free_express = self.free_port = 0
+        for bus in buses:
+            slots = bus.free.bit_count()
+            if bus.automatic & c.CONVENTIONAL:
+                self.free_conventional += slots
+            elif bus.automatic & c.PCI_BRIDGE:
+                self.free_bridge += slots
+            if bus.automatic & c.EXPRESS:
+                self.free_express += slots
+            if bus.automatic & c.ROOT_PORT:
+                shared = sum(FUNCTIONS - bus.functions(slot).bit_count() for slot in bits(bus.shared))
+                self.free_port += slots * FUNCTIONS + shared
+        if self.express_root:
+            whole_slots = want.get(c.DMI_BRIDGE, 0) + want.get(c.EXPRESS_EXPANDER, 0) + self.integrated
+            self.free_port -= FUNCTIONS * whole_slots
 
-    For a pci-bridge only those that no conventional device takes; for a root port functions.
-    """
-    free = {c.CONVENTIONAL: 0, c.PCI_BRIDGE: 0, c.EXPRESS: 0, c.ROOT_PORT: 0}
-    for bus in demand.topology.buses:
-        slots = bus.free.bit_count()
-        if bus.automatic & c.CONVENTIONAL:
-            free[c.CONVENTIONAL] += slots
-        elif bus.automatic & c.PCI_BRIDGE:
-            free[c.PCI_BRIDGE] += slots
-        if bus.automatic & c.EXPRESS:
-            free[c.EXPRESS] += slots
-        if bus.automatic & c.ROOT_PORT:
-            free[c.ROOT_PORT] += slots * 8 + sum(
-                8 - bus.functions(slot).bit_count() for slot in range(32) if bus.shared & ~bus.full & 1 << slot
-            )
-    return free
+    def short(self, plug: int = 0, more: int = 0) -> list[Short]:
+        """Return the budgets that run out with more devices of a plug; none when the trial pass goes through."""
+        conventional = self.conventional + (more if plug == c.CONVENTIONAL else 0)
+        on_root = 0 if self.express_root or not self.integrated else conventional + self.integrated
+        deficit = max(conventional, on_root) - self.free_conventional
+        short = self.express - self.free_express + (more if plug == c.EXPRESS else 0)
+        to_pci = bridges = 0
+        if deficit > 0:
+            if not self.takes_bridges:
+                to_pci, deficit = 1, deficit - _BRIDGE_SLOTS
+            bridges = max(0, -(-deficit // _BRIDGE_SLOTS))
+        ports = max(0, short) + to_pci
+        if self.spare and short >= 0 and (ports or bridges or self.buses > 1):
+            ports += 1
+        rows = (
+            (BRIDGE_SLOTS, self.bridges + bridges, self.free_bridge + bridges * _BRIDGE_SLOTS - deficit),
+            (PORT_PLACES, self.ports + ports, self.free_port),
+            (ROOT_SLOTS, on_root, self.free_root),
+            (BUS_NUMBERS, self.buses + ports + to_pci + bridges, MAX_INDEX + 1),
+        )
+        return [Short(*row) for row in rows if row[1] > row[2]]
 
 
 def _scan(refusal: Callable[[int], RefusedError | None], highest: int) -> tuple[int, tuple[tuple[int, int], ...]]:

@@ -159,6 +159,11 @@ class Plan:
 
         return "\n".join(tree(self.placement))
 
+    def _repr_svg_(self) -> str | None:
+        from pcisim.plot import shown
+
+        return shown(self)
+
     def __repr__(self) -> str:
         return f"<Plan {self.guest.machine_type or 'pc'}: {len(self.addresses)} addresses, {self.policy.describe()}>"
 

@@ -171,7 +171,7 @@ def test_a_guest_that_is_refused_for_something_else() -> None:
 
 # the engine is asked count by count
 
-STEPS = [*range(0, 140), *range(140, 1001, 43), 237, 238, 307, 308, 927, 928, 929, 931, 932]
+STEPS = [*range(140), *range(140, 1001, 43), 237, 238, 307, 308, 927, 928, 929, 931, 932]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ SHAPES = {
 def test_agrees_with_the_engine_on_shapes(shape: str, device: str) -> None:
     machine, devices = SHAPES[shape]
     guest = read(domain(machine, *devices), RULES)
-    counts = range(0, 100)
+    counts = range(100)
     assert said(how_many_more(guest, device, RULES), counts) == scanned(guest, device, counts)
 
 
@@ -249,7 +249,9 @@ def test_agrees_with_the_engine_on_random_guests(drawn: Drawn, version: str, dev
         assert 0 <= low <= high < more.most
 
 
-@given(drawn_guests(most=3), VERSIONS, st.sampled_from(["virtio-blk", "e1000"]), st.integers(0, 120), st.integers(0, 80))
+@given(
+    drawn_guests(most=3), VERSIONS, st.sampled_from(["virtio-blk", "e1000"]), st.integers(0, 120), st.integers(0, 80)
+)
 def test_agrees_with_the_engine_on_crowded_guests(
     drawn: Drawn, version: str, device: str, before: int, cards: int
 ) -> None:
@@ -261,7 +263,7 @@ def test_agrees_with_the_engine_on_crowded_guests(
     except pcisim.PcisimError:
         reject()
     edges = {n for a, b in more.holes[:4] for n in (a - 1, a, b, b + 1)} | {0, 1, 2, 3}
-    edges |= {n for n in range(more.most - 3, more.most + 4)} if more.most < 300 else set()
+    edges |= set(range(more.most - 3, more.most + 4)) if more.most < 300 else set()
     counts = sorted(n for n in edges if n >= 0)
     assert said(more, counts) == scanned(guest, device, counts, rules), more
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from pcisim.cli import assign, capacity, common, example, fits, tree
+from pcisim.cli import common
 from pcisim.errors import PcisimError, UsageError
 
 TYPE_CHECKING = False
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 
-COMMANDS = (assign, tree, capacity, fits, example)
+COMMANDS = ("assign", "tree", "capacity", "fits", "attach", "detach", "check", "explain", "diff", "example")
+"""The modules here, one a command."""
 
 _DESCRIPTION = "Where every PCI device of a virtual machine will sit, and how much room is left - offline."
 _EPILOG = """examples:
@@ -39,8 +41,12 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, code="usage", remedy=f"{self.prog} --help lists what there is")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line.
+
+    Args:
+        command: the only command to load, when it is known; by default all are.
+    """
     top = _Parser(
         prog="pcisim",
         description=_DESCRIPTION,
@@ -51,8 +57,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pcisim {_version()}")
     common.add_debug(top, default=False)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        module.add_parser(commands)
+    for name in COMMANDS if command is None else (command,):
+        import_module(f"pcisim.cli.{name}").add_parser(commands)
     return top
 
 
@@ -86,8 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    words = sys.argv[1:] if argv is None else argv
     try:
-        arguments = parser().parse_args(argv)
+        arguments = parser(words[0] if words and words[0] in COMMANDS else None).parse_args(argv)
     except SystemExit as stop:  # --help and --version have printed
         if sys.stdout is not None:
             common.write_stdout(b"")

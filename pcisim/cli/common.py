@@ -246,6 +246,7 @@ def write_file(name: str, data: bytes, *, in_place: bool = False) -> None:
             details=("the file is as it was; a new one is made in its directory, and then takes its place",)
             if before is not None and stat.S_ISREG(before.st_mode)
             else (),
+            remedy="-o FILE writes the result elsewhere" if in_place else "",
         )
 
 

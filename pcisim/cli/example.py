@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from pcisim.cli import common
 from pcisim.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
 
@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _folder() -> Path:
     """Return the folder of the examples: in the installed package, or at the top of a checkout."""
+    from pathlib import Path
+
     package = Path(__file__).resolve().parent.parent
     installed = package / "examples"
     return installed if installed.is_dir() else package.parent / "examples"

@@ -13,6 +13,8 @@ _MEMORY_DEVICES = "  <maxMemory slots='256' unit='GiB'>1024</maxMemory>\n"
 _SHARED_MEMORY = "  <memoryBacking>\n    <source type='memfd'/>\n    <access mode='shared'/>\n  </memoryBacking>\n"
 _NUMA = "  <cpu>\n    <numa>\n      <cell id='0' cpus='0' memory='1' unit='GiB'/>\n    </numa>\n  </cpu>\n"
 
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", "'": "&apos;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
+
 
 def render(guest: Guest) -> str:
     """Return a domain of the guest's machine and devices, without addresses.
@@ -21,6 +23,7 @@ def render(guest: Guest) -> str:
         guest: what `Guest.of` made.
     """
     lines = [line for device in guest.all_devices() for line in element_lines(device)]
+    arch, machine = (word.translate(_ESCAPES) for word in (guest.arch, guest.machine_type))
     has_memory = bool(guest.devices.get("memory"))
     shares_memory = any(d.model == "virtiofs" for d in guest.devices.get("filesystem", ()))
     return (
@@ -31,7 +34,7 @@ def render(guest: Guest) -> str:
         + (_SHARED_MEMORY if shares_memory else "")
         + "  <vcpu>1</vcpu>\n"
         "  <os>\n"
-        f"    <type arch='{guest.arch}' machine='{guest.machine_type}'>hvm</type>\n"
+        f"    <type arch='{arch}' machine='{machine}'>hvm</type>\n"
         "  </os>\n"
         "  <features>\n    <acpi/>\n  </features>\n"
         + (_NUMA if has_memory else "")

@@ -63,6 +63,34 @@ def read(
     return _Reader(parse(text), rules, host_pci, problems).guest()
 
 
+def read_device(text: str | bytes, rules: Libvirt, *, host_pci: HostPci | None = None) -> Device:
+    """Read one device element, as for ``virsh attach-device``.
+
+    Args:
+        text: the document, whose root is the element.
+        rules: as for `read`.
+        host_pci: as for `read`.
+
+    Raises:
+        InputError: as for `read`; or the root is no device that has a place.
+        RefusedError: libvirt refuses what it says.
+    """
+    document = parse(text)
+    guest = Guest("", document=document)
+    around = Element()
+    around.children = [document.root]
+    _Reader(document, rules, host_pci)._devices(around, guest)
+    device = next(guest.all_devices(), None)
+    if device is None:
+        raise InputError(
+            f"this is no device that could have an address: the root element is <{document.root.tag}>",
+            code="not-a-device",
+            line=document.root.line,
+            remedy="pass one device element, such as <interface>...</interface>",
+        )
+    return device
+
+
 class _Reader:
     """One reading of a document."""
 

@@ -19,6 +19,10 @@ _CAPABILITIES_POINTER = 0x34
 _STATUS = 0x06
 _HAS_CAPABILITIES = 0x10
 _EXPRESS_CAPABILITY = 0x10
+_HEADER = 64
+_CONVENTIONAL_SIZE = 256
+_NOTHING = 0xFF
+"""What a device that does not answer reads as."""
 
 
 def lookup(declared: Mapping[str, str] | str | None) -> Callable[[PciAddress], bool] | None:
@@ -52,22 +56,25 @@ def is_conventional(address: PciAddress, sysfs: Path = SYSFS) -> bool:
     """Return whether a device of this machine is conventional, as libvirt finds out.
 
     A device that is not there, or whose configuration space cannot be opened, counts as PCI
-    Express; one whose space ends after 256 bytes without the capability is conventional.
+    Express.  Who is not root reads the beginning only; then a space of 256 bytes is taken for
+    that of a conventional device, since PCI Express has 4096.
     """
+    folder = sysfs / str(address)
+    path = folder / "config"
     try:
-        config = (sysfs / str(address) / "config").read_bytes()
+        config, size = path.read_bytes(), path.stat().st_size
+        for name in ("vendor", "device"):
+            (folder / name).read_bytes()
     except OSError:
         return False
-    if len(config) < 64:
-        return False
+    if len(config) < max(size, _HEADER):
+        return size == _CONVENTIONAL_SIZE
     if not config[_STATUS] & _HAS_CAPABILITIES:
         return True
-    position, seen = config[_CAPABILITIES_POINTER] & ~3, set()
-    while position >= 64 and position not in seen:
-        if position + 1 >= len(config):
-            return len(config) == 256
+    position, seen = config[_CAPABILITIES_POINTER], set()
+    while _HEADER <= position < _NOTHING and position not in seen:
         if config[position] == _EXPRESS_CAPABILITY:
             return False
         seen.add(position)
-        position = config[position + 1] & ~3
+        position = config[position + 1]
     return True

@@ -24,8 +24,7 @@ def plan_document(placement: Placement, libvirt: str, policy: str) -> dict[str, 
     ``buses`` (who holds what), ``added`` (labels), ``rewritten``.
     """
     guest, topology = placement.guest, placement.topology
-    added = {d.label for d in guest.all_devices() if d.origin is None and guest.document is not None}
-    added |= {d.label for d in placement.added}
+    added = {d.label for d in guest.all_devices() if d.origin is None and not d.row}
     return {
         "schema": PLAN_SCHEMA,
         "libvirt": libvirt,

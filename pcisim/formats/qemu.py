@@ -164,6 +164,8 @@ class _Line:
         properties: list[str] = []
         if kind in _BACKENDS:
             name = _escaped(device.label.partition(":")[2].replace(":", "_"))
+            if driver == "vfio-pci" and device.element == "interface":  # which are counted apart from the hostdevs
+                name = f"interface_{name}"
             wanted, stand_in = (text.format(n=name, k=place) for text in _BACKENDS[kind])
             if self.runnable and not stand_in:
                 driver = STAND_INS[kind]

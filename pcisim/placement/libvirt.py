@@ -275,6 +275,8 @@ class _Pass:
         self.topology.hotplug_off = {
             d.index or 0 for d in controllers if d.type == "pci" and d.target.get("hotplug") == "off"
         }
+        if self.machine.family == "i440fx" and not guest.acpi:
+            self.topology.hotplug_off.add(0)  # the root bus of pc has no other hotplug than ACPI's
         models = {d.index: d.model for d in controllers if d.type == "pci"}
         gap = "pcie-root-port" if "pcie-root" in models.values() else "pci-bridge"
         for index in range(count):
@@ -648,8 +650,8 @@ def _index_too_high(owner: Device | Owner) -> RefusedError:
 
 
 _ROOM_FOR = {
-    c.PCI_BRIDGE: "write <controller type='pci' index='1' model='pci-bridge'/> into the definition: what is listed is placed"
-    " before the devices",
+    c.PCI_BRIDGE: "write <controller type='pci' index='1' model='pci-bridge'/> into the definition: what is listed is"
+    " placed before the devices",
     c.ROOT_PORT: "use <controller type='pci' model='pcie-switch-upstream-port'/> with downstream ports behind a port",
     c.EXPRESS: "add <controller type='pci' model='pcie-root-port'/>",
     c.CONVENTIONAL: "add <controller type='pci' model='pci-bridge'/> (q35: pcie-to-pci-bridge)",

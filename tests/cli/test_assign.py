@@ -22,15 +22,15 @@ CONFLICT = str(EXAMPLES / "conflict.xml")
 
 SERVER_REPORT = """\
 6 added, 2 already addressed, as libvirt 11.3
-  line 30: opened <controller .../>
-  line 31: opened <watchdog .../>
-  line 32: opened <memballoon .../>
+  line 33: opened <controller .../>
+  line 34: opened <watchdog .../>
+  line 35: opened <memballoon .../>
 """
 
 SERVER_DIFF = """\
 --- {name}
 +++ {name}\t(addressed)
-@@ -15,6 +15,7 @@
+@@ -18,6 +18,7 @@
      <disk type='block' device='disk'>
        <source dev='/dev/vg0/data'/>
        <target dev='vdb' bus='virtio'/>
@@ -38,7 +38,7 @@ SERVER_DIFF = """\
      </disk>
      <interface type='bridge'>
        <mac address='52:54:00:aa:00:01'/>
-@@ -26,9 +27,20 @@
+@@ -29,9 +30,20 @@
        <mac address='52:54:00:aa:00:02'/>
        <source bridge='br1'/>
        <model type='e1000'/>
@@ -76,7 +76,7 @@ memballoon:0 <address type='pci' domain='0x0000' bus='0x00' slot='0x07' function
 """
 
 SERVER_QEMU = """\
--machine pc-i440fx-7.2,acpi=off \\
+-machine pc-i440fx-7.2 \\
 -nodefaults \\
 -device piix3-usb-uhci,id=usb-0,bus=pci.0,addr=0x1.0x2 \\
 -device virtio-scsi-pci,id=scsi-0,bus=pci.0,addr=0x4 \\
@@ -177,7 +177,7 @@ def test_prints_json() -> None:
 
 def test_explains() -> None:
     done = run("assign", SERVER, "--explain", "disk:vda")
-    assert done == Done(0, "disk:vda is at 0000:00:05.0\n  the address is written down on line 10\n", "")
+    assert done == Done(0, "disk:vda is at 0000:00:05.0\n  the address is written down on line 13\n", "")
     done = run("assign", SERVER, "--explain", "disk:vdb")
     assert done == Done(0, f"{pcisim.assign(example('server')).explain('disk:vdb')}\n", "")
 

@@ -81,7 +81,7 @@ CASES: dict[str, tuple[bytes, int, str]] = {
         f":4: Invalid value for attribute 'chassisNr' in element 'target': {SHORT}.",
     ),
     "slot-range": (guest(nic("slot='0x20'")), 3, ":4: Invalid PCI address slot='0x20', must be <= 0x1F"),
-    "huge-index": (guest("<controller type='pci' index='1000' model='pci-bridge'/>"), 1, ": PCI controller index "),
+    "huge-index": (guest("<controller type='pci' index='1000' model='pci-bridge'/>"), 1, ":4: PCI controller index 1"),
     "index-256": (guest("<controller type='pci' index='256' model='pci-bridge'/>"), 1, ":4: PCI controller index 256"),
     "bridges-in-a-circle": (guest(PORT.format(1, "pci-bridge", 2) + PORT.format(2, "pci-bridge", 1)), 1, ":4: "),
     "long-value": (guest(f"<rng model='{'x' * 1_000_000}'/>"), 3, ":4: Invalid value for attribute 'model' in element"),

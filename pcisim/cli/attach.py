@@ -1,0 +1,363 @@
+"""``pcisim attach``: which address a device gets when it is attached to a guest that runs, or to its definition."""
+
+from __future__ import annotations
+
+import argparse
+
+from pcisim.cli import common
+from pcisim.errors import PcisimError, RefusedError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pcisim.address import PciAddress
+    from pcisim.guest import Controller, Device
+    from pcisim.hotplug import Event
+    from pcisim.placement import Placement
+    from pcisim.plan import Plan
+
+ATTACH_SCHEMA = "pcisim.attach/1"
+
+_EPILOG = """examples:
+  virsh dumpxml vm | pcisim attach - --device virtio-net,count=4
+  pcisim attach guest.xml nic.xml              as virsh attach-device --live
+  pcisim attach guest.xml nic.xml --config     as virsh attach-device --config
+
+exit status: 0 all are attached; 1 not all, and why; 2 usage; 3 cannot be read
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "attach",
+        help="say which address a device gets when it is attached",
+        description="Print the address that a running guest gives to each device that is attached to it, and say"
+        " whether it would be the same after a cold start. With --config: the address in the stored definition,"
+        " which grows, and takes what a running guest does not.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", metavar="FILE|-", nargs="?", help="domain XML; - is standard input")
+    parser.add_argument("devices", metavar="DEVICE.xml", nargs="*", help="a file with one device element")
+    parser.add_argument(
+        "--device",
+        action="append",
+        default=[],
+        metavar="MODEL[,count=N]",
+        help="a device by QEMU's name without -pci; --device=? lists them",
+    )
+    parser.add_argument("--config", action="store_true", help="attach to the stored definition, not to a running guest")
+    add_common_options(parser)
+    parser.set_defaults(run=run)
+    _let_options_stand_anywhere(parser)
+
+
+def _let_options_stand_anywhere(parser: argparse.ArgumentParser) -> None:
+    """Let an option stand between the two files, which argparse does not by itself before Python 3.12."""
+    plain = parser.parse_known_args
+
+    def parse(args: Any = None, namespace: Any = None) -> Any:
+        parser.parse_known_args = plain  # type: ignore[method-assign]  # it is called from inside
+        try:
+            return parser.parse_known_intermixed_args(args, namespace)
+        finally:
+            parser.parse_known_args = parse  # type: ignore[method-assign]
+
+    parser.parse_known_args = parse  # type: ignore[method-assign]
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that attach and detach share."""
+    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
+    parser.add_argument(
+        "--host-pci",
+        action="append",
+        default=[],
+        metavar="ADDRESS=pci|auto",
+        help="a host device that is conventional, such as 0000:06:12.0=pci; auto reads this machine's sysfs",
+    )
+    common.add_debug(parser)
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """Return the plan of the guest in the file.
+
+    Raises:
+        PcisimError: it cannot be read, or is refused.
+    """
+    from pcisim.plan import assign
+
+    name = "<stdin>" if arguments.file == common.STDIN else arguments.file
+    data = common.read_bytes(arguments.file)
+    return assign(data, libvirt=arguments.libvirt, host_pci=common._host_pci(arguments.host_pci), name=name)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    if common.lists_devices(arguments):
+        return 0
+    if arguments.file is None:
+        raise UsageError("no guest: no file is given", code="usage", remedy="name a file of domain XML, or -")
+    if bool(arguments.device) == bool(arguments.devices):
+        raise UsageError(
+            "either --device or files of device XML say what is attached",
+            code="usage",
+            remedy="write --device virtio-net,count=4, or name a file with one device element",
+        )
+    if arguments.devices.count(common.STDIN) + (arguments.file == common.STDIN) > 1:
+        raise UsageError("two inputs are standard input", code="usage", remedy="name a file for one of them")
+    plan = plan_of(arguments)
+    devices = _devices(arguments, plan)
+    answer = (_Stored if arguments.config else _Running)(plan, devices)
+    answer.attach_all()
+    if arguments.format == "json":
+        import json
+
+        common.write_stdout(json.dumps(answer.to_json(), indent=2) + "\n")
+    else:
+        common.write_stdout(answer.text())
+    common.say(*answer.report())
+    return 0 if answer.refused is None else 1
+
+
+def _devices(arguments: argparse.Namespace, plan: Plan) -> list[Device]:
+    if arguments.device:
+        from pcisim.placement.pinned import pinned
+
+        guest = pinned(plan.placement)
+        known = set(guest.all_devices())
+        extended = guest.extended(common.device_counts(arguments.device))
+        return [d for d in extended.all_devices() if d not in known]
+    from pcisim.formats.domain_xml import read_device
+    from pcisim.formats.host_pci import lookup
+
+    host_pci = lookup(common._host_pci(arguments.host_pci))
+    devices = []
+    for name in arguments.devices:
+        try:
+            devices.append(read_device(common.read_bytes(name), plan.rules, host_pci=host_pci))
+        except PcisimError as error:
+            error.file = "<stdin>" if name == common.STDIN else name
+            raise
+    return devices
+
+
+class _Answer:
+    """What is attached, and why no more."""
+
+    mode = ""
+
+    def __init__(self, plan: Plan, devices: list[Device]) -> None:
+        self.plan = plan
+        self.devices = devices
+        self.done = 0
+        self.refused: RefusedError | None = None
+        self.rows: list[tuple[str, PciAddress | None, str | None]] = []
+        """Label, address and multifunction of each device, and of what came along."""
+
+    def attach_all(self) -> None:
+        """Attach one device after the other, until one is refused."""
+        for device in self.devices:
+            try:
+                self.attach(device)
+            except RefusedError as error:
+                self.refused = error
+                return
+            self.done += 1
+
+    def attach(self, device: Device) -> None:
+        """Attach a device."""
+        raise NotImplementedError
+
+    def text(self) -> str:
+        """Return a line for each device: its label and its ``<address>`` element."""
+        from pcisim.formats.domain_edits import address_element
+
+        width = max((len(label) for label, _, _ in self.rows), default=0)
+        return "".join(
+            f"{label:{width}} "
+            + (address_element(int(address), multifunction) if address is not None else "(needs no PCI address)")
+            + "\n"
+            for label, address, multifunction in self.rows
+        )
+
+    def report(self) -> list[str]:
+        """Return what is to be said beside: a headline, and details."""
+        rules = f"as libvirt {self.plan.rules.version}"
+        if self.refused is None:
+            return [f"{self.done} attached, {rules}", *self.remarks()]
+        error = self.refused
+        reason, details = error.headline, list(error.details)
+        if error.code == "no-more-slots" and self.mode == "live":
+            reason, details = details[0], [error.headline, *details[1:]]
+        remedy = self.remedy() or error.remedy
+        headline = f"{self.done} of {len(self.devices)}: {reason}" + (f"; {remedy}" if remedy else "")
+        return [headline, *(f"  {line}" for line in details), *self.remarks()]
+
+    def remarks(self) -> list[str]:
+        """Return details about what is attached."""
+        return []
+
+    def remedy(self) -> str:
+        """Return what to do about the refusal, if more is known than it says itself."""
+        controllers = self.controllers_to_add()
+        return f"before the next boot add {' '.join(map(_element, controllers))}" if controllers else ""
+
+    def controllers_to_add(self) -> tuple[Controller, ...]:
+        """Return the controllers that let all be attached after the next boot."""
+        return ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as plain data.
+
+        Keys: ``schema``, ``libvirt``, ``mode`` (``live`` or ``config``), ``asked`` (how many), ``done``, ``attached``
+        (``label``, ``address``, ``multifunction`` and more by mode), ``refused`` (``code``, ``headline``, ``details``,
+        ``remedy``, ``before_next_boot``: elements to paste), ``null`` when nothing is.
+        """
+        error = self.refused
+        return {
+            "schema": ATTACH_SCHEMA,
+            "libvirt": self.plan.rules.version,
+            "mode": self.mode,
+            "asked": len(self.devices),
+            "done": self.done,
+            "attached": [
+                {
+                    "label": label,
+                    "address": None if address is None else str(address),
+                    "multifunction": multifunction,
+                    **self.more(label, address),
+                }
+                for label, address, multifunction in self.rows
+            ],
+            "refused": None
+            if error is None
+            else {
+                "code": error.code,
+                "headline": error.headline,
+                "details": list(error.details),
+                "remedy": self.remedy() or error.remedy,
+                "before_next_boot": [_element(controller) for controller in self.controllers_to_add()],
+            },
+        }
+
+    def more(self, label: str, address: PciAddress | None) -> dict[str, Any]:
+        """Return further keys of a row."""
+        return {}
+
+
+class _Running(_Answer):
+    """Attach to a guest that runs, and to its definition beside, to compare."""
+
+    mode = "live"
+
+    def __init__(self, plan: Plan, devices: list[Device]) -> None:
+        from pcisim.hotplug import RunningGuest
+
+        super().__init__(plan, devices)
+        self.guest = RunningGuest(plan.placement, plan.rules)
+        self.stored: Placement = plan.placement
+        self.cold: dict[str, PciAddress | None] = {}
+        self.cold_refusal: RefusedError | None = None
+
+    def attach(self, device: Device) -> None:
+        """Attach to both; the definition's refusals are only remarks."""
+        from pcisim.hotplug import attach_config
+
+        before = len(self.guest.events)
+        self.guest.attach(device)
+        self._note(self.guest.events[before:])
+        if self.cold_refusal is None:
+            try:
+                self.stored = attach_config(self.stored, [device], self.plan.rules)
+            except RefusedError as error:
+                self.cold_refusal = error
+        places = _places(self.stored)
+        self.cold |= {event.label: places.get(event.label) for event in self.guest.events[before:]}
+
+    def _note(self, events: list[Event]) -> None:
+        self.rows += [(event.label, event.address, event.multifunction) for event in events]
+
+    def moved(self) -> list[tuple[str, PciAddress, PciAddress | None]]:
+        """Return what the definition would put elsewhere: label, address now, address then."""
+        return [
+            (label, address, self.cold[label])
+            for label, address, _ in self.rows
+            if address is not None and self.cold[label] != address
+        ]
+
+    def remarks(self) -> list[str]:
+        """Say what becomes of the addresses at a cold start."""
+        if not any(address is not None for _, address, _ in self.rows):
+            return []
+        moved = self.moved()
+        kept = "  an address is kept at a cold start because it is written into the stored XML"
+        if not moved:
+            return [f"{kept}: --live --config writes the same"]
+        lines = [f"{kept}: write these elements there, for --live --config would not:"]
+        for label, _, then in moved:
+            lines.append(f"  {label}: --config gives {then}" if then is not None else f"  {label}: --config gives none")
+        if self.cold_refusal is not None:
+            lines.append(f"  --config refuses: {self.cold_refusal.headline}")
+        return lines
+
+    def controllers_to_add(self) -> tuple[Controller, ...]:
+        """Return the controllers that let all be attached after the next boot."""
+        from pcisim.hotplug import room_at_next_boot
+
+        if self.refused is None or self.refused.code not in ("no-more-slots", "no-hotplug"):
+            return ()
+        return room_at_next_boot(self.plan.placement, self.devices, self.plan.rules)
+
+    def more(self, label: str, address: PciAddress | None) -> dict[str, Any]:
+        """Return where the definition would put it."""
+        then = self.cold[label]
+        return {"config_address": None if then is None else str(then), "same_with_config": then == address}
+
+
+class _Stored(_Answer):
+    """Attach to the stored definition."""
+
+    mode = "config"
+
+    def __init__(self, plan: Plan, devices: list[Device]) -> None:
+        super().__init__(plan, devices)
+        self.placement: Placement = plan.placement
+        self.added: list[Controller] = []
+
+    def attach(self, device: Device) -> None:
+        """Attach a device, and note what came along."""
+        from pcisim.hotplug import attach_config
+
+        known = {d.label for d in self.placement.guest.all_devices()}
+        self.placement = attach_config(self.placement, [device], self.plan.rules)
+        places = _places(self.placement)
+        for one in self.placement.guest.all_devices():
+            if one.label not in known and one.mirrors is None:
+                self.rows.append((one.label, places.get(one.label), self.placement.multifunction.get(one)))
+        self.added += self.placement.added
+
+    def remarks(self) -> list[str]:
+        """Say which controllers libvirt adds."""
+        places = _places(self.placement)
+        return [f"  libvirt adds {d.label} {d.model} at {places[d.label]}" for d in self.added]
+
+    def more(self, label: str, address: PciAddress | None) -> dict[str, Any]:
+        """Return whether libvirt adds it."""
+        return {"added": any(controller.label == label for controller in self.added)}
+
+
+def _places(placement: Placement) -> dict[str, PciAddress]:
+    from pcisim.address import PciAddress
+
+    return {d.label: PciAddress.from_int(packed) for d, packed in placement.addresses.items()}
+
+
+def _element(controller: Controller) -> str:
+    from pcisim.formats.domain_text import element_lines
+
+    return element_lines(controller)[0][1]

@@ -1,0 +1,169 @@
+"""``pcisim check``: everything that is wrong with guests."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from pcisim.cli import common
+from pcisim.errors import InputError
+from pcisim.formats.plain import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pcisim.diagnose import Finding
+
+SCHEMA = "pcisim.check/1"
+UNREADABLE = 3
+_DETAILS = 3
+"""How many lines of details are printed without --verbose."""
+_COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
+"""GitHub's workflow commands."""
+
+_EPILOG = """examples:
+  pcisim check guests/*.xml
+  virsh dumpxml vm | pcisim check -
+  pcisim check --format github guests/*.xml     annotations in a pull request
+
+exit status: 0 no errors (warnings and notes do not count); 1 an error in a guest; 3 a file that is no guest
+or cannot be read, the others are checked all the same
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "check",
+        help="find everything that is wrong with guests",
+        description="Find what libvirt refuses, what the emulator does not start, what the guest never sees or does not"
+        " boot with, and what is worth knowing: one line each, with file, line, code and remedy.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE|-", help="domain XML; - is standard input")
+    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "github"),
+        default="text",
+        help="text (default); json; github: workflow commands that annotate a pull request",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="print all details")
+    common.add_debug(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from pcisim.catalogue.versions import libvirt_version
+    from pcisim.diagnose import SEVERITIES
+
+    libvirt_version(arguments.libvirt)
+    rows = []
+    counts = dict.fromkeys(SEVERITIES, 0)
+    unreadable = 0
+    for name in arguments.files:
+        shown = "<stdin>" if name == common.STDIN else name
+        findings, readable = check_file(name, arguments.libvirt)
+        unreadable += not readable
+        for finding in findings:
+            counts[finding.severity] += 1
+        if arguments.format == "text":
+            common.write_stdout("".join(text_lines(shown, findings, verbose=arguments.verbose)))
+        elif arguments.format == "github":
+            common.write_stdout("".join(github_line(shown, finding) for finding in findings))
+        else:
+            rows.append((shown, readable, findings))
+    if arguments.format == "json":
+        import json
+
+        common.write_stdout(json.dumps(_document(rows, counts, unreadable, arguments.libvirt), indent=2) + "\n")
+    common.say(_summary(len(arguments.files), counts, unreadable, arguments.libvirt))
+    return UNREADABLE if unreadable else int(bool(counts["error"]))
+
+
+def check_file(name: str, libvirt: str) -> tuple[list[Finding], bool]:
+    """Return the findings of a file, and whether it could be read as a guest."""
+    from pcisim.diagnose import Finding, examine
+
+    try:
+        data = common.read_bytes(name)
+    except InputError as error:
+        return [Finding.of(error)], False
+    diagnosis = examine(data, libvirt=libvirt)
+    return diagnosis.findings, diagnosis.readable or not _is_input_error(diagnosis.findings)
+
+
+def _is_input_error(findings: list[Finding]) -> bool:
+    return any(finding.code.startswith("xml-") or finding.code == "not-a-domain" for finding in findings)
+
+
+def text_lines(name: str, findings: list[Finding], *, verbose: bool = False) -> list[str]:
+    """Return the lines of a file's findings: each headline, its details and its remedy.
+
+    Args:
+        name: what to call the file.
+        findings: its findings.
+        verbose: whether to print all details.
+    """
+    lines = []
+    for finding in findings:
+        where = name if finding.line is None else f"{name}:{finding.line}"
+        lines.append(f"{where}: {finding.severity}: {finding.headline} [{finding.code}]")
+        details = finding.details if verbose else finding.details[:_DETAILS]
+        lines += [f"  {detail}" for detail in details]
+        if finding.remedy:
+            lines.append(f"  to do: {finding.remedy}")
+    return [f"{printable(line)}\n" for line in lines]
+
+
+def github_line(name: str, finding: Finding) -> str:
+    """Return a finding as a workflow command of GitHub's."""
+    place = f"file={_property(name)}"
+    if finding.line is not None:
+        place += f",line={finding.line}"
+    text = finding.headline + "".join(f"\n{detail}" for detail in finding.details[:_DETAILS])
+    if finding.remedy:
+        text += f"\nto do: {finding.remedy}"
+    return f"::{_COMMANDS[finding.severity]} {place},title={_property(finding.code)}::{_data(text)}\n"
+
+
+def _data(text: str) -> str:
+    """Return text with the characters escaped that would end a workflow command."""
+    lines = (printable(line) for line in text.replace("\r", "\n").split("\n"))
+    return "%0A".join(line.replace("%", "%25") for line in lines)
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _document(
+    rows: list[tuple[str, bool, list[Finding]]], counts: dict[str, int], unreadable: int, libvirt: str
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "libvirt": libvirt,
+        "files": [
+            {
+                "file": os.fsencode(name).decode("utf-8", "replace"),
+                "readable": readable,
+                "findings": [finding.to_json() for finding in findings],
+            }
+            for name, readable, findings in rows
+        ],
+        "summary": {f"{severity}s": count for severity, count in counts.items()} | {"unreadable": unreadable},
+    }
+
+
+def _summary(files: int, counts: dict[str, int], unreadable: int, libvirt: str) -> str:
+    found = ", ".join(_count(count, severity) for severity, count in counts.items() if count)
+    text = f"{_count(files, 'file')}: {found or 'nothing found'}, as libvirt {libvirt}"
+    return text + (f"; {unreadable} cannot be read" if unreadable else "")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

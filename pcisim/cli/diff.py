@@ -1,0 +1,151 @@
+"""``pcisim diff``: what moves from one definition of a guest to another."""
+
+from __future__ import annotations
+
+import argparse
+
+from pcisim.cli import common
+from pcisim.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pcisim.compare import Change, Difference, Spot
+    from pcisim.plan import Plan
+
+DIFF_SCHEMA = "pcisim.diff/1"
+
+_EPILOG = """examples:
+  pcisim diff before.xml after.xml
+  virsh dumpxml vm | pcisim diff - new.xml
+  pcisim diff guest.xml guest.xml --libvirt-old 9.0 --libvirt-new 11.3
+
+A device moves when its place changes: the slots and functions on the way to it from the root bus.
+The bus in an address is only the index of a controller.
+
+exit status: 0 no difference; 1 there is one; 2 usage; 3 cannot be read.  A definition that libvirt
+refuses has no addresses to compare: that is 1, too, with nothing on standard output.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "diff",
+        help="say which devices move from one definition to another",
+        description="Name every device whose PCI address or controller moves, appears or goes;"
+        " devices without an address are placed first, as libvirt would.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("old", metavar="OLD|-", help="domain XML as it was; - is standard input")
+    parser.add_argument("new", metavar="NEW|-", help="domain XML as it is to be")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
+    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    parser.add_argument("--libvirt-old", metavar="VERSION", help="whose rules for OLD")
+    parser.add_argument("--libvirt-new", metavar="VERSION", help="whose rules for NEW")
+    parser.add_argument(
+        "--host-pci",
+        action="append",
+        default=[],
+        metavar="ADDRESS=pci|auto",
+        help="a host device that is conventional, such as 0000:06:12.0=pci; auto reads this machine's sysfs",
+    )
+    common.add_debug(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from pcisim.compare import compare
+
+    if arguments.old == arguments.new == common.STDIN:
+        raise UsageError("both definitions are standard input", code="usage", remedy="name a file for one of them")
+    old = _plan(arguments.old, arguments.libvirt_old or arguments.libvirt, arguments)
+    new = _plan(arguments.new, arguments.libvirt_new or arguments.libvirt, arguments)
+    difference = compare(old, new)
+    if arguments.format == "json":
+        import json
+
+        common.write_stdout(json.dumps(diff_document(old, new, difference), indent=2) + "\n")
+    else:
+        common.write_stdout(diff_lines(difference))
+    common.say(difference.summary + _whose(old, new))
+    return 1 if difference else 0
+
+
+def _plan(name: str, version: str, arguments: argparse.Namespace) -> Plan:
+    from pcisim.plan import assign
+
+    shown = "<stdin>" if name == common.STDIN else name
+    host_pci = common._host_pci(arguments.host_pci)
+    return assign(common.read_bytes(name), libvirt=version, host_pci=host_pci, name=shown)
+
+
+def _whose(old: Plan, new: Plan) -> str:
+    if old.rules.version == new.rules.version:
+        return f", as libvirt {new.rules.version}"
+    return f", from libvirt {old.rules.version} to {new.rules.version}"
+
+
+def diff_lines(difference: Difference) -> str:
+    """Return a line for each change: the label, and what changed."""
+    from pcisim.formats.plain import printable
+
+    text = str(difference)
+    return "".join(f"{printable(line)}\n" for line in text.split("\n")) if text else ""
+
+
+def diff_document(old: Plan, new: Plan, difference: Difference) -> dict[str, Any]:
+    """Return a difference as plain data.
+
+    Args:
+        old: the plan of the guest as it was.
+        new: the plan of the guest as it is to be.
+        difference: what `pcisim.compare.compare` says of them.
+
+    Keys: ``schema``, ``libvirt`` (``old`` and ``new``), ``different``, ``counts`` (by kind),
+    ``changes`` (``kind``, ``label``, ``matched_by``, ``old``, ``new``, ``name``, ``before``,
+    ``after``, ``text``), ``ambiguous``.
+    """
+    from pcisim.compare import KINDS
+
+    return {
+        "schema": DIFF_SCHEMA,
+        "libvirt": {"old": old.rules.version, "new": new.rules.version},
+        "different": bool(difference),
+        "counts": {kind: len(difference.of(kind)) for kind in KINDS},
+        "changes": [_change(change) for change in difference.changes],
+        "ambiguous": [
+            {
+                "element": group.element,
+                "model": group.model or None,
+                "old": [_spot(spot) for spot in group.old],
+                "new": [_spot(spot) for spot in group.new],
+            }
+            for group in difference.ambiguous
+        ],
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "label": change.label,
+        "matched_by": change.by or None,
+        "old": _spot(change.old),
+        "new": _spot(change.new),
+        "name": change.name or None,
+        "before": change.before or None,
+        "after": change.after or None,
+        "text": change.text,
+    }
+
+
+def _spot(spot: Spot | None) -> dict[str, Any] | None:
+    if spot is None:
+        return None
+    address = None if spot.address is None else str(spot.address)
+    return {"label": spot.label, "address": address, "path": spot.path or None, "model": spot.model or None}

@@ -1,0 +1,148 @@
+"""``pcisim explain``: what a pasted error means, and where it comes from in a guest."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from pcisim.cli import common
+from pcisim.errors import InputError
+from pcisim.formats.plain import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pcisim.diagnose import Case, Text
+
+_UNKNOWN = 1
+_MOST_TEXT = 1 << 16
+
+_EPILOG = """examples:
+  pcisim explain 'No more available PCI slots'
+  pcisim explain 'error: XML error: Attempted double use of PCI Address 0000:00:05.0' guest.xml
+  virsh define guest.xml 2>&1 | pcisim explain - guest.xml
+
+exit status: 0 explained; 1 an unknown text; 3 the file cannot be read
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "explain",
+        help="say what an error of libvirt, QEMU or the firmware means, and mend it in a guest",
+        description="Say what a pasted error means, which rule it is and what to do; with a guest also where it comes"
+        " from, and the patch, which is tried before it is shown.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("text", metavar="TEXT|-", help="the error, as it was printed; - is standard input")
+    parser.add_argument("file", nargs="?", metavar="FILE|-", help="domain XML that it is about")
+    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    common.add_debug(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from pcisim.catalogue.versions import libvirt_version
+    from pcisim.diagnose import explain_in, meanings
+
+    libvirt_version(arguments.libvirt)
+    text = _text(arguments)
+    document = None if arguments.file is None else common.read_bytes(arguments.file)
+    rows = meanings(text)
+    if not rows:
+        common.say(*_unknown(text))
+        return _UNKNOWN
+    row = rows[0]
+    common.write_stdout("".join(f"{printable(line)}\n" for line in meaning_lines(row)))
+    if document is None:
+        return 0
+    case = explain_in(row, document, libvirt=arguments.libvirt)
+    name = "<stdin>" if arguments.file == common.STDIN else arguments.file
+    common.write_stdout("\n" + "".join(f"{printable(line)}\n" for line in case_lines(name, case, arguments.libvirt)))
+    if case.patched is not None:
+        common.write_stdout(_diff(name, document, case.patched))
+    return 0
+
+
+def _text(arguments: argparse.Namespace) -> str:
+    """Return the text to be explained.
+
+    Raises:
+        InputError: standard input cannot be read.
+    """
+    if arguments.text != common.STDIN:
+        return str(arguments.text)
+    if sys.stdin is None:
+        raise InputError("cannot read standard input: it is closed", code="cannot-read")
+    return common.read_bytes(common.STDIN)[:_MOST_TEXT].decode("utf-8", "replace")
+
+
+def meaning_lines(row: Text) -> list[str]:
+    """Return what a text means, as lines."""
+    return [
+        f"{row.title}  ({row.speaker})",
+        f"  meaning: {row.meaning}",
+        f"  rule: {row.rule_text}",
+        f"  to do: {row.remedy}",
+    ]
+
+
+def case_lines(name: str, case: Case, libvirt: str) -> list[str]:
+    """Return where an error comes from in a guest, as lines.
+
+    Args:
+        name: what to call the file.
+        case: what was found.
+        libvirt: whose rules were used.
+    """
+    from pcisim.cli.check import text_lines
+
+    lines = [line.rstrip("\n") for line in text_lines(name, list(case.findings))]
+    if not case.findings:
+        lines.append(f"{name} does not give this error, as libvirt {libvirt}" + (f"; {case.room}" if case.room else ""))
+    if case.others:
+        lines.append(f"other errors in {name}:")
+        lines += [f"  {line}" for line in _short(name, case)]
+    if case.paste:
+        lines.append("for conventional devices, such as rtl8139 and e1000, add before the next start:")
+        lines += [f"  {line}" for line in case.paste]
+    if case.patched is not None:
+        of = "" if case.mended == len(case.findings) else f" {case.mended} of {len(case.findings)}"
+        state = f"libvirt {libvirt} accepts the guest" if case.accepted else "other errors remain"
+        lines.append(f"patch{of} (tried: {state}):")
+    return lines
+
+
+def _short(name: str, case: Case) -> list[str]:
+    from pcisim.cli.check import text_lines
+
+    return [line.rstrip("\n") for line in text_lines(name, list(case.others)) if not line.startswith(" ")]
+
+
+def _unknown(text: str) -> list[str]:
+    from pcisim.diagnose import near
+
+    shown = " ".join(text.split())
+    lines = [f"unknown text: {shown[:200]}"]
+    rows = near(text)
+    if rows:
+        lines += ["  near ones:", *(f"    {row.title}  ({row.speaker})" for row in rows)]
+    return lines
+
+
+def _diff(name: str, before: bytes, after: str | bytes) -> bytes:
+    """Return the difference in the document's own encoding, as ``patch`` reads it."""
+    from difflib import diff_bytes, unified_diff
+
+    shown = os.fsencode(name)
+    new = after.encode() if isinstance(after, str) else after
+    lines = diff_bytes(
+        unified_diff, before.splitlines(True), new.splitlines(True), shown, shown + b"\t(patched)", lineterm=b"\n"
+    )
+    return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)

@@ -1,0 +1,239 @@
+"""All findings of a guest in one pass."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from pcisim._record import evolved
+from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
+from pcisim.diagnose.buses import BUS_RULES
+from pcisim.diagnose.finding import ERROR, NOTE, Finding, by_line
+from pcisim.diagnose.refusals import MOST, Refusals, is_short_of_room
+from pcisim.diagnose.room import ROOM_RULES, paste_for
+from pcisim.diagnose.slots import SLOT_RULES, dropped_addresses
+from pcisim.diagnose.view import View
+from pcisim.errors import PcisimError
+from pcisim.formats._xml import Element
+from pcisim.formats.domain_xml import UNREADABLE, Problem, read
+from pcisim.formats.host_pci import lookup
+from pcisim.guest import Controller, Device, Guest
+from pcisim.placement import Placement, Policy
+from pcisim.plan import HostPci, assign, policy_of
+
+
+class Diagnosis:
+    """What is wrong with a guest, and what is left of it.
+
+    Attributes:
+        findings: everything, in the order of the document.
+        guest: as it was read or described; ``None`` when the document cannot be read at all.
+        placement: the placed guest, when libvirt accepts it.
+    """
+
+    def __init__(self, findings: list[Finding], guest: Guest | None, placement: Placement | None) -> None:
+        self.findings = sorted(dict.fromkeys(findings), key=by_line)
+        self.guest = guest
+        self.placement = placement
+        self.origins: dict[Finding, Element] = {}
+        """The element of the document that a finding is about, where there is one."""
+
+    @property
+    def errors(self) -> list[Finding]:
+        """Return the findings that are errors."""
+        return [finding for finding in self.findings if finding.severity == ERROR]
+
+    @property
+    def readable(self) -> bool:
+        """Return whether the document could be read, if not in every part."""
+        return self.guest is not None
+
+
+def diagnose(
+    guest: Guest | str | bytes,
+    policy: str | Policy = "libvirt",
+    *,
+    libvirt: str = DEFAULT_VERSION,
+    host_pci: HostPci = None,
+) -> list[Finding]:
+    """Return everything that is wrong with a guest, or worth knowing, in the order of the document.
+
+    Nothing that libvirt refuses passes without an error.  An empty list: libvirt accepts the guest, the
+    emulator starts it, the guest sees all of it, and there is room for one more device while it runs.
+
+    Args:
+        guest: a `Guest`, or domain XML as text or bytes.
+        policy: as for `pcisim.assign`.
+        libvirt: whose rules: ``11.3`` or ``9.0``.
+        host_pci: which host devices are conventional, as for `pcisim.assign`.
+
+    Raises:
+        UsageError: an unknown version or policy.
+    """
+    return examine(guest, policy, libvirt=libvirt, host_pci=host_pci).findings
+
+
+def examine(
+    guest: Guest | str | bytes,
+    policy: str | Policy = "libvirt",
+    *,
+    libvirt: str = DEFAULT_VERSION,
+    host_pci: HostPci = None,
+) -> Diagnosis:
+    """Diagnose a guest, and keep what it was read and placed as.
+
+    Args:
+        guest: as for `diagnose`.
+        policy: as for `diagnose`.
+        libvirt: as for `diagnose`.
+        host_pci: as for `diagnose`.
+
+    Raises:
+        UsageError: an unknown version or policy.
+    """
+    rules = libvirt_version(libvirt)
+    chosen = policy_of(policy, rules)
+    problems: list[Problem] = []
+    if not isinstance(guest, Guest):
+        known = lookup(host_pci)
+        try:
+            guest = read(guest, rules, host_pci=known, problems=problems)
+        except PcisimError as error:
+            return Diagnosis([_of(error)], None, None)
+    return _Examination(guest, problems, chosen, libvirt).diagnosis()
+
+
+class _Examination:
+    """One diagnosis."""
+
+    def __init__(self, guest: Guest, problems: list[Problem], policy: Policy, version: str) -> None:
+        self.guest = guest
+        self.problems = problems
+        self.policy = policy
+        self.version = version
+
+    def diagnosis(self) -> Diagnosis:
+        """Return everything that is found."""
+        origins = {_of(error): element for element, error in self.problems}
+        findings = list(origins)
+        if any(element.tag == "controller" for element, _ in self.problems):
+            # without one of its controllers the rest of the guest is another guest
+            return self._made(findings, None, origins)
+        unreadable = {d.label for d in self.guest.all_devices() if d.model == UNREADABLE}
+        refusals = Refusals(self.guest, self.policy, self.version)
+        for error in refusals.errors:
+            if unreadable.intersection(error.parties):
+                continue
+            subject = refusals.subjects.get(error)
+            remedy = self._remedy(error, subject) if len(refusals.errors) == 1 else ""
+            finding = _about(_of(error, remedy), subject)
+            findings.append(finding)
+            if subject is not None:
+                origins[finding] = subject.origin
+        if len(refusals.errors) == MOST:
+            findings.append(Finding(NOTE, "more-findings", f"only the first {MOST} refusals are listed"))
+        whole = not findings
+        placement = refusals.placement
+        if placement is not None:
+            devices = {d.label: d for d in placement.guest.all_devices()}
+            for finding in sound(placement, whole=whole):
+                findings.append(finding)
+                subject = devices.get(finding.parties[0]) if finding.parties else None
+                if subject is not None and subject.origin is not None:
+                    origins[finding] = subject.origin
+        findings += dropped_addresses(self.guest.all_devices())
+        return self._made(findings, placement if whole else None, origins)
+
+    def _made(self, findings: list[Finding], placement: Placement | None, origins: dict[Finding, Element]) -> Diagnosis:
+        diagnosis = Diagnosis(findings, self.guest, placement)
+        diagnosis.origins = origins
+        return diagnosis
+
+    def _remedy(self, error: PcisimError, subject: Device | None) -> str:
+        """Return a remedy for want of room that was tried; "" for the refusal's own."""
+        if not is_short_of_room(error.code, subject):
+            return ""
+        controllers = controllers_to_paste(self.guest, self.version, self.policy)
+        if controllers and len(controllers) <= MOST_PASTED:
+            return "add " + " ".join(controller_text(controller) for controller in controllers)
+        if not isinstance(subject, Controller) or subject.type != "pci":
+            return (
+                "no controllers that were tried make it fit and boot: take devices away,"
+                " or let them share slots, as functions 1 to 7"
+            )
+        if subject.model == "pcie-to-pci-bridge":
+            return (
+                f"add <controller type='pci' index='{subject.index or 1}' model='pcie-root-port'/>,"
+                " and give the bridge a higher index: QEMU makes controllers in their order"
+            )
+        if error.remedy.startswith("add "):
+            return f"{error.remedy}, with a lower index than {subject.label}: QEMU makes controllers in their order"
+        return ""
+
+
+_REMEDIES = MappingProxyType(
+    {
+        "bad-number": "write a number without sign and blanks: decimal, or hexadecimal with 0x",
+        "bad-attribute": "write a value that is expected",
+        "missing-attribute": "add the attribute",
+        "unknown-word": "write a word that this version of libvirt knows",
+        "unknown-model": "write one of libvirt's models; QEMU's name goes into <model name='...'/>",
+        "address-type": "write type='pci', or leave the address out",
+        "xml-empty": "pass what 'virsh dumpxml' prints for a guest",
+        "xml-syntax": "mend the XML; 'virt-xml-validate' says more",
+    }
+)
+"""What to do about refusals that do not say so themselves."""
+
+
+def _of(error: PcisimError, remedy: str = "") -> Finding:
+    return Finding.of(error, remedy or error.remedy or _REMEDIES.get(error.code, ""))
+
+
+def _about(finding: Finding, subject: Device | None) -> Finding:
+    """Return a finding that names the device to be changed first, where another one was refused for it."""
+    if subject is None or not finding.parties:
+        return finding
+    label = subject.label if subject.label in finding.parties else finding.parties[0]
+    parties = (label, *(party for party in finding.parties if party != label))
+    remedy = finding.remedy.replace("leave the address out", f"leave the address of {label} out")
+    return evolved(finding, parties=parties, line=subject.line, remedy=remedy)
+
+
+MOST_PASTED = 12
+"""How many controllers a remedy lists at most."""
+
+
+def controllers_to_paste(guest: Guest, version: str, policy: str | Policy = "libvirt") -> list[Controller]:
+    """Return controllers that make a guest fit which libvirt refuses for want of room; none when none help.
+
+    Args:
+        guest: as it was read, or described.
+        version: whose rules.
+        policy: how to place.
+    """
+
+    def is_sound(larger: Guest) -> bool:
+        try:
+            placement = assign(larger, policy, libvirt=version).placement
+        except PcisimError:
+            return False
+        return not any(finding.severity == ERROR for finding in sound(placement, whole=True))
+
+    return paste_for(guest, is_sound)
+
+
+def controller_text(controller: Controller) -> str:
+    """Return a PCI controller as text to paste."""
+    return f"<controller type='pci' index='{controller.index}' model='{controller.model}'/>"
+
+
+def sound(placement: Placement, *, whole: bool) -> list[Finding]:
+    """Return what is found in a guest that libvirt accepts.
+
+    Args:
+        placement: the placed guest.
+        whole: whether it is the guest itself; when parts of it were set aside, nothing can be said about room.
+    """
+    view = View(placement)
+    rules = (*SLOT_RULES, *BUS_RULES, *ROOM_RULES) if whole else (*SLOT_RULES, *BUS_RULES)
+    return [finding for rule in rules for finding in rule(view)]

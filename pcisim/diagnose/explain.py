@@ -1,0 +1,132 @@
+"""What a pasted error text means, and where it comes from in a guest."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from functools import cache
+
+from pcisim._record import record
+from pcisim.capacity import room
+from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
+from pcisim.diagnose.diagnosis import Diagnosis, controller_text, examine
+from pcisim.diagnose.finding import Finding
+from pcisim.diagnose.patches import patched
+from pcisim.diagnose.texts import TEXTS, Text
+from pcisim.fits import fits
+from pcisim.placement.libvirt import LibvirtPolicy
+
+_NEAR = 0.5
+"""How much of a text two rows have to share to be called near."""
+
+
+@record
+class Case:
+    """A text in a guest.
+
+    Args:
+        findings: those that are this error.
+        others: the other errors.
+        room: what is free in the guest, when libvirt accepts it.
+        patched: the document with these findings mended, tried; ``None`` where no patch is known.
+        mended: how many of `findings` the patch mends.
+        accepted: whether the patched document has no errors.
+        paste: controllers that make room for a conventional device of a running guest.
+    """
+
+    findings: tuple[Finding, ...]
+    others: tuple[Finding, ...]
+    room: str = ""
+    patched: str | bytes | None = None
+    mended: int = 0
+    accepted: bool = False
+    paste: tuple[str, ...] = ()
+
+
+def meanings(text: str) -> list[Text]:
+    """Return the rows that a text matches, the closest first.
+
+    Args:
+        text: whatever was pasted, with prefixes, addresses and line ends.
+    """
+    words = _words(text)
+    hits: list[tuple[int, int, Text]] = []
+    for place, row in enumerate(TEXTS):
+        lengths = [len(pattern) for pattern in row.patterns if _compiled(pattern).search(words)]
+        if lengths:
+            hits.append((-max(lengths), place, row))
+    return [row for _, _, row in sorted(hits, key=lambda hit: hit[:2])]
+
+
+def near(text: str, most: int = 3) -> list[Text]:
+    """Return the rows that a text resembles, the closest first; none when it resembles nothing."""
+    words = set(_words(text).split()) - _COMMON
+    rows = []
+    for place, row in enumerate(TEXTS):
+        best = 0.0
+        for pattern in row.patterns:
+            known = set(_words(pattern).split()) - _COMMON
+            if known and words:
+                shared = sum(max(_alike(a, b) for b in words) for a in known)
+                best = max(best, 2 * shared / (len(known) + len(words)))
+        if best >= _NEAR:
+            rows.append((-best, place, row))
+    return [row for _, _, row in sorted(rows, key=lambda hit: hit[:2])[:most]]
+
+
+def explain_in(row: Text, document: str | bytes, *, libvirt: str = DEFAULT_VERSION) -> Case:
+    """Say where an error comes from in a guest, and mend it.
+
+    Args:
+        row: one of `meanings`.
+        document: domain XML.
+        libvirt: whose rules.
+
+    Raises:
+        UsageError: an unknown version.
+    """
+    before = examine(document, libvirt=libvirt)
+    mine = _of(row, before)
+    others = tuple(finding for finding in before.errors if finding not in mine)
+    free = str(room(before.placement.topology)) if before.placement is not None else ""
+    paste = _for_conventional(before, libvirt) if row.codes and set(row.codes) & _ABOUT_HOT else ()
+    new, mended, after = patched(document, before, frozenset(row.codes), libvirt)
+    if not mended:
+        return Case(mine, others, free, paste=paste)
+    return Case(mine, others, free, new, mended, not after.errors, paste)
+
+
+_ABOUT_HOT = frozenset({"no-hot-slot"})
+
+
+def _for_conventional(diagnosis: Diagnosis, libvirt: str) -> tuple[str, ...]:
+    """Return the controllers that a running guest lacks for one conventional device."""
+    guest = diagnosis.guest
+    if guest is None or diagnosis.placement is None or not guest.machine.express:
+        return ()
+    answer = fits(guest, {"rtl8139": 1}, LibvirtPolicy(libvirt_version(libvirt)), hotplug=True)
+    return tuple(controller_text(controller) for controller in answer.controllers)
+
+
+def _of(row: Text, diagnosis: Diagnosis) -> tuple[Finding, ...]:
+    return tuple(finding for finding in diagnosis.findings if finding.code in row.codes)
+
+
+_COMMON = frozenset({"error", "pci", "the", "a", "is", "of", "for", "with", "in", "to", "and", "xml", "internal"})
+
+
+def _words(text: str) -> str:
+    """Return a text in lower case, with one blank between words; ``*`` stays."""
+    return " ".join(re.findall(r"[a-z0-9_<>=/*]+(?:'t)?", text.lower().replace("\u2019", "'")))
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    pieces = [re.escape(piece.strip()) for piece in _words(pattern).split("*")]
+    return re.compile(rf"(?<!\w){'.*?'.join(pieces)}(?!\w)")
+
+
+@cache
+def _alike(a: str, b: str) -> float:
+    ratio = SequenceMatcher(None, a, b).ratio()
+    return ratio if ratio > 0.75 else 0.0

@@ -1,0 +1,236 @@
+"""All that libvirt refuses in a guest, not only the first.
+
+The guest is placed as libvirt does it.  What is refused is noted and set aside - the address dropped, the
+option forgotten, the device left out - and the rest is placed again, until it is accepted or can no longer
+be judged.  So every refusal is one that libvirt would utter once those before it are mended, and a guest
+that libvirt refuses has one at least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from pcisim._record import evolved
+from pcisim.catalogue.controllers import PCI_CONTROLLERS, TARGET_RANGES
+from pcisim.catalogue.versions import libvirt_version
+from pcisim.completion import complete
+from pcisim.errors import PcisimError, RefusedError
+from pcisim.guest import Controller, Device, Guest
+from pcisim.placement import Placement, Policy
+from pcisim.plan import assign
+
+MOST = 200
+"""How many refusals are looked for."""
+
+ROOM = frozenset({"no-more-slots", "no-slot-for-controller", "cannot-grow"})
+"""The codes of refusals for want of room."""
+
+
+class Refusals:
+    """What libvirt refuses in a guest.
+
+    Attributes:
+        errors: the refusals, in the order in which libvirt finds them.
+        placement: what is left when everything refused is set aside; ``None`` when that cannot be judged.
+    """
+
+    def __init__(self, guest: Guest, policy: Policy, version: str) -> None:
+        self.errors: list[PcisimError] = []
+        self.subjects: dict[PcisimError, Device] = {}
+        self.placement: Placement | None = None
+        self._original = guest
+        self._rules = libvirt_version(version)
+        current: Guest | None = guest
+        seen: set[tuple[object, ...]] = set()
+        while current is not None and len(self.errors) < MOST:
+            try:
+                self.placement = assign(current, policy, libvirt=version).placement
+                return
+            except PcisimError as error:
+                refused = error
+            key = (refused.code, refused.headline, refused.parties, refused.line)
+            if key in seen:
+                return
+            seen.add(key)
+            self.errors.append(refused)
+            current = self._set_aside(current, refused)
+
+    def _set_aside(self, guest: Guest, error: PcisimError) -> Guest | None:
+        subject = self._subject(guest, error)
+        if subject is not None and subject.origin is not None:
+            self.subjects[error] = subject
+        way = _WAYS.get(error.code)
+        return None if way is None else way(guest, subject)
+
+    def _subject(self, guest: Guest, error: PcisimError) -> Device | None:
+        """Return the device that a refusal is about; ``None`` when the definition has none of the parties."""
+        try:
+            devices = list(complete(guest, self._rules).all_devices())
+        except RefusedError:
+            devices = list(guest.all_devices())
+        for label in error.parties:
+            named = [d for d in devices if d.label == label]
+            on_line = [d for d in named if d.line == error.line]
+            for chosen in (on_line or named)[-1:]:
+                for device in guest.all_devices():
+                    if device.origin is chosen.origin if chosen.origin is not None else device.label == label:
+                        return device
+        return None
+
+
+_Way = Callable[[Guest, "Device | None"], "Guest | None"]
+
+
+def _replaced(guest: Guest, old: Device, new: Device | None) -> Guest:
+    """Return a guest with another device in the place of one, or without it."""
+    if isinstance(old, Controller):
+        controllers = [new if d is old else d for d in guest.controllers]
+        return evolved(guest, controllers=[d for d in controllers if d is not None])
+    devices = [new if d is old else d for d in guest.devices[old.element]]
+    return evolved(guest, devices={**guest.devices, old.element: [d for d in devices if d is not None]})
+
+
+def _without_address(guest: Guest, subject: Device | None) -> Guest | None:
+    """Drop an address; a device that is no controller then stays out of the way, so that it needs no room."""
+    if subject is None or (subject.address_type is None and isinstance(subject, Controller)):
+        return None
+    dropped = evolved(subject, address=None, address_type=None, multifunction=None)
+    if not isinstance(subject, Controller):
+        elsewhere = "virtio-mmio" if subject.element == "disk" and subject.bus == "virtio" else None
+        dropped = evolved(dropped, plug=0, acpi_index=None, address_type=elsewhere)
+    return _replaced(guest, subject, dropped)
+
+
+def _without(guest: Guest, subject: Device | None) -> Guest | None:
+    """Leave a device out; not a controller whose bus somebody names, since the bus would be another one."""
+    if subject is None:
+        return None
+    if isinstance(subject, Controller) and subject.type == "pci":
+        others = [d for d in guest.controllers if d.type == "pci" and d.index == subject.index and d is not subject]
+        if subject.index is None or (
+            not any(d.model == subject.model for d in others)
+            and any(d.address is not None and d.address >> 8 == subject.index for d in guest.all_devices())
+        ):
+            return None
+    return _replaced(guest, subject, None)
+
+
+def _without_acpi_index(guest: Guest, subject: Device | None) -> Guest | None:
+    return None if subject is None else _replaced(guest, subject, evolved(subject, acpi_index=None))
+
+
+def _without_option(guest: Guest, subject: Device | None) -> Guest | None:
+    """Forget the first option of ``<target>`` that is refused."""
+    if not isinstance(subject, Controller):
+        return None
+    known = PCI_CONTROLLERS[subject.model].options
+    for option, value in subject.target.items():
+        low, high = TARGET_RANGES.get(option, (0, 0))
+        if option not in known or (high and not low <= value <= high):
+            return _replaced(guest, subject, _forget(subject, option))
+    return None
+
+
+def _forget(controller: Controller, option: str) -> Controller:
+    return evolved(controller, target={name: v for name, v in controller.target.items() if name != option})
+
+
+def _without_node(guest: Guest, subject: Device | None) -> Guest | None:
+    return _replaced(guest, subject, _forget(subject, "node")) if isinstance(subject, Controller) else None
+
+
+def _without_model_name(guest: Guest, subject: Device | None) -> Guest | None:
+    return _replaced(guest, subject, evolved(subject, model_name="")) if isinstance(subject, Controller) else None
+
+
+def _without_companions(guest: Guest, _subject: Device | None) -> Guest:
+    return evolved(guest, controllers=[d for d in guest.controllers if d.type != "usb"])
+
+
+def _with_root(guest: Guest, subject: Device | None) -> Guest | None:
+    """List the root bus before the controllers that have no index, or let it take the place of a wrong one."""
+    model = guest.machine.root
+    if not isinstance(subject, Controller) or model is None:
+        return None
+    root = Controller("controller", "pci:0", model, type="pci", index=0)
+    rest = [d for d in guest.controllers if d is not subject or d.index is None]
+    return evolved(guest, controllers=[root, *rest])
+
+
+def _without_ide(guest: Guest, _subject: Device | None) -> Guest:
+    disks = [d for d in guest.devices.get("disk", ()) if d.bus != "ide"]
+    controllers = [d for d in guest.controllers if d.type != "ide"]
+    return evolved(guest, devices={**guest.devices, "disk": disks}, controllers=controllers)
+
+
+def _without_automatic(guest: Guest, subject: Device | None) -> Guest | None:
+    """Leave out what looks for room: the controller that found none, or all devices without an address."""
+    if isinstance(subject, Controller) and subject.type == "pci":
+        return _without(guest, subject)
+    devices = {
+        element: [_out_of_the_way(d) if d.plug and d.wants else d for d in row]
+        for element, row in guest.devices.items()
+    }
+    return evolved(guest, devices=devices)
+
+
+def _without_too_many(guest: Guest, subject: Device | None) -> Guest | None:
+    """Leave out what has, names, or would need a controller with too high an index."""
+    if is_short_of_room("index-range", subject):
+        return _without_automatic(guest, None)
+    if subject is not None and subject.address is not None and not isinstance(subject, Controller):
+        return _without_address(guest, subject)
+    return _without(guest, subject)
+
+
+def is_short_of_room(code: str, subject: Device | None) -> bool:
+    """Return whether a refusal is for want of room: of slots, or of indexes for more controllers."""
+    if code in ROOM:
+        return True
+    wants = subject is None or (subject.wants and not (isinstance(subject, Controller) and subject.type == "pci"))
+    return code == "index-range" and wants
+
+
+def _out_of_the_way(device: Device) -> Device:
+    elsewhere = "virtio-mmio" if device.element == "disk" else None
+    return evolved(device, plug=0, acpi_index=None, address_type=elsewhere)
+
+
+_WAYS: Mapping[str, _Way] = MappingProxyType(
+    {
+        "slot-occupied": _without_address,
+        "wrong-plug": _without_address,
+        "not-integrated": _without_address,
+        "slot-range": _without_address,
+        "bus-missing": _without_address,
+        "domain-range": _without_address,
+        "fixed-place": _without_address,
+        "root-address": _without_address,
+        "wrong-address-type": _without_address,
+        "acpi-index": _without_acpi_index,
+        "numa-node": _without_node,
+        "wrong-option": _without_option,
+        "target-range": _without_option,
+        "wrong-model-name": _without_model_name,
+        "duplicate-index": _without,
+        "duplicate-panic": _without,
+        "second-device": _without,
+        "secondary-video": _without,
+        "usb-disabled": _without,
+        "root-index": _without,
+        "no-model": _without,
+        "wrong-machine": _without,
+        "needs-acpi": _without,
+        "index-range": _without_too_many,
+        "bridge-order": _without,
+        "usb-no-master": _without_companions,
+        "wrong-root": _with_root,
+        "no-ide": _without_ide,
+        "second-ide": _without_ide,
+        "no-more-slots": _without_automatic,
+        "no-slot-for-controller": _without_automatic,
+        "cannot-grow": _without_automatic,
+    }
+)
+"""How each refusal is set aside; what is not here ends the judging."""

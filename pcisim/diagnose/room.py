@@ -1,0 +1,161 @@
+"""Rules about room: for one more device while the guest runs, and for the firmware's windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pcisim import connector as c
+from pcisim._record import evolved
+from pcisim.catalogue.controllers import MAX_INDEX
+from pcisim.diagnose.finding import Finding
+from pcisim.diagnose.view import View, found
+from pcisim.enumeration.io_windows import IoBudget, io_budget
+from pcisim.guest import Controller, Guest
+
+_COUNTS = (*range(1, 9), 10, 12, 16, 20, 24, 30, 40, 60, 80, 120, 160, 200, 240)
+"""How many controllers of a kind are tried; a few too many do no harm."""
+
+
+def hot_slots(view: View) -> Iterator[Finding]:
+    """Find guests to which nothing can be attached while they run."""
+    if not view.placement.topology.buses:
+        return
+    kind = c.EXPRESS if view.guest.machine.express else c.CONVENTIONAL
+    what, refused = _HOT_WORDS[kind]
+    free = [
+        bus
+        for bus in view.placement.topology.buses
+        if bus.free and bus.model.hotplug and bus.model.accepts & kind and bus.model.name != "pci-expander-bus"
+    ]
+    switched_off = {d.index: d for d in view.guest.controllers if d.type == "pci" and d.target.get("hotplug") == "off"}
+    off = [switched_off[bus.index] for bus in free if bus.index in switched_off]
+    if len(off) < len(free):
+        return
+    if off:
+        yield found(
+            "hotplug-off",
+            f"the only free {what}s are on {', '.join(d.label for d in off)}, which are switched off for hotplug",
+            off,
+            f"a running guest refuses {refused}",
+            remedy=f"take hotplug='off' out of {off[0].label}, or add <controller type='pci' model='{_port(view)}'/>",
+        )
+        return
+    yield found(
+        "no-hot-slot",
+        f"no {what} is free for hotplug: a running guest refuses {refused}",
+        (),
+        "it says 'No more available PCI slots'",
+        remedy=_paste(view) or "make room on the root bus for one more bridge",
+    )
+
+
+_HOT_WORDS = {
+    c.EXPRESS: ("PCI Express port", "every virtio and other PCI Express device"),
+    c.CONVENTIONAL: ("slot", "every device"),
+}
+
+
+def _port(view: View) -> str:
+    return "pcie-root-port" if view.guest.machine.express else "pci-bridge"
+
+
+def _paste(view: View) -> str:
+    """Return the controller that leaves one slot free, with the index that keeps the others where they are."""
+    index = len(view.placement.topology.buses)
+    if index > MAX_INDEX:
+        return ""
+    return f"add <controller type='pci' index='{index}' model='{_port(view)}'/>; it is there from the next start on"
+
+
+def io_ports(view: View) -> Iterator[Finding]:
+    """Find guests that ask for more I/O windows than the firmware has."""
+    budget = io_budget(view.placement)
+    profile = budget.profile
+    if profile is None:
+        return
+    details = (
+        f"{len(budget.asking)} bridges ask for a window of 4 KiB at least: {', '.join(budget.asking[:8])}"
+        + (" ..." if len(budget.asking) > 8 else ""),
+        f"measured: {profile.name}",
+        *([f"not known and not counted: {', '.join(budget.unknown)}"] if budget.unknown else []),
+    )
+    if not budget.boots:
+        yield found(
+            "io-space",
+            f"{budget.bytes:#x} bytes of I/O ports are asked for, and the firmware stops at {profile.room:#x}:"
+            " the guest does not boot",
+            (),
+            *details,
+            remedy="take bridges away, or devices with I/O ports from behind them; pci-bridge and pcie-to-pci-bridge"
+            " ask even when they are empty, a port only for a device that has I/O ports",
+        )
+    elif not profile.fatal and len(budget.asking) > profile.windows - _in_use(view, budget):
+        yield found(
+            "io-windows",
+            f"{len(budget.asking)} bridges ask for I/O windows, more than the firmware hands out: some get no window"
+            " at all, not for memory either, until the operating system repairs it",
+            (),
+            f"it hands out {profile.windows}, one fewer when devices with I/O ports are behind them",
+            *details,
+            remedy="take bridges away, or devices with I/O ports from behind them",
+        )
+
+
+def _in_use(view: View, budget: IoBudget) -> bool:
+    """Return whether there are devices behind the bridges that ask."""
+    asking = set(budget.asking)
+    buses = {index for index, bridge in view.bridges.items() if bridge.label in asking}
+    return any(packed >> 8 in buses for device, packed in view.addresses.items() if device not in view.bridges.values())
+
+
+ROOM_RULES = (hot_slots, io_ports)
+
+
+def paste_for(guest: Guest, is_sound: Callable[[Guest], bool]) -> list[Controller]:
+    """Return controllers that make a guest fit which libvirt refuses for want of room; none when none help.
+
+    Args:
+        guest: as it was read, or described.
+        is_sound: says whether a guest is accepted, and starts.
+    """
+    highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=0)
+    for models in _ON_EXPRESS if guest.machine.express else _ON_CONVENTIONAL:
+        for count in _COUNTS:
+            names = models(count)
+            if highest + len(names) > MAX_INDEX:
+                break
+            made = [
+                Controller("controller", f"pci:{index}", name, type="pci", index=index)
+                for index, name in enumerate(names, highest + 1)
+            ]
+            root = _root(guest)
+            if is_sound(evolved(guest, controllers=[*root, *guest.controllers, *made])):
+                return [*root, *made]
+    return []
+
+
+def _root(guest: Guest) -> list[Controller]:
+    """Return the root bus, when the guest has PCI controllers without an index and does not list it."""
+    model = guest.machine.root
+    unlisted = not any(d.type == "pci" and d.index == 0 for d in guest.controllers)
+    if model and unlisted and any(d.type == "pci" and d.index is None for d in guest.controllers):
+        return [Controller("controller", "pci:0", model, type="pci", index=0)]
+    return []
+
+
+def _switch(count: int) -> list[str]:
+    names: list[str] = []
+    while count > 0:
+        below = min(count, 32)
+        names += ["pcie-root-port", "pcie-switch-upstream-port", *["pcie-switch-downstream-port"] * below]
+        count -= below
+    return names
+
+
+_ON_CONVENTIONAL = (lambda count: ["pci-bridge"] * count,)
+_ON_EXPRESS = (
+    lambda count: ["pcie-root-port"] * count,
+    lambda count: ["pcie-root-port", "pcie-to-pci-bridge", *["pci-bridge"] * (count - 1)],
+    lambda count: ["pci-bridge"] * count,
+    _switch,
+)

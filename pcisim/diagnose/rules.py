@@ -1,0 +1,131 @@
+"""Every rule by which a guest is judged, one row each.
+
+Three judges: libvirt refuses a definition; the emulator (QEMU) refuses to start it; the firmware and
+the guest do not see all of it, or never boot.  The rows of libvirt's refusals carry the codes
+of `docs/errors.md`.
+
+Source of the emulator's rows: each was asked of libvirt 11.3.0 with QEMU 10.0 (a paused start) and of
+QEMU 7.2; of the guest's rows: measured on QEMU 7.2 with SeaBIOS 1.16.2, OVMF 2022.11 and Linux 6.1.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from pcisim._record import record
+from pcisim.diagnose.finding import ERROR, NOTE, WARNING
+
+LIBVIRT, EMULATOR, GUEST = "libvirt", "emulator", "guest"
+
+
+@record
+class Rule:
+    """One row."""
+
+    code: str
+    severity: str
+    judge: str
+    """Who refuses it, or where it fails: `LIBVIRT`, `EMULATOR` or `GUEST`."""
+    source: str
+    """Where the rule is from: a section of libvirt's behaviour, or what was measured."""
+    meaning: str
+
+
+_ROWS = (
+    # refused by libvirt: the document itself
+    Rule("xml-empty", ERROR, LIBVIRT, "8.1", "the document is empty"),
+    Rule("xml-syntax", ERROR, LIBVIRT, "8.1", "the document is not well-formed XML"),
+    Rule("xml-encoding", ERROR, LIBVIRT, "8.1", "the document's encoding cannot be read"),
+    Rule("xml-doctype", ERROR, LIBVIRT, "pcisim", "a DOCTYPE is never read"),
+    Rule("xml-depth", ERROR, LIBVIRT, "pcisim", "elements are nested too deep"),
+    Rule("xml-size", ERROR, LIBVIRT, "pcisim", "the document is too large"),
+    Rule("not-a-domain", ERROR, LIBVIRT, "8.1", "the root element is not <domain>"),
+    Rule("no-os-type", ERROR, LIBVIRT, "8.1", "the domain has no <os><type>"),
+    Rule("bad-number", ERROR, LIBVIRT, "1.1", "a number is out of syntax"),
+    Rule("bad-attribute", ERROR, LIBVIRT, "1.1", "an attribute is out of syntax"),
+    Rule("missing-attribute", ERROR, LIBVIRT, "8.1", "an attribute is missing"),
+    Rule("unknown-word", ERROR, LIBVIRT, "8.1", "an attribute holds a word that libvirt does not know"),
+    Rule("address-range", ERROR, LIBVIRT, "1.1", "a bus, slot or function is out of range"),
+    Rule("address-type", ERROR, LIBVIRT, "8.1", "there is no such type of address"),
+    Rule("interface-model", ERROR, LIBVIRT, "8.1", "the model name of an interface has forbidden characters"),
+    Rule("disk-name", ERROR, LIBVIRT, "5.1", "a disk's target has no known prefix and the disk no address"),
+    Rule("no-target", ERROR, LIBVIRT, "8.1", "a disk has no target"),
+    Rule("duplicate-target", ERROR, LIBVIRT, "8.1", "two disks have one target"),
+    Rule("unknown-model", ERROR, LIBVIRT, "8.1", "libvirt knows no controller of that model"),
+    Rule("no-model", ERROR, LIBVIRT, "8.1", "a PCI controller has no model"),
+    Rule("zpci", ERROR, LIBVIRT, "1.4", "only s390 guests have zPCI addresses"),
+    # refused by libvirt: before allocation
+    Rule("unknown-architecture", ERROR, LIBVIRT, "pcisim", "the architecture is not covered"),
+    Rule("duplicate-index", ERROR, LIBVIRT, "8.1", "two controllers of a type have one index"),
+    Rule("duplicate-panic", ERROR, LIBVIRT, "8.1", "two panic devices have one model"),
+    Rule("second-device", ERROR, LIBVIRT, "8.1", "a device that may be there once is there twice"),
+    Rule("wrong-root", ERROR, LIBVIRT, "4.2", "controller 0 is not the root bus of the machine"),
+    Rule("root-index", ERROR, LIBVIRT, "8.1", "a root bus has another index than 0"),
+    Rule("root-address", ERROR, LIBVIRT, "7", "a root bus has an address"),
+    Rule("wrong-machine", ERROR, LIBVIRT, "7, 8.3", "the machine does not have it"),
+    Rule("numa-node", ERROR, LIBVIRT, "7", "the guest has no such NUMA node"),
+    Rule("usb-disabled", ERROR, LIBVIRT, "8.1", "USB is switched off, and something needs it"),
+    Rule("usb-no-master", ERROR, LIBVIRT, "8.1", "USB companions without a master"),
+    # refused by libvirt: during allocation
+    Rule("no-pci-bus", ERROR, LIBVIRT, "8.2", "the machine has no PCI bus"),
+    Rule("domain-range", ERROR, LIBVIRT, "8.2", "guests have PCI domain 0 only"),
+    Rule("bus-missing", ERROR, LIBVIRT, "8.2", "no controller has that index"),
+    Rule("wrong-plug", ERROR, LIBVIRT, "2", "the bus does not accept the device"),
+    Rule("not-integrated", ERROR, LIBVIRT, "2", "the device must sit on bus 0"),
+    Rule("slot-range", ERROR, LIBVIRT, "2", "the bus has no such slot: slot 0 of a bridge, above slot 0 of a port"),
+    Rule("slot-occupied", ERROR, LIBVIRT, "6.5", "two devices ask for one function"),
+    Rule("fixed-place", ERROR, LIBVIRT, "4.3", "IDE 0, SATA 0 and PIIX3 USB 0 have places of their own"),
+    Rule("no-more-slots", ERROR, LIBVIRT, "6.3", "no bus that accepts the device has room"),
+    Rule("no-slot-for-controller", ERROR, LIBVIRT, "6.6", "no bus takes the controller, and none can be added for it"),
+    Rule("cannot-grow", ERROR, LIBVIRT, "6.6", "no bus takes it, and libvirt adds none for its kind"),
+    Rule("bridge-order", ERROR, LIBVIRT, "7.3", "a pci-bridge has no higher index than the bus it sits on"),
+    Rule("no-bus-number", ERROR, LIBVIRT, "7.2", "no bus number is left for an expander"),
+    # refused by libvirt: afterwards
+    Rule("index-range", ERROR, LIBVIRT, "8.3", "a controller's index is too high"),
+    Rule("wrong-model-name", ERROR, LIBVIRT, "7", "the controller is not made of that QEMU device"),
+    Rule("wrong-option", ERROR, LIBVIRT, "7", "the controller does not know that option"),
+    Rule("target-range", ERROR, LIBVIRT, "7", "a number in <target> is out of range"),
+    Rule("no-ide", ERROR, LIBVIRT, "8.3", "the machine has no IDE controller"),
+    Rule("second-ide", ERROR, LIBVIRT, "8.3", "a machine has one IDE controller"),
+    Rule("wrong-address-type", ERROR, LIBVIRT, "8.3", "the device cannot have an address of that type"),
+    Rule("acpi-index", ERROR, LIBVIRT, "1.5", "an ACPI index of 0, or of a device without a PCI address"),
+    Rule("secondary-video", ERROR, LIBVIRT, "8.3", "only the primary video device may be of that type"),
+    Rule("needs-acpi", ERROR, LIBVIRT, "8.3", "the device needs ACPI"),
+    # accepted by libvirt, refused by the emulator
+    Rule("single-function", ERROR, EMULATOR, "measured",
+         "function 0 says multifunction='off', and other functions of the slot are in use"),
+    Rule("chipset-function", ERROR, EMULATOR, "measured",
+         "pc's IDE controller is at 00:01.1 even when the definition has none"),
+    Rule("duplicate-chassis", ERROR, EMULATOR, "measured",
+         "two ports have one chassis number; QEMU's key is chassis and slot, and libvirt gives no slot"),
+    Rule("duplicate-bus-nr", ERROR, EMULATOR, "measured", "two expanders have one busNr"),
+    Rule("bus-before-controller", ERROR, EMULATOR, "measured",
+         "a controller comes before the one whose bus it sits on, and QEMU makes them in that order"),
+    Rule("controller-circle", ERROR, EMULATOR, "measured",
+         "controllers sit on each other's buses, and none of them leads to the root"),
+    Rule("bridge-depth", ERROR, EMULATOR, "measured", "more than 49 buses deep, QEMU has no name for a device"),
+    Rule("duplicate-acpi-index", ERROR, EMULATOR, "measured", "two devices have one ACPI index"),
+    Rule("acpi-index-range", ERROR, EMULATOR, "measured", "an ACPI index above 16383"),
+    # started, but does not boot, or loses something
+    Rule("too-many-buses", ERROR, GUEST, "measured", "bus numbers run past 255: the firmware never gets to boot"),
+    Rule("io-space", ERROR, GUEST, "measured", "SeaBIOS stops for want of I/O ports: the guest does not boot"),
+    Rule("bus-numbers-no-boot", ERROR, GUEST, "measured", "OVMF does not boot when bus numbers overlap"),
+    Rule("bus-numbers-overlap", WARNING, GUEST, "measured",
+         "an expander's busNr leaves too few numbers for the buses below it, or below the one before it"),
+    Rule("io-windows", WARNING, GUEST, "measured", "OVMF has too few I/O windows: bridges get no window at all"),
+    Rule("orphan-function", WARNING, GUEST, "measured", "functions of a slot without function 0 are never seen"),
+    Rule("companion-orphan", WARNING, GUEST, "measured",
+         "ICH9 USB controllers without ich9-uhci1, which is function 0, are never seen"),
+    Rule("address-rewritten", WARNING, LIBVIRT, "6.6", "libvirt changes the bus of an address that is written down"),
+    # sound
+    Rule("duplicate-chassis-nr", NOTE, EMULATOR, "measured", "two pci-bridges have one chassisNr; nobody minds"),
+    Rule("conventional-on-port", NOTE, EMULATOR, "2", "a conventional device sits on a PCI Express port"),
+    Rule("express-on-conventional", NOTE, EMULATOR, "2", "a PCI Express device sits on a conventional bus"),
+    Rule("controllers-filled", NOTE, LIBVIRT, "6.2", "libvirt fills gaps in the indexes with controllers"),
+    Rule("address-dropped", NOTE, LIBVIRT, "1.2", "libvirt does not keep the address that is written down"),
+    Rule("no-hot-slot", NOTE, GUEST, "7.6", "a running guest has no slot to attach a device to"),
+    Rule("hotplug-off", NOTE, GUEST, "7.6", "the only free slots are on buses whose hotplug is switched off"),
+    Rule("more-findings", NOTE, LIBVIRT, "pcisim", "only the first refusals are listed"),
+)  # fmt: skip
+
+RULES = MappingProxyType({row.code: row for row in _ROWS})

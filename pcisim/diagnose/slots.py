@@ -1,0 +1,216 @@
+"""Rules about slots and functions, of a guest that libvirt accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pcisim import connector as c
+from pcisim.address import MAX_FUNCTION, format_packed, pack
+from pcisim.catalogue.devices import plug_on
+from pcisim.catalogue.machines import IDE_0
+from pcisim.diagnose.finding import Finding
+from pcisim.diagnose.view import View, found, is_port, line_of
+from pcisim.guest import IGNORED, Controller, Device
+
+HIGHEST_ACPI_INDEX = 16383
+
+
+def orphan_functions(view: View) -> Iterator[Finding]:
+    """Find slots in use whose function 0 is not: the guest never looks at them."""
+    for slot, functions in view.slots.items():
+        devices = [holder for _, holder in sorted(functions.items()) if isinstance(holder, Device)]
+        if 0 in functions or not devices or slot >> 5 in view.circle:
+            continue
+        text = format_packed(slot << 3)[:-2]
+        lost = [
+            f"{b.label} takes {len(view.behind(b.index or 0))} devices behind it along"
+            for b in devices
+            if isinstance(b, Controller) and b.type == "pci" and view.behind(b.index or 0)
+        ]
+        which = ", ".join(d.label for d in devices)
+        headline = f"slot {text} has no function 0, so that the guest never sees {which}"
+        ich9 = devices[0]
+        if (
+            isinstance(ich9, Controller)
+            and all(isinstance(d, Controller) and d.ich9 for d in devices)
+            and (not any(o.model == "ich9-uhci1" and o.index == ich9.index for o in view.guest.controllers))
+        ):
+            yield found(
+                "companion-orphan",
+                headline,
+                devices,
+                *lost,
+                remedy=f"add <controller type='usb' index='{ich9.index}' model='ich9-uhci1'><master startport='0'/>"
+                "</controller>: it is function 0 of the set",
+            )
+        else:
+            first = devices[0]
+            yield found(
+                "orphan-function",
+                headline,
+                devices,
+                *lost,
+                remedy=f"write function='0x0'{_and_on(devices)} in the address of {first.label}",
+            )
+
+
+def _and_on(devices: list[Device]) -> str:
+    return " multifunction='on'" if len(devices) > 1 else ""
+
+
+def single_functions(view: View) -> Iterator[Finding]:
+    """Find slots whose function 0 says that it is alone, and is not."""
+    for functions in view.slots.values():
+        first = functions.get(0)
+        if len(functions) < 2 or not isinstance(first, Device) or first not in view.addresses:
+            continue
+        if view.placement.multifunction.get(first) == "on":
+            continue
+        others = [h for f, h in sorted(functions.items()) if f and isinstance(h, Device)]
+        names = ", ".join(d.label for d in others)
+        yield found(
+            "single-function",
+            f"{first.label} at {view.place(first)} says multifunction='off', but is not alone: {names}",
+            (first, *others),
+            "QEMU does not start: 'single function device can't be populated'",
+            remedy=f"write multifunction='on' in the address of {first.label}",
+        )
+
+
+def chipset_functions(view: View) -> Iterator[Finding]:
+    """Find devices where the machine has a function that libvirt does not keep."""
+    if view.guest.machine.family != "i440fx":
+        return
+    packed = pack(0, *IDE_0)
+    holder = view.slots.get(packed >> 3, {}).get(packed & MAX_FUNCTION)
+    if isinstance(holder, Device) and not (isinstance(holder, Controller) and holder.type == "ide"):
+        yield found(
+            "chipset-function",
+            f"{holder.label} is at {format_packed(packed)}, where the machine's own IDE controller is",
+            (holder,),
+            "libvirt keeps the place only for a guest with an IDE controller; QEMU has one in every pc machine",
+            remedy=f"leave the address of {holder.label} out, or write slot='0x01' function='0x4'",
+        )
+
+
+def mixed_plugs(view: View) -> Iterator[Finding]:
+    """Find endpoints on a bus of the other kind, which only a written address can bring about."""
+    express = view.guest.machine.express
+    if not express:
+        return
+    models = [bus.model for bus in view.placement.topology.buses]
+    for device, packed in view.addresses.items():
+        if device.address is None or device.bus == "hostdev" or device.element == "hostdev":
+            continue  # whether a host device is conventional is not written down
+        plug = plug_on(device.plug, express) & c.ENDPOINT
+        model = models[packed >> 8]
+        behind = f"bus {packed >> 8:#04x}, a {model.name}"
+        if plug == c.CONVENTIONAL and model.accepts & c.EXPRESS and packed >> 8:
+            yield found(
+                "conventional-on-port",
+                f"{device.label} is a conventional PCI device on {behind}",
+                (device,),
+                "it works; libvirt itself would put it behind a pcie-to-pci-bridge",
+                remedy=f"nothing, or leave the address of {device.label} out",
+            )
+        elif plug == c.EXPRESS and model.accepts & c.CONVENTIONAL:
+            yield found(
+                "express-on-conventional",
+                f"{device.label} counts as a PCI Express device, and is on {behind}",
+                (device,),
+                "it works as a conventional device, without PCI Express registers",
+                remedy=f"nothing, or leave the address of {device.label} out",
+            )
+
+
+def acpi_indexes(view: View) -> Iterator[Finding]:
+    """Find ACPI indexes that QEMU does not take."""
+    first: dict[int, Device] = {}
+    used = {d.acpi_index for d in view.addresses if d.acpi_index is not None}
+    for device in view.addresses:
+        index = device.acpi_index
+        if index is None:
+            continue
+        free = next(n for n in range(1, HIGHEST_ACPI_INDEX) if n not in used)
+        remedy = f"write <acpi index='{free}'/> in {device.label}"
+        if index > HIGHEST_ACPI_INDEX:
+            yield found(
+                "acpi-index-range",
+                f"{device.label} has ACPI index {index}; the highest is {HIGHEST_ACPI_INDEX}",
+                (device,),
+                remedy=remedy,
+            )
+        elif first.setdefault(index, device) is not device:
+            other = first[index]
+            yield found(
+                "duplicate-acpi-index",
+                f"{device.label} and {other.label} have one ACPI index, {index}",
+                (device, other),
+                f"{other.label} has it first{line_of(other)}",
+                remedy=remedy,
+            )
+
+
+def chassis_numbers(view: View) -> Iterator[Finding]:
+    """Find ports that have one chassis number, and bridges that have one chassisNr."""
+    ports = [b for b in view.bridges.values() if is_port(b)]
+    for code, name, controllers in (
+        ("duplicate-chassis", "chassis", ports),
+        ("duplicate-chassis-nr", "chassisNr", [b for b in view.bridges.values() if b.model == "pci-bridge"]),
+    ):
+        used = {b.target.get(name) for b in controllers}
+        first: dict[int, Controller] = {}
+        for controller in controllers:
+            number = controller.target.get(name)
+            if number is None or first.setdefault(number, controller) is controller:
+                continue
+            other = first[number]
+            if controller.origin is None:  # libvirt adds it and numbers it by its index: change the other one
+                controller, other = other, controller
+            free = next((n for n in range(1, 256) if n not in used), None)
+            used.add(free)
+            yield found(
+                code,
+                f"{controller.label} and {other.label} have one {name}, {number}",
+                (controller, other),
+                f"{other.label} is a {other.model}{line_of(other)}",
+                remedy=f"write <target {name}='{free}'/> in {controller.label}" if free is not None else "",
+            )
+
+
+def rewritten_addresses(view: View) -> Iterator[Finding]:
+    """Find addresses that libvirt changes although they were written down."""
+    for device, old in view.placement.rewritten.items():
+        if device in view.addresses:
+            place = view.place(device)
+            yield found(
+                "address-rewritten",
+                f"{device.label} is written at {format_packed(old)}, and libvirt puts it at {place}",
+                (device,),
+                "libvirt adds a pcie-root-port and a pcie-to-pci-bridge behind it, so that the bus is one higher",
+                remedy=f"write {place}, or list the port and the bridge, with the bridge at index {old >> 8}",
+            )
+
+
+def dropped_addresses(devices: Iterable[Device]) -> Iterator[Finding]:
+    """Find addresses that libvirt does not keep."""
+    for device in devices:
+        written = device.origin is not None and device.origin.find("address") is not None
+        if device.address_type == IGNORED and written:
+            yield found(
+                "address-dropped",
+                f"the address of {device.label} is not kept: it needs none",
+                (device,),
+                remedy="leave the address out",
+            )
+
+
+SLOT_RULES = (
+    orphan_functions,
+    single_functions,
+    chipset_functions,
+    mixed_plugs,
+    acpi_indexes,
+    chassis_numbers,
+    rewritten_addresses,
+)

@@ -1,0 +1,63 @@
+"""A definition with one device more or less, and a copy of a topology."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pcisim._record import evolved
+from pcisim.guest import Controller, Device, Guest
+from pcisim.topology import Topology
+
+
+def next_number(guest: Guest, element: str) -> int:
+    """Return the number of the next device of an element: one above the highest."""
+    labels = (d.label.partition(":")[2] for d in guest.devices.get(element, ()))
+    return max((int(number) for number in labels if number.isdigit()), default=-1) + 1
+
+
+def extended(guest: Guest, device: Device) -> Guest:
+    """Return a guest with one device more, last of its kind."""
+    if isinstance(device, Controller):
+        return evolved(guest, controllers=[*guest.controllers, device])
+    devices = {element: list(of_element) for element, of_element in guest.devices.items()}
+    devices.setdefault(device.element, []).append(device)
+    return evolved(guest, devices=devices)
+
+
+def reduced(guest: Guest, label: str) -> Guest:
+    """Return a guest without a device, and without the console that is another name for it."""
+    return evolved(
+        guest,
+        devices={
+            element: [d for d in devices if d.label != label and (d.mirrors is None or d.mirrors.label != label)]
+            for element, devices in guest.devices.items()
+        },
+        controllers=[d for d in guest.controllers if d.label != label],
+    )
+
+
+def settled(trial: Guest, before: Guest, newcomers: list[Device], places: Mapping[Device, int]) -> Guest:
+    """Return the guest with the newcomers at their places, which are written down now."""
+    known = {d.label for d in before.all_devices()}
+    fresh = {d.label: d if d not in places else evolved(d, address=places[d], address_type="pci") for d in newcomers}
+    return evolved(
+        trial,
+        devices={
+            element: [d if d.label in known else fresh.get(d.label, d) for d in devices]
+            for element, devices in trial.devices.items()
+        },
+        controllers=[
+            made if isinstance(made := d if d.label in known else fresh.get(d.label, d), Controller) else d
+            for d in trial.controllers
+        ],
+    )
+
+
+def copied(topology: Topology) -> Topology:
+    """Return a topology with the same buses and owners, to be changed without the other."""
+    made = Topology(integrated_conventional=topology.integrated_conventional, spoken_for=topology.spoken_for)
+    for bus in topology.buses:
+        copy = made.add_bus(bus.model)
+        copy.used, copy.free, copy.full, copy.shared = bus.used, bus.free, bus.full, bus.shared
+    made.owners = dict(topology.owners)
+    return made

@@ -1,0 +1,235 @@
+"""Which devices come and go while a guest runs, and which buses take them: tables, and the refusals they lead to.
+
+Source: every row and every refusal was asked of libvirt 11.3.0 with QEMU 10.0 on running guests (2026-11-23).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pcisim import connector as c
+from pcisim._record import record
+from pcisim.catalogue.controllers import PCI_CONTROLLERS
+from pcisim.guest import Controller, Device, Guest, refuse
+from pcisim.topology import Bus
+
+# which devices come and go
+
+
+@record
+class Hot:
+    """One row: which devices of an element come and go while the guest runs."""
+
+    by: str
+    """The attribute of `Device` that decides; "" where all of the element are alike."""
+    comes: frozenset[str]
+    """The values with which a device may be attached."""
+    goes: frozenset[str]
+    """The values with which it may be detached."""
+    no_attach: str
+    """libvirt's words for the others."""
+    no_detach: str
+
+    def value(self, device: Device) -> str:
+        """Return what decides about a device."""
+        return str(getattr(device, self.by)) if self.by else ""
+
+
+def _hot(by: str = "", comes: str = "", goes: str | None = None, no_attach: str = "", no_detach: str = "") -> Hot:
+    values = frozenset(comes.split())
+    return Hot(by, values, values if goes is None else frozenset(goes.split()), no_attach, no_detach)
+
+
+_NETWORKS = "user ethernet network bridge direct vhostuser vdpa hostdev"
+_NOT_YET = "server client mcast udp internal null"
+
+HOT: Mapping[str, Hot] = MappingProxyType(
+    {
+        "disk": _hot("bus", "virtio scsi usb", None, "disk bus '{}' cannot be hotplugged.",
+                     "This type of disk cannot be hot unplugged"),
+        "interface": _hot("bus", _NETWORKS, f"{_NETWORKS} {_NOT_YET}",
+                          "hotplug of interface type of {} is not implemented yet"),
+        "controller": _hot("type", "scsi virtio-serial", "scsi", "'{}' controller cannot be hot plugged.",
+                           "'{}' controller cannot be hot unplugged."),
+        "hostdev": _hot("bus", "pci mdev scsi_host usb scsi"),
+        "rng": _hot(),
+        "vsock": _hot(),
+        "redirdev": _hot(),
+        "shmem": _hot("model", "ivshmem-plain ivshmem-doorbell", None, "{} device is no longer supported"),
+        "memory": _hot("model", "virtio-pmem virtio-mem dimm nvdimm"),
+        "input": _hot("bus", "virtio usb", None, "input device on bus '{}' cannot be hot plugged.",
+                      "input device on bus '{}' cannot be detached"),
+        "watchdog": _hot("model", "i6300esb", None, "hotplug of watchdog model '{}' is not supported",
+                         "hot unplug of watchdog of model {} is not supported"),
+        "filesystem": _hot("model", "virtiofs", None, "only virtiofs filesystems can be hotplugged",
+                           "only virtiofs filesystems can be hotplugged"),
+        "serial": _hot("model", "pci-serial usb-serial", None, "Bus 'isa.0' does not support hotplugging",
+                       "Bus 'isa.0' does not support hotplugging"),
+        "channel": _hot("bus", "virtio", None, "unsupported channel target type {}"),
+        "console": _hot("bus", "virtio", None, "unsupported console target type {}"),
+    }
+)  # fmt: skip
+"""The elements of which a running guest takes any; all others never come and go while it runs."""
+
+NOT_MADE = frozenset({"dc390", "buslogic", "ibmvscsi", "ncr53c90"})
+"""SCSI controllers that libvirt has names for and QEMU on x86 no device (its `dc390` it asks for as ``dc-390``)."""
+
+STORED_REFUSES = frozenset(
+    {"memballoon", "crypto", "panic", "pstore", "tpm", "video", "hub", "smartcard", "nvram"}
+)  # fmt: skip
+"""Elements that cannot be attached to a stored definition either: it has to be edited."""
+
+REQUIRED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "pci-bridge": ("chassisNr",),
+        "pcie-root-port": ("chassis", "port"),
+        "pcie-switch-downstream-port": ("chassis", "port"),
+        "pci-expander-bus": ("busNr",),
+        "pcie-expander-bus": ("busNr",),
+    }
+)
+"""What an attached PCI controller has to say in ``<target>``, beside its ``<model name>``: a device is judged
+before anything is filled in for it, unlike a definition."""
+
+# which buses take them
+
+LIBVIRT_LOOKS = frozenset(name for name, row in PCI_CONTROLLERS.items() if "port" in name and row.hotplug)
+"""Models whose ``<target hotplug='off'/>`` libvirt knows of when it looks for a place.  It passes over that of
+pci-root, goes there, and QEMU refuses."""
+
+
+def is_hot(bus: Bus, controller: Controller | None) -> bool:
+    """Return whether libvirt puts devices on a bus while the guest runs."""
+    off = controller is not None and controller.target.get("hotplug") == "off"
+    return bus.model.hotplug and not (off and bus.model.name in LIBVIRT_LOOKS)
+
+
+def emulator_refuses(bus: Bus, controller: Controller | None, guest: Guest) -> str:
+    """Return why QEMU refuses a bus that libvirt takes for hot-pluggable; "" where it does not."""
+    name = bus.model.name
+    if name == "pcie-root":
+        return "the root bus of q35 takes no hotplug"
+    if name == "pci-expander-bus":
+        return "QEMU's pxb takes no hotplug; a pci-bridge on it does"
+    if name == "pci-root" and controller is not None and controller.target.get("hotplug") == "off":
+        return "<target hotplug='off'/> switches the hotplug of the root bus off"
+    if name == "pci-root" and not guest.acpi:
+        return "the root bus of pc needs ACPI for hotplug: <features><acpi/></features>"
+    return ""
+
+
+VIRTUAL_FUNCTIONS: Mapping[str, range] = MappingProxyType({"igb": range(128, 128 + 2 * 8, 2)})
+"""Models with SR-IOV: how far above a card's own function those lie that QEMU holds for its virtual ones.
+
+QEMU 10.0 refuses a card whose last one would be above 1f.7 ("VF addr overflows"), and whatever is to sit on one;
+libvirt knows nothing of them.  Behind a port they are in nobody's way.
+"""
+
+
+def check_comes(device: Device) -> None:
+    """Refuse what never comes while a guest runs.
+
+    Raises:
+        RefusedError: in libvirt's words.
+    """
+    if isinstance(device, Controller) and device.type == "pci":
+        check_options(device)
+    row = HOT.get(device.element)
+    value = row.value(device) if row is not None else ""
+    if row is None or (row.by and value and value not in row.comes):
+        words = row.no_attach.format(value) if row is not None else ""
+        raise refuse(
+            device,
+            words or f"live attach of device '{device.element}' is not supported",
+            "not-hot-pluggable",
+            "edit the stored definition"
+            if device.element in STORED_REFUSES
+            else "attach it with --config: it is there at the next boot",
+            "no running guest takes it, whatever room there is",
+        )
+    if isinstance(device, Controller) and device.type == "scsi" and device.model in NOT_MADE:
+        raise refuse(
+            device,
+            f"'{device.model}' is not a valid device model name",
+            "not-in-emulator",
+            "use model='virtio-scsi'",
+            "libvirt has a name for it, QEMU on x86 no such device",
+        )
+
+
+def check_stored(device: Device, guest: Guest) -> None:
+    """Refuse what cannot be attached to a stored definition.
+
+    Raises:
+        RefusedError: in libvirt's words.
+    """
+    if device.element in STORED_REFUSES:
+        raise refuse(
+            device,
+            f"persistent attach of device '{device.element}' is not supported",
+            "not-attachable",
+            "edit the definition (virsh edit)",
+        )
+    if isinstance(device, Controller) and device.type == "pci":
+        check_options(device)
+    if any(d.label == device.label for d in guest.all_devices()):
+        is_disk = device.element == "disk"
+        raise refuse(
+            device,
+            f"target {device.label[5:]} already exists" if is_disk else f"controller {device.label} already exists",
+            "duplicate-target" if is_disk else "duplicate-index",
+            "give it another target" if is_disk else "give it another index, or none",
+        )
+
+
+def check_options(controller: Controller) -> None:
+    """Refuse a PCI controller that does not say what nobody fills in for it.
+
+    Raises:
+        RefusedError: in libvirt's words.
+    """
+    row = PCI_CONTROLLERS.get(controller.model)
+    if row is None or not row.plug:
+        return
+    required = ("modelName", *REQUIRED_OPTIONS.get(controller.model, ()))
+    given = {"modelName": controller.model_name, **controller.target}
+    missing = next((name for name in required if given.get(name) in (None, "")), None)
+    if missing is not None:
+        index = -1 if controller.index is None else controller.index
+        raise refuse(
+            controller,
+            f"Required option '{missing}' is not set for PCI controller with index '{index}',"
+            f" model '{controller.model}' and modelName '{controller.model_name or 'none'}'",
+            "required-option",
+            f"write <model name='{row.model_names[0]}'/>"
+            + (f" and <target {' '.join(f'{name}=...' for name in required[1:])}/>" if required[1:] else "")
+            + ", or edit the definition, where they are filled in",
+        )
+
+
+ROOM: Mapping[tuple[bool, int], tuple[tuple[str, ...], ...]] = MappingProxyType(
+    {
+        (True, c.EXPRESS): (("pcie-root-port",),),
+        (True, c.CONVENTIONAL): (("pcie-root-port", "pcie-to-pci-bridge"), ("pci-bridge",)),
+        (False, c.CONVENTIONAL): (("pci-bridge",),),
+    }
+)
+"""For a root bus that is PCI Express or not, and a plug: the controllers that make hot-pluggable room."""
+
+
+def no_room(plug: int, guest: Guest) -> str:
+    """Return in one phrase what a running guest has none of."""
+    if plug & c.EXPRESS:
+        return "no free hot-pluggable express port"
+    return "no free hot-pluggable conventional slot" + (" behind a bridge" if guest.machine.express else "")
+
+
+def bus_name(bus: Bus) -> str:
+    """Return the name by which QEMU speaks of a bus."""
+    return "pcie.0" if bus.model.name == "pcie-root" else f"pci.{bus.index}"
+
+
+def row_of(model: str) -> str:
+    """Return a PCI controller as an element to paste."""
+    return f"<controller type='pci' model='{model}'/>"

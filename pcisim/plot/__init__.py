@@ -1,0 +1,53 @@
+"""Pictures: the map of a bus, what fits against what was asked for, the tree of buses.
+
+Every function returns a matplotlib `Figure` that shows itself in a notebook; `svg` turns it into text.
+Needs the extra ``plot``; a `Table` needs nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pcisim.plan import Plan
+    from pcisim.plot._canvas import svg
+    from pcisim.plot._curve import capacity_curve
+    from pcisim.plot._maps import bus_map, bus_maps
+    from pcisim.plot._tree import topology_tree
+    from pcisim.plot.table import Table, capacity_table
+    from pcisim.topology import Topology
+
+__all__ = ["Table", "bus_map", "bus_maps", "capacity_curve", "capacity_table", "svg", "topology_tree"]
+
+_HOMES = {
+    "svg": "_canvas",
+    "capacity_curve": "_curve",
+    "bus_map": "_maps",
+    "bus_maps": "_maps",
+    "topology_tree": "_tree",
+    "Table": "table",
+    "capacity_table": "table",
+}
+
+
+def shown(subject: Plan | Topology) -> str | None:
+    """Return the picture by which a plan or a topology shows itself in a notebook; ``None`` without matplotlib."""
+    try:
+        from pcisim.plot import svg, topology_tree
+    except ImportError:
+        return None
+    return svg(topology_tree(subject))
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("matplotlib"):
+            raise
+        raise ImportError("pcisim.plot needs matplotlib: pip install 'pcisim[plot]'", name="matplotlib") from error
