@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 
-from pcisim.cli import common
+from pcisim.cli import carry, common
 from pcisim.errors import UsageError
+from pcisim.formats._xml import parse
 from pcisim.plan import Plan
 
 TYPE_CHECKING = False
@@ -41,6 +42,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--runnable", action="store_true", help="with --format qemu: null back-ends, so that it starts")
     parser.add_argument("--explain", metavar="LABEL", help="print why a device gets its address, and nothing else")
+    carry.add_options(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--in-place", action="store_true", help="write the file anew, as a whole or not at all")
     where.add_argument("-o", "--output", metavar="FILE", help="write there; - is standard output, where it goes anyway")
@@ -53,13 +55,19 @@ def run(arguments: argparse.Namespace) -> int:
     if common.lists_devices(arguments):
         return 0
     _check_options(arguments)
-    plan = common.plan_of(arguments)
+    originals: list[bytes] = []
+
+    def carried(data: bytes, host_pci: Any) -> bytes:
+        originals.append(data)
+        return carry.apply(arguments, data, host_pci)
+
+    plan = common.plan_of(arguments, carried if carry.wanted(arguments) else None)
     if arguments.explain is not None:
         common.write_stdout(f"{plan.explain(arguments.explain)}\n")
         return 0
     text = _text(plan, arguments)
     data = text.encode() if isinstance(text, str) else text
-    document = plan.source.document
+    document = parse(originals[0]) if originals else plan.source.document
     unread = False
     if arguments.print_diff:
         try:
@@ -157,8 +165,6 @@ def qemu_line(arguments: list[str]) -> str:
 def _diff(name: str, before: Any, written: bytes) -> bytes:
     """Return the difference in the document's own encoding, as ``patch`` reads it."""
     from difflib import diff_bytes, unified_diff
-
-    from pcisim.formats._xml import parse
 
     shown = b"<stdin>" if name == common.STDIN else os.fsencode(name)
     old, new = (_lines(source) for source in (before.source, parse(written).source))

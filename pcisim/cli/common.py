@@ -6,7 +6,7 @@ import argparse
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from pcisim.errors import InputError, UsageError
@@ -16,7 +16,7 @@ from pcisim.plan import Plan, assign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO, TextIO
+    from typing import Any, BinaryIO, TextIO
 
 STDIN = "-"
 STDOUT = "-"
@@ -73,8 +73,12 @@ def lists_devices(arguments: argparse.Namespace) -> bool:
     return True
 
 
-def plan_of(arguments: argparse.Namespace) -> Plan:
+def plan_of(arguments: argparse.Namespace, change: Callable[[bytes, Any], bytes] | None = None) -> Plan:
     """Return the plan of the guest that the options describe.
+
+    Args:
+        arguments: what the command line says.
+        change: what is done to the document, and with which host devices, before it is placed.
 
     Raises:
         UsageError: neither a file nor a machine, or both.
@@ -83,7 +87,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     name = None
     guest: Guest | bytes
     host_pci = _host_pci(arguments.host_pci)
-    if arguments.machine is not None:
+    if arguments.machine is not None and (change is None or arguments.file is None):
         if arguments.file is not None:
             raise UsageError("both a file and --machine are given", code="usage", remedy="give the one or the other")
         if arguments.host_pci:
@@ -104,6 +108,8 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     else:
         name = "<stdin>" if arguments.file == STDIN else arguments.file
         guest = read_bytes(arguments.file)
+        if change is not None:
+            guest = change(guest, host_pci)
     return assign(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
 
 
