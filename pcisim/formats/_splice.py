@@ -235,7 +235,8 @@ class Editor:
         if self._quote(parent.start) == '"':
             text = text.replace("'", '"')
         self._lined.add(parent)
-        self._ready.append((position, position, 2, (b"\n" + indent + self._document.encode(text),)))
+        written = text.encode() if text.isascii() else self._document.encode(text)
+        self._ready.append((position, position, 2, (b"\n" + indent + written,)))
         return True
 
     def insert_before(self, sibling: Element, fragment: Fragment | Markup) -> None:

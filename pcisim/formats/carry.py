@@ -1,20 +1,28 @@
-"""Addresses carried from one document into another, or dropped from one: what to do before placing.
+"""Addresses carried from an old definition of a guest into a new one.
 
-`keep` writes into a new definition what an old one says about places; `reassign` takes out all of
-it, for another machine type if need be.  Both return a document that is then placed like any other,
-so that what comes out is what `assign` gives for it.  Every byte that is not about places stays.
+`keep` writes into the new definition what the old one says about places.  What comes out is placed
+like any other document, so that the end is what `assign` gives for it.  Every other byte stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 from pcisim._record import evolved, record
 from pcisim.address import PciAddress, format_packed
-from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
-from pcisim.catalogue.machines import Machine, machine_of
+from pcisim.catalogue.controllers import ROOT_MODELS
+from pcisim.catalogue.machines import Machine
 from pcisim.catalogue.versions import Libvirt
-from pcisim.compare import INDEX, POSITION, USER_ALIAS, Group, Matching, Pair, alias_of, is_pci_controller, match
+from pcisim.compare.matching import (
+    INDEX,
+    POSITION,
+    USER_ALIAS,
+    Group,
+    Matching,
+    Pair,
+    is_pci_controller,
+    match,
+)
 from pcisim.completion import complete
 from pcisim.errors import RefusedError
 from pcisim.formats._splice import Editor, Fragment
@@ -27,9 +35,6 @@ from pcisim.topology import Topology
 
 _NUMBERS = ("chassisNr", "chassis", "port", "busNr")
 """The options of a PCI controller that the guest can tell; the others are the user's to change."""
-
-
-# keep: addresses of an old definition for a new one
 
 
 @record
@@ -160,7 +165,9 @@ class _Keeping:
             self.carry(pair)
         text = self.write()
         known = {pair.new for pair in buses}
-        new = [d for d in (*_pci(self.new), *self.matching.new) if d not in known and _needs_pci(d) and d.wants]
+        new = [
+            d for d in (*pci_controllers(self.new), *self.matching.new) if d not in known and _needs_pci(d) and d.wants
+        ]
         return Carried(
             text=text,
             kept=tuple(self.kept),
@@ -207,7 +214,7 @@ class _Keeping:
     def check_same_bus(self, old: Controller, new: Controller) -> None:
         if old.model == new.model:
             return
-        free = next(n for n in range(1, 1000) if all(n != d.index for d in _pci(self.old.guest, self.new)))
+        free = next(n for n in range(1, 1000) if all(n != d.index for d in pci_controllers(self.old.guest, self.new)))
         raise RefusedError(
             f"PCI controller {new.index} was a {old.model}, and is a {new.model} now",
             code="other-controller",
@@ -231,7 +238,7 @@ class _Keeping:
         natural = controller.index or 0
         if natural not in taken and natural not in ours:
             return natural
-        used = {d.index for d in _pci(self.new)} | taken | set(ours)
+        used = {d.index for d in pci_controllers(self.new)} | taken | set(ours)
         return next(n for n in range(1, len(used) + 2) if n not in used)
 
     def renumber(self, controller: Controller, index: int) -> None:
@@ -273,9 +280,9 @@ class _Keeping:
             self.overruled.append(f"{place}; it needs no PCI address any more")
         elif not new.wants:
             self.overruled.append(f"{place}; the new definition gives it an address of type '{new.address_type}'")
-        elif _fixed(old, self.old.guest.machine) != _fixed(new, self.new.machine):
+        elif in_chipset(old, self.old.guest.machine) != in_chipset(new, self.new.machine):
             self.overruled.append(f"{place}; the chipset's own place is for {old.model or old.label} only")
-        elif not _fixed(new, self.new.machine):
+        elif not in_chipset(new, self.new.machine):
             self.claim(old, new, pair.by)
 
     def claim(self, old: Device, new: Device, by: str) -> None:
@@ -321,7 +328,7 @@ class _Keeping:
 
     def fragments(self) -> Iterator[Fragment]:
         """Yield the PCI controllers to be written: the root when it has options, and those that are missing."""
-        roots = [next((d for d in _pci(guest) if not d.index), None) for guest in (self.old.guest, self.new)]
+        roots = [next((d for d in pci_controllers(guest) if not d.index), None) for guest in (self.old.guest, self.new)]
         if roots[0] is not None and roots[0].origin is not None and (roots[1] is None or roots[1].origin is None):
             yield _copy(roots[0].origin)
         for controller in self.missing:
@@ -355,7 +362,8 @@ def _number(pair: Pair) -> None:
     new.model_name = new.model_name or old.model_name
 
 
-def _pci(*guests: Guest) -> list[Controller]:
+def pci_controllers(*guests: Guest) -> list[Controller]:
+    """Return the PCI controllers of guests, the roots included."""
     return [device for guest in guests for device in guest.controllers if device.type == "pci"]
 
 
@@ -369,7 +377,7 @@ def _needs_pci(device: Device) -> bool:
     return bool(device.plug)
 
 
-def _fixed(device: Device, machine: Machine) -> bool:
+def in_chipset(device: Device, machine: Machine) -> bool:
     """Return whether a device has a place of its own in the chipset, which nobody can choose."""
     if not isinstance(device, Controller) or device.index:
         return False
@@ -393,279 +401,3 @@ def _is_extra(element: Element) -> bool:
     if element.tag == "alias":
         return (element.get("name") or "").startswith(USER_ALIAS)
     return element.tag not in ("model", "target", "address")
-
-
-# reassign: places dropped, for the same machine type or another
-
-
-@record
-class Reassigned:
-    """A definition without places, ready to be placed anew.
-
-    Args:
-        text: the definition, of the kind that came in.
-        machine: the machine type that it is for now; "" when it is the one that it was for.
-        lost: in words, what the places said and a new placing does not know.
-        advice: in words, devices that may stay but are not what one would take on the other machine type.
-    """
-
-    text: str | bytes
-    machine: str
-    lost: tuple[str, ...]
-    advice: tuple[str, ...]
-
-    def explanation(self) -> list[str]:
-        """Return the lines to print: a headline, then what is lost, then the advice."""
-        headline = "PCI addresses and PCI controllers dropped"
-        lines = [headline + (f", machine type {self.machine}" if self.machine else "")]
-        return lines + [f"  lost: {text}" for text in self.lost] + [f"  advice: {text}" for text in self.advice]
-
-
-def reassign(text: str | bytes, rules: Libvirt, *, machine: str | None = None) -> Reassigned:
-    """Drop every PCI address and every PCI controller but the root, for another machine type if need be.
-
-    The root controller stays with its options, such as ``pcihole64``; for another kind of machine
-    it becomes that one's root, without ``hotplug``.  Expanders, switches and their NUMA nodes go
-    like every other PCI controller, and are named in `Reassigned.lost`.
-
-    Args:
-        text: the definition.
-        rules: the version of libvirt.
-        machine: another machine type; ``pc`` or ``q35`` without a version change nothing in a
-            definition that is for some version of it.
-
-    Raises:
-        InputError: the definition cannot be read.
-        RefusedError: the machine type is none with a PCI bus, or devices cannot stay as they are on
-            it; all of them are named (code ``machine-change``).
-    """
-    guest = read(text, rules)
-    name = _other_machine(guest, machine)
-    family = machine_of(name) if name else guest.machine
-    if name and family.family != guest.machine.family:
-        _check_devices(guest, family, name)
-    editor = Editor(guest.document)
-    if name:
-        kind = guest.document.root.find("os").find("type")
-        editor.set_attribute(kind, "machine", name)
-    lost = list(_lost(guest))
-    parent = guest.document.root.find("devices")
-    for element in parent.children if parent is not None else ():
-        if element.tag != "controller" or element.get("type") != "pci":
-            for address in element.findall("address"):
-                if address.get("type") == "pci":
-                    editor.remove(address)
-        elif element.get("model") not in ROOT_MODELS:
-            editor.remove(element)
-        elif family.root not in (None, element.get("model")):
-            lost += _become_root(editor, element, str(family.root))
-    advice = _advice(guest, family) if family.family != guest.machine.family else ()
-    return Reassigned(editor.apply(), name, tuple(lost), tuple(advice))
-
-
-def _other_machine(guest: Guest, machine: str | None) -> str:
-    """Return the machine type to write down, or "" when it stays."""
-    if machine is None or machine == guest.machine_type:
-        return ""
-    family = machine_of(machine)
-    if family.root is None or not machine:
-        raise RefusedError(
-            f"machine type '{machine}' is none that devices can be placed on anew",
-            code="wrong-machine",
-            details=("it has no PCI bus, as far as libvirt knows, or is unknown",),
-            remedy="name q35 or pc, or a version of them such as pc-q35-9.2",
-        )
-    return "" if machine in ("pc", "q35") and family.family == guest.machine.family else machine
-
-
-def _become_root(editor: Editor, element: Element, model: str) -> Iterator[str]:
-    """Make the root controller that of another kind of machine, and yield what that costs."""
-    editor.set_attribute(element, "model", model)
-    for target in element.findall("target"):
-        if "hotplug" in target.attrib:
-            yield f"hotplug='{target.get('hotplug')}' of the root bus, which a {model} does not know"
-            if len(target.attrib) == 1 and not target.children:
-                editor.remove(target)
-            else:
-                editor.remove_attribute(target, "hotplug")
-
-
-# what is lost with the places
-
-
-_MADE_ANEW = ("pcie-root-port", "pci-bridge", "pcie-to-pci-bridge")
-"""The PCI controllers that libvirt adds by itself."""
-
-_PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
-
-
-def _lost(guest: Guest) -> Iterator[str]:
-    """Yield in words what the addresses and PCI controllers of a definition say that is not made anew."""
-    controllers = [d for d in _pci(guest) if d.model not in ROOT_MODELS]
-    behind = _behind(guest)
-    for controller in controllers:
-        said = list(_said(controller))
-        if controller.model in _MADE_ANEW and not said:
-            continue
-        there = ", ".join(device.label for device in behind.get(controller.index or 0, ()))
-        yield (
-            f"{controller.label} {controller.model}"
-            + (f" ({', '.join(said)})" if said else "")
-            + (f", with {there} behind it" if there else "")
-        )
-    empty = [d for d in controllers if d.model in _PORTS and d.index is not None and d.index not in behind]
-    if len(empty) > 1:
-        yield f"{len(empty)} ports with nothing behind them: libvirt adds those that are used, and one to spare"
-    for devices in _sharing(guest):
-        yield f"one slot for {', '.join(device.label for device in devices)}: each gets one of its own"
-
-
-def _said(controller: Controller) -> Iterator[str]:
-    """Yield the options of a PCI controller that are the user's, not libvirt's."""
-    for name in ("busNr", "node", "hotplug", "memReserve"):
-        if name in controller.target:
-            yield f"{'NUMA node' if name == 'node' else name} {controller.target[name]}"
-    row = PCI_CONTROLLERS.get(controller.model)
-    if controller.model_name and (row is None or controller.model_name != row.model_names[0]):
-        yield controller.model_name
-    alias = alias_of(controller)
-    if alias and alias.startswith(USER_ALIAS):
-        yield f"alias {alias}"
-
-
-def _behind(guest: Guest) -> dict[int, list[Device]]:
-    """Return, by the index of a PCI controller, the devices that are written to be anywhere behind it."""
-    above = {d.index: d.address >> 8 for d in _pci(guest) if d.index and d.address is not None}
-    found: dict[int, list[Device]] = {}
-    for device in guest.all_devices():
-        bus = None if device.address is None else device.address >> 8
-        seen: set[int] = set()
-        while bus and bus not in seen:
-            seen.add(bus)
-            devices = found.setdefault(bus, [])
-            if device not in _pci(guest):
-                devices.append(device)
-            bus = above.get(bus)
-    return found
-
-
-def _sharing(guest: Guest) -> Iterator[list[Device]]:
-    """Yield the devices that are written to share a slot, but for those that always do."""
-    slots: dict[int, list[Device]] = {}
-    for device in guest.all_devices():
-        own = isinstance(device, Controller) and (device.type == "pci" or device.ich9 or _fixed(device, guest.machine))
-        if device.address is not None and not own:
-            slots.setdefault(device.address >> 3, []).append(device)
-    yield from (devices for devices in slots.values() if len(devices) > 1)
-
-
-# what another machine type does not have
-
-
-@record
-class _Rule:
-    """One row: a device that a family of machines does not take, or that one would not take on it.
-
-    Args:
-        family: the family.
-        applies: whether a device is one.
-        reason: why.
-        remedy: what to write instead.
-    """
-
-    family: str
-    applies: Callable[[Device], bool]
-    reason: str
-    remedy: str
-
-
-_REFUSED = (
-    _Rule(
-        "q35",
-        lambda d: d.element == "disk" and d.bus == "ide",
-        "bus='ide', and q35 has no IDE controller",
-        "use bus='sata', and leave its <address type='drive'> out",
-    ),
-    _Rule(
-        "q35",
-        lambda d: isinstance(d, Controller) and d.type == "ide",
-        "q35 has no IDE controller",
-        "take it out",
-    ),
-    _Rule(
-        "q35",
-        lambda d: d.element == "watchdog" and d.model == "ib700",
-        "model='ib700' is part of pc",
-        "use model='itco', which is part of q35, or 'i6300esb'",
-    ),
-    _Rule(
-        "i440fx",
-        lambda d: d.element == "watchdog" and d.model == "itco",
-        "model='itco' is part of q35",
-        "use model='i6300esb', or take it out",
-    ),
-    _Rule(
-        "i440fx",
-        lambda d: d.element == "iommu" and d.model in ("intel", "virtio"),
-        "only q35 has an IOMMU",
-        "take it out",
-    ),
-)  # each was asked of libvirt 11.3.0, as were the two of the definition itself
-
-_ADVISED = (
-    _Rule(
-        "q35",
-        lambda d: isinstance(d, Controller) and d.type == "usb" and d.model in ("", "piix3-uhci", "piix4-uhci"),
-        "a UHCI controller sits on a conventional bus",
-        "model='qemu-xhci' is what libvirt gives q35",
-    ),
-    _Rule(
-        "i440fx",
-        lambda d: isinstance(d, Controller) and d.type == "sata",
-        "pc has no SATA controller built in: it becomes an AHCI card",
-        "take it out if no disk needs it",
-    ),
-)
-
-
-def _found(guest: Guest, family: Machine, rules: Iterable[_Rule]) -> Iterator[tuple[str, str]]:
-    """Yield the label of each device to which a rule applies, and what to say of it."""
-    for device in guest.all_devices():
-        for rule in rules:
-            if rule.family == family.family and rule.applies(device):
-                line = f" (line {device.line})" if device.line else ""
-                yield device.label, f"{device.label}{line}: {rule.reason}; {rule.remedy}"
-
-
-def _check_devices(guest: Guest, family: Machine, name: str) -> None:
-    found = list(_found(guest, family, _REFUSED))
-    if family.family == "i440fx":
-        found += _of_firmware(guest)
-    if found:
-        what = "one thing" if len(found) == 1 else f"{len(found)} things"
-        raise RefusedError(
-            f"{what} of this guest cannot stay as it is on machine type {name}"
-            if len(found) == 1
-            else f"{what} of this guest cannot stay as they are on machine type {name}",
-            code="machine-change",
-            details=tuple(text for _, text in found),
-            remedy="change what is listed, then reassign",
-            parties=tuple(label for label, _ in found),
-        )
-
-
-def _of_firmware(guest: Guest) -> Iterator[tuple[str, str]]:
-    """Yield what beside devices only q35 has."""
-    root: Element = guest.document.root
-    system, features = root.find("os"), root.find("features")
-    loader = system.find("loader") if system is not None else None
-    if loader is not None and loader.get("secure") == "yes":
-        yield "loader", f"loader (line {loader.line}): secure='yes' is for q35 only; use a firmware without secure boot"
-    smm = features.find("smm") if features is not None else None
-    tseg = smm.find("tseg") if smm is not None else None
-    if tseg is not None:
-        yield "tseg", f"tseg (line {tseg.line}): only q35 has it; take it out"
-
-
-def _advice(guest: Guest, family: Machine) -> Iterator[str]:
-    return (text for _, text in _found(guest, family, _ADVISED))

@@ -59,9 +59,12 @@ def address_element(packed: int, multifunction: str | None) -> str:
     """Return the ``<address>`` element of a packed address."""
     flag = f" multifunction='{multifunction}'" if multifunction else ""
     return (
-        f"<address type='pci' domain='{packed >> 16:#06x}' bus='{packed >> 8 & MAX_BUS:#04x}'"
-        f" slot='{packed >> 3 & MAX_SLOT:#04x}' function='{packed & MAX_FUNCTION:#x}'{flag}/>"
+        f"<address type='pci' domain='{packed >> 16:#06x}' bus='{_BYTES[packed >> 8 & MAX_BUS]}'"
+        f" slot='{_BYTES[packed >> 3 & MAX_SLOT]}' function='0x{packed & MAX_FUNCTION}'{flag}/>"
     )
+
+
+_BYTES = tuple(f"{byte:#04x}" for byte in range(MAX_BUS + 1))
 
 
 def address_attributes(packed: int, multifunction: str | None = None) -> dict[str, str]:
