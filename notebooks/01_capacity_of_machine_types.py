@@ -26,6 +26,7 @@ def domain(machine, *elements):
   <name>guest</name>
   <memory unit='GiB'>1</memory>
   <os><type arch='x86_64' machine='{machine}'>hvm</type></os>
+  <features><acpi/></features>
   <devices>
     {lines}
   </devices>
@@ -85,8 +86,7 @@ plot.bus_map(pcisim.assign(domain("q35")))
 # controller: eight devices in one slot, with addresses written by hand. That costs nothing but the work, and cannot
 # be done to a running guest.
 #
-# *Hot* is what libvirt's rules allow; QEMU 7.2 itself refuses to plug into the bus of an expander, only into
-# bridges below it.
+# *Hot* is what libvirt's rules allow; QEMU 7.2 itself refuses to plug a device into the bus of an expander.
 
 
 # %%

@@ -277,6 +277,13 @@ def test_empty_ports_are_marked_free() -> None:
     assert "29 slots free, no hotplug" in text
 
 
+def test_a_root_bus_without_acpi_takes_no_hotplug() -> None:
+    xml = domain("pc", BARE)
+    assert "30 slots free" in texts(plot.topology_tree(pcisim.assign(xml)))
+    plan = pcisim.assign(xml.replace("<features><acpi/></features>", ""))
+    assert "30 slots free, no hotplug" in texts(plot.topology_tree(plan))
+
+
 def test_ports_of_a_switch_are_not_for_devices() -> None:
     models = [PORT, "pcie-switch-upstream-port", "pcie-switch-downstream-port"]
     figure = plot.topology_tree(plan_of("q35", BARE, *[pci(m, n) for n, m in enumerate(models, 1)]))

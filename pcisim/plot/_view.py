@@ -125,10 +125,7 @@ class View:
 
     def hotplug(self, index: int) -> bool:
         """Return whether a bus takes devices while the guest runs."""
-        if not self.topology.buses[index].model.hotplug:
-            return False
-        above = next((self.owners[packed] for packed, below in self.below.items() if below == index), None)
-        return not (isinstance(above, Controller) and above.target.get("hotplug") == "off")
+        return self.topology.buses[index].model.hotplug and index not in self.topology.hotplug_off
 
 
 def kind_of(owner: Holder) -> str:
