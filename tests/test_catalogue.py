@@ -437,7 +437,12 @@ def test_versions() -> None:
         assert [getattr(row, name) for name in DIFFERENCES] == [value] * len(DIFFERENCES)
 
 
-@pytest.mark.parametrize("name", ["", "9", "9.0.0", "11.3.0", "latest"])
+def test_a_version_may_name_its_release() -> None:
+    assert libvirt_version("9.0.0") is libvirt_version("9.0")
+    assert libvirt_version("11.3.0") is libvirt_version("11.3")
+
+
+@pytest.mark.parametrize("name", ["", "9", "11", "latest"])
 def test_unknown_version(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         libvirt_version(name)

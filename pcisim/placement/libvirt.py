@@ -227,6 +227,8 @@ _CHIPSET = {
     family: [(pack(0, place.slot, place.function), Owner(place.owner, place.kind)) for place in places]
     for family, places in CHIPSET_FUNCTIONS.items()
 }
+_MOST_BUSES = 16 * (MAX_INDEX + 1)
+"""Where the trial pass gives up; as far as that, the missing places of the new buses are found out first."""
 _CONVENTIONAL_BRIDGES = ("pci-root", "pci-bridge")
 _INTEGRATED = ("iommu", "panic")
 _IMAGINARY = Owner("a device that libvirt imagines, to keep room for a bridge", RESERVED)
@@ -499,7 +501,7 @@ class _Pass:
             model = _ROOT_PORT
         else:
             self._cannot_grow(plug, owner)
-        if len(topology.buses) + need > MAX_INDEX + 1:
+        if len(topology.buses) + need > _MOST_BUSES:
             raise _index_too_high(owner)
         for _ in range(need):
             topology.add_bus(model)

@@ -152,4 +152,4 @@ def identity(device: Device) -> str:
     if alias is not None and alias.get("name").startswith("ua-"):
         return str(alias.get("name"))
     kind, _, rest = device.label.partition(":")
-    return f"pci.{rest}" if kind == "pci" else device.label.replace(":", "-")
+    return f"pci.{rest}" if kind == "pci" else device.label.replace(":", "-").replace("+", "_2b_")
