@@ -5,24 +5,27 @@ Source: sections 6, 7.6 and 12 of the rules.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 
 from pcisim import connector as c
 from pcisim._record import evolved, record
-from pcisim.capacity import room
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.devices import plug_on
 from pcisim.completion import complete
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest
-from pcisim.more import SPACE
+from pcisim.hotplug import RunningGuest
+from pcisim.hotplug.kinds import check_comes
+from pcisim.more import SPACE, Short, shortages
 from pcisim.placement import Placement
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.pinned import pinned
 from pcisim.placement.validation import validate
 
-_MOST_TRIED = 64
-"""How many controllers of a kind a remedy adds at most."""
+_BRIDGE_SLOTS = 31
+_PORTS_OF_A_SWITCH = 32
+_NAMES = {c.EXPRESS: "PCI Express", c.CONVENTIONAL: "conventional"}
 
 
 @record
@@ -35,6 +38,8 @@ class Fits:
         devices: the new devices.
         controllers: PCI controllers that make it fit, to be pasted into the definition; empty
             when it fits without, or when none were found.
+        reason: why not, in libvirt's words; "" when it fits.
+        short: the budgets that run out, and by how much.
         missing: how many places are missing, by plug, for a running guest.
     """
 
@@ -42,6 +47,8 @@ class Fits:
     headline: str
     devices: tuple[Device, ...] = ()
     controllers: tuple[Controller, ...] = ()
+    reason: str = ""
+    short: tuple[Short, ...] = ()
     missing: tuple[tuple[str, int], ...] = ()
 
 
@@ -59,120 +66,113 @@ def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplu
         RefusedError: the guest as it is, or what is added, is refused for something else than room.
     """
     extended = guest.extended(more)
-    devices = _new_devices(guest, extended)
+    known = set(guest.all_devices())
+    devices = tuple(d for d in extended.all_devices() if d not in known)
     if hotplug:
         return _fits_hot(guest, devices, policy)
-    error = _refusal(extended, policy)
     what = _count(len(devices))
-    if error is None:
+    try:
+        _place(extended, policy)
+    except RefusedError as error:
+        if error.code not in SPACE:
+            raise
+        reason = error.headline
+    else:
         return Fits(True, f"yes: {what} {'fits' if len(devices) == 1 else 'fit'}", devices)
-    if error.code not in SPACE:
-        raise error
-    for controllers in _remedies(extended, devices):
-        if _refusal(_with(extended, controllers), policy) is None:
-            return Fits(False, f"no: {error.headline}", devices, tuple(controllers))
-    return Fits(False, f"no: {error.headline}", devices)
+    short = shortages(extended, policy)
+    headline = f"no: {what} {'does' if len(devices) == 1 else 'do'} not fit: {'; '.join(map(str, short)) or reason}"
+    express = guest.machine.express
+    for plug in sorted({plug_on(d.plug, express) for d in devices}, reverse=True):
+        for controllers in _remedies(extended, {plug: 1}):
+            if _try(_with(extended, controllers), policy) is not None:
+                return Fits(False, headline, devices, tuple(controllers), reason, short)
+    return Fits(False, headline, devices, (), reason, short)
 
 
 def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: LibvirtPolicy) -> Fits:
+    for device in devices:
+        check_comes(device)
     placement = _place(guest, policy)
-    missing = _missing_hot(placement, devices)
-    what = _count(len(devices))
+    missing = _missing_hot(placement, devices, policy)
     if not missing:
-        return Fits(True, f"yes: {what} can be attached to the running guest", devices)
-    short = ", ".join(f"{count} {name} {'slot' if count == 1 else 'slots'}" for name, count in missing)
-    total = len(devices) - sum(count for _, count in missing)
-    headline = f"no: {total} of {len(devices)} can be attached; free hot-pluggable room lacks {short}"
+        return Fits(True, f"yes: {_count(len(devices))} can be attached to the running guest", devices)
+    named = tuple((_NAMES[plug], count) for plug, count in missing.items())
+    short = ", ".join(f"{count} {name} {'slot' if count == 1 else 'slots'}" for name, count in named)
+    attached = len(devices) - sum(missing.values())
+    headline = f"no: {attached} of {len(devices)} can be attached; free hot-pluggable room lacks {short}"
+    reason = "No more available PCI slots"
     stored = pinned(placement)
-    for controllers in _remedies(stored, devices, missing=dict(missing)):
-        try:
-            grown = _place(_with(stored, controllers), policy)
-        except RefusedError:
-            continue
-        if not _missing_hot(grown, devices):
-            return Fits(False, headline, devices, tuple(controllers), missing)
-    return Fits(False, headline, devices, (), missing)
+    for controllers in _remedies(stored, missing):
+        grown = _try(_with(stored, controllers), policy)
+        if grown is not None and not _missing_hot(grown, devices, policy):
+            return Fits(False, headline, devices, tuple(controllers), reason, missing=named)
+    return Fits(False, headline, devices, (), reason, missing=named)
 
 
-def _missing_hot(placement: Placement, devices: tuple[Device, ...]) -> tuple[tuple[str, int], ...]:
+def _missing_hot(placement: Placement, devices: tuple[Device, ...], policy: LibvirtPolicy) -> dict[int, int]:
     """Return how many slots that a running guest takes are missing, by plug."""
-    express_root = placement.guest.machine.express
-    have = room(placement.topology)
-    plugs = [plug_on(d.plug, express_root) for d in devices]
-    integrated = sum(bool(plug & c.INTEGRATED) for plug in plugs)
-    express = sum(plug == c.EXPRESS for plug in plugs) - have.express_hot
-    conventional = sum(plug == c.CONVENTIONAL for plug in plugs) - have.conventional_hot
-    rows = (("PCI Express", express), ("conventional", conventional), ("integrated", integrated))
-    return tuple((name, count) for name, count in rows if count > 0)
+    running = RunningGuest(placement, policy.rules)
+    plugs = [plug_on(d.plug, placement.guest.machine.express) for d in devices]
+    short = {plug: plugs.count(plug) - running.headroom(plug) for plug in _NAMES if plug in plugs}
+    return {plug: count for plug, count in short.items() if count > 0}
 
 
-def _remedies(
-    guest: Guest, devices: tuple[Device, ...], missing: dict[str, int] | None = None
-) -> Iterator[list[Controller]]:
-    """Yield sets of controllers that may make it fit, the smallest of each kind first."""
-    express = guest.machine.express
-    plugs = {plug_on(d.plug, express) for d in devices}
-    for recipe in _RECIPES:
-        if recipe.express != express or (recipe.plug and recipe.plug not in plugs):
-            continue
-        for count in range(1, _MOST_TRIED + 1):
-            models = recipe.models(count)
-            made = _controllers(guest, models)
-            if made is None:
-                break
-            yield made
-    if missing and len(missing) > 1 and express:
-        ports, cards = missing.get("PCI Express", 0), -(-missing.get("conventional", 0) // 31)
-        made = _controllers(guest, ["pcie-root-port"] * ports + ["pcie-root-port", "pcie-to-pci-bridge"] * cards)
-        if made is not None:
-            yield made
+# what to paste
 
 
 @record
 class _Recipe:
-    """One row: controllers that make room on a kind of machine."""
+    """One row: controllers that make room for a plug on a kind of machine."""
 
     express: bool
     plug: int
     models: Callable[[int], list[str]]
+    """The models of one controller, of two, and so on; a switch counts by its ports."""
+    slots: int
+    """How many slots one of them makes at most."""
 
 
 def _switch(count: int) -> list[str]:
     models: list[str] = []
     while count > 0:
-        down = min(count, 32)
+        down = min(count, _PORTS_OF_A_SWITCH)
         models += ["pcie-root-port", "pcie-switch-upstream-port", *["pcie-switch-downstream-port"] * down]
         count -= down
     return models
 
 
 _RECIPES = (
-    _Recipe(False, 0, lambda count: ["pci-bridge"] * count),
-    _Recipe(True, c.EXPRESS, lambda count: ["pcie-root-port"] * count),
-    _Recipe(True, c.CONVENTIONAL, lambda count: ["pcie-root-port", "pcie-to-pci-bridge"] * count),
-    _Recipe(True, c.CONVENTIONAL, lambda count: ["pci-bridge"] * count),
-    _Recipe(True, c.EXPRESS, _switch),
+    _Recipe(False, c.CONVENTIONAL, lambda count: ["pci-bridge"] * count, _BRIDGE_SLOTS),
+    _Recipe(True, c.EXPRESS, lambda count: ["pcie-root-port"] * count, 1),
+    _Recipe(True, c.CONVENTIONAL, lambda count: ["pcie-root-port", "pcie-to-pci-bridge"] * count, _BRIDGE_SLOTS),
+    _Recipe(True, c.CONVENTIONAL, lambda count: ["pci-bridge"] * count, _BRIDGE_SLOTS),
+    _Recipe(True, c.EXPRESS, _switch, 1),
 )
 
 
-def _controllers(guest: Guest, models: list[str]) -> list[Controller] | None:
-    """Return new controllers of these models with the next free indexes; ``None`` when those run out."""
+def _remedies(guest: Guest, least: Mapping[int, int]) -> Iterator[list[Controller]]:
+    """Yield sets of controllers that may make it fit, the smallest of each kind first.
+
+    Args:
+        guest: whose indexes go on.
+        least: how many slots have to be made at least, by plug.
+    """
     highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=0)
-    if highest + len(models) > MAX_INDEX:
-        return None
-    return [
-        Controller("controller", f"pci:{highest + n}", model, type="pci", index=highest + n)
-        for n, model in enumerate(models, start=1)
-    ]
+    rows = [[r for r in _RECIPES if r.express == guest.machine.express and r.plug == plug] for plug in least]
+    for recipes in itertools.product(*rows):
+        for extra in range(MAX_INDEX):
+            counts = [-(-slots // recipe.slots) + extra for recipe, slots in zip(recipes, least.values())]
+            models = [model for recipe, count in zip(recipes, counts) for model in recipe.models(count)]
+            if highest + len(models) > MAX_INDEX:
+                break
+            yield [
+                Controller("controller", f"pci:{index}", model, type="pci", index=index)
+                for index, model in enumerate(models, start=highest + 1)
+            ]
 
 
 def _with(guest: Guest, controllers: list[Controller]) -> Guest:
     return evolved(guest, controllers=[*guest.controllers, *controllers])
-
-
-def _new_devices(guest: Guest, extended: Guest) -> tuple[Device, ...]:
-    known = set(guest.all_devices())
-    return tuple(d for d in extended.all_devices() if d not in known)
 
 
 def _place(guest: Guest, policy: LibvirtPolicy) -> Placement:
@@ -181,12 +181,12 @@ def _place(guest: Guest, policy: LibvirtPolicy) -> Placement:
     return placement
 
 
-def _refusal(guest: Guest, policy: LibvirtPolicy) -> RefusedError | None:
+def _try(guest: Guest, policy: LibvirtPolicy) -> Placement | None:
+    """Return the placement of a guest, ``None`` when it is refused; where room is short, that is known beforehand."""
     try:
-        _place(guest, policy)
-    except RefusedError as error:
-        return error
-    return None
+        return None if shortages(guest, policy) else _place(guest, policy)
+    except RefusedError:
+        return None
 
 
 def _count(number: int) -> str:

@@ -56,19 +56,24 @@ class Short:
     Args:
         budget: what it is.
         needed: how much of it is asked for.
-        left: how much of it there is.
+        available: how much of it there is.
     """
 
     budget: str
     needed: int
-    left: int
+    available: int
+
+    @property
+    def by(self) -> int:
+        """Return how much of it is missing."""
+        return self.needed - self.available
 
     def __str__(self) -> str:
-        return f"{self.budget}: {self.needed} needed, {self.left} left, short by {self.needed - self.left}"
+        return f"{self.budget}: {self.needed} needed, {self.available} available, short by {self.by}"
 
     def to_json(self) -> dict[str, str | int]:
         """Return it as plain data."""
-        return {"budget": self.budget, "needed": self.needed, "left": self.left, "short": self.needed - self.left}
+        return {"budget": self.budget, "needed": self.needed, "available": self.available, "short": self.by}
 
 
 @record
@@ -150,6 +155,19 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
         most, holes = _scan(refusal, most + 2 * _BRIDGE_SLOTS)
     error = refusal(most + 1)
     return More(device, most, holes, error.headline if error else "", tuple(form.short(plug, most - 1)))
+
+
+def shortages(guest: Guest, policy: LibvirtPolicy) -> tuple[Short, ...]:
+    """Return the budgets that run out when a guest is placed; none when there is room.
+
+    Args:
+        guest: as it was read or described.
+        policy: whose rules.
+
+    Raises:
+        RefusedError: an address that is written down, or a fixed place, is refused.
+    """
+    return tuple(_ClosedForm(complete(guest, policy.rules), policy).short())
 
 
 def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy) -> RefusedError | None:

@@ -58,6 +58,16 @@ def run(arguments: argparse.Namespace) -> int:
         document["of"] = {
             row.device: {_policy(plan): {"most": row.most, "holes": [list(hole) for hole in row.holes]}} for row in more
         }
+        document["no_more"] = {
+            row.device: {
+                _policy(plan): {
+                    "count": row.most + 1,
+                    "reason": row.reason,
+                    "short": [short.to_json() for short in row.short],
+                }
+            }
+            for row in more
+        }
         common.write_stdout(json.dumps(document, indent=2) + "\n")
         return 0
     lines = [*report.lines(), *(f"{row} (as libvirt {plan.rules.version})" for row in more)]

@@ -40,7 +40,7 @@ def add_parser(commands: Any) -> None:
         "--format",
         choices=("text", "json", "xml"),
         default="text",
-        help="text (default), json, or xml: the whole new definition, addressed",
+        help="text (default), json, or xml: the whole new definition, addressed; with --hotplug without the devices",
     )
     parser.set_defaults(run=run)
 
@@ -66,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
             "fits": answer.fits,
             "headline": answer.headline,
             "hotplug": arguments.hotplug,
+            "reason": answer.reason,
+            "short": [short.to_json() for short in answer.short],
             "missing": dict(answer.missing),
             "controllers": lines,
         }
@@ -73,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.format == "xml":
         common.say(answer.headline)
         if answer.fits or lines:
-            common.write_stdout(_new_definition(plan, answer, running=arguments.hotplug))
+            common.write_stdout(_new_definition(plan, answer, more, running=arguments.hotplug))
     else:
         text = [answer.headline]
         if lines:
@@ -85,26 +87,44 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if answer.fits else 1
 
 
-def _new_definition(plan: Any, answer: Any, *, running: bool) -> str | bytes:
-    """Return the definition with the new devices and controllers, addressed; addresses that are there stay."""
+def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bool) -> str | bytes:
+    """Return the definition in which it fits, addressed; addresses that are there stay.
+
+    It has the new controllers, and the new devices too, unless they are to be attached while the guest runs.
+    """
+    from pcisim._record import evolved
     from pcisim.formats._xml import parse
-    from pcisim.formats.domain_text import add_to_document
+    from pcisim.formats.domain_text import add_to_document, render
     from pcisim.plan import assign
 
-    document = plan.source.document
-    if running or document is None:
-        document = parse(plan.to_xml())
-    text = add_to_document(document, [*answer.controllers, *answer.devices])
+    if running:
+        text = add_to_document(parse(plan.to_xml()), answer.controllers)
+    elif plan.source.document is None:
+        guest = plan.source.extended(more)
+        text = render(evolved(guest, controllers=[*guest.controllers, *answer.controllers]))
+    else:
+        text = add_to_document(plan.source.document, [*answer.controllers, *answer.devices])
     return assign(text, plan.policy, libvirt=plan.rules.version).to_xml()
 
 
 def _more(options: list[str]) -> dict[str, int]:
+    """Return how many of each model the ``--add`` options ask for.
+
+    Raises:
+        UsageError: nothing is asked for, or a count is no number or absurd.
+    """
     more: dict[str, int] = {}
     for option in options:
-        name, _, count = option.partition("=")
-        if count and (not count.isascii() or not count.isdigit() or len(count) > 7):
+        name, equals, count = option.partition("=")
+        if equals and not (count.isascii() and count.isdigit()):
             raise UsageError(f"--add {option}: {count!r} is no count", code="usage", remedy="write --add virtio-blk=3")
-        more[name] = more.get(name, 0) + int(count or 1)
+        more[name] = more.get(name, 0) + (int(count or 1) if len(count) < 20 else common.MOST_DEVICES + 1)
+        if sum(more.values()) > common.MOST_DEVICES:
+            raise UsageError(
+                f"--add {option}: at most {common.MOST_DEVICES} are tried",
+                code="usage",
+                remedy="no guest has room for more than some thousand devices",
+            )
     if not more:
         raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
     return more
