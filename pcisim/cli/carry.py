@@ -68,7 +68,7 @@ def apply(arguments: argparse.Namespace, data: bytes, host_pci: HostPci = None) 
 
 def _reassigned(arguments: argparse.Namespace, data: bytes) -> tuple[str | bytes, list[str]]:
     from pcisim.catalogue.versions import libvirt_version
-    from pcisim.formats.carry import reassign
+    from pcisim.formats.reassign import reassign
 
     with _Blame(arguments.file):
         made = reassign(data, libvirt_version(arguments.libvirt), machine=arguments.machine)

@@ -36,6 +36,9 @@ from pcisim.topology import Topology
 _NUMBERS = ("chassisNr", "chassis", "port", "busNr")
 """The options of a PCI controller that the guest can tell; the others are the user's to change."""
 
+_REPLACEABLE = ("interface:", "hostdev:")
+"""Devices that may be another one in the place of the old: with another MAC address, of another host device."""
+
 
 @record
 class Kept:
@@ -84,7 +87,8 @@ class Carried:
                 f"  ambiguous: {group.element} {group.model}".rstrip()
                 + f": {old} before, {new} now; an alias such as <alias name='ua-1'/> in both tells them apart"
             )
-        lines += [f"  by position: {kept.label} {kept.address}" for kept in self.kept if kept.by == POSITION]
+        guessed = [kept for kept in self.kept if kept.by == POSITION and kept.label.startswith(_REPLACEABLE)]
+        lines += [f"  taken for the one before: {kept.label}, the only one left of its model" for kept in guessed]
         if self.new:
             lines.append(f"  new: {', '.join(self.new)}")
         if self.gone:
@@ -173,7 +177,7 @@ class _Keeping:
             kept=tuple(self.kept),
             controllers=tuple(controller.label for controller in self.missing),
             overruled=tuple(self.overruled),
-            new=tuple(device.label for device in new),
+            new=tuple(device.label for device in new if _needs_pci(device) and device.wants),
             gone=tuple(device.label for device in self.matching.old if device in self.old.addresses),
             ambiguous=tuple(
                 group for group in self.matching.ambiguous if any(d in self.old.addresses for d in group.old)
@@ -238,7 +242,7 @@ class _Keeping:
         natural = controller.index or 0
         if natural not in taken and natural not in ours:
             return natural
-        used = {d.index for d in pci_controllers(self.new)} | taken | set(ours)
+        used = taken | set(ours)
         return next(n for n in range(1, len(used) + 2) if n not in used)
 
     def renumber(self, controller: Controller, index: int) -> None:

@@ -11,7 +11,7 @@ from pcisim._record import record
 from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.machines import Machine, machine_of
 from pcisim.catalogue.versions import Libvirt
-from pcisim.compare.matching import USER_ALIAS, alias_of
+from pcisim.compare.matching import USER_ALIAS, alias_of, is_pci_controller
 from pcisim.errors import RefusedError
 from pcisim.formats._splice import Editor
 from pcisim.formats._xml import Element
@@ -165,7 +165,7 @@ def _behind(guest: Guest) -> dict[int, list[Device]]:
         while bus and bus not in seen:
             seen.add(bus)
             devices = found.setdefault(bus, [])
-            if device not in pci_controllers(guest):
+            if not is_pci_controller(device):
                 devices.append(device)
             bus = above.get(bus)
     return found
