@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, reject
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import pcisim
@@ -233,6 +233,7 @@ COUNTED = [
 ]  # fmt: skip
 
 
+@settings(max_examples=5)  # an example asks the engine some hundred times
 @given(drawn_guests(), VERSIONS, st.sampled_from(COUNTED), st.integers(0, 80))
 def test_agrees_with_the_engine_on_random_guests(drawn: Drawn, version: str, device: str, count: int) -> None:
     """Whatever is there: controllers, addresses, gaps, DMI bridges, expanders, switches, ICH9 sets."""
@@ -249,6 +250,7 @@ def test_agrees_with_the_engine_on_random_guests(drawn: Drawn, version: str, dev
         assert 0 <= low <= high < more.most
 
 
+@settings(max_examples=10)
 @given(
     drawn_guests(most=3), VERSIONS, st.sampled_from(["virtio-blk", "e1000"]), st.integers(0, 120), st.integers(0, 80)
 )

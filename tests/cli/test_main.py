@@ -153,6 +153,8 @@ def test_interrupted_while_it_waits_for_input() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={"PYTHONPATH": str(EXAMPLES.parent), **PLAIN},
+        # a job in the background ignores the interrupt, and hands that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as child:
         deadline = time.monotonic() + 10
         while "pipe_read" not in _waits_in(child.pid) and time.monotonic() < deadline:
