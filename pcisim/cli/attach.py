@@ -129,17 +129,21 @@ def _devices(arguments: argparse.Namespace, plan: Plan) -> list[Device]:
         from pcisim.placement.pinned import pinned
 
         guest = pinned(plan.placement)
-        known = set(guest.all_devices())
-        extended = guest.extended(common.device_counts(arguments.device))
-        return [d for d in extended.all_devices() if d not in known]
+        asked: list[Device] = []
+        for name, count in common.device_counts(arguments.device).items():
+            known = {*guest.all_devices()}
+            guest = guest.extended({name: count})
+            asked += [d for d in guest.all_devices() if d not in known]
+        return asked
     from pcisim.formats.domain_xml import read_device
     from pcisim.formats.host_pci import lookup
 
     host_pci = lookup(common._host_pci(arguments.host_pci))
     devices = []
     for name in arguments.devices:
+        data = common.read_bytes(name)
         try:
-            devices.append(read_device(common.read_bytes(name), plan.rules, host_pci=host_pci))
+            devices.append(read_device(data, plan.rules, host_pci=host_pci))
         except PcisimError as error:
             error.file = "<stdin>" if name == common.STDIN else name
             raise
@@ -309,7 +313,7 @@ class _Running(_Answer):
         """Return the controllers that let all be attached after the next boot."""
         from pcisim.hotplug import room_at_next_boot
 
-        if self.refused is None or self.refused.code not in ("no-more-slots", "no-hotplug"):
+        if self.refused is None or self.refused.code != "no-more-slots":
             return ()
         return room_at_next_boot(self.plan.placement, self.devices, self.plan.rules)
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from pcisim import connector as c
 from pcisim._record import record
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
+from pcisim.catalogue.versions import Libvirt
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.topology import Bus
 
@@ -79,6 +80,8 @@ STORED_REFUSES = frozenset(
     {"memballoon", "crypto", "panic", "pstore", "tpm", "video", "hub", "smartcard", "nvram"}
 )  # fmt: skip
 """Elements that cannot be attached to a stored definition either: it has to be edited."""
+STORED_REFUSED_BEFORE = STORED_REFUSES | {"iommu"}
+"""The same for libvirt 9.0."""
 
 REQUIRED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -105,18 +108,38 @@ def is_hot(bus: Bus, controller: Controller | None) -> bool:
     return bus.model.hotplug and not (off and bus.model.name in LIBVIRT_LOOKS)
 
 
-def emulator_refuses(bus: Bus, controller: Controller | None, guest: Guest) -> str:
-    """Return why QEMU refuses a bus that libvirt takes for hot-pluggable; "" where it does not."""
+@record
+class Cold:
+    """Why QEMU plugs nothing into a bus that libvirt takes for hot-pluggable, and what to do before the next boot."""
+
+    why: str
+    remedy: str
+
+
+_ADD_BRIDGE = "before the next boot add <controller type='pci' model='pci-bridge'/>, and name a slot of it"
+_ROOT_OF_Q35 = Cold("the root bus of q35 takes no hotplug", "leave the address out, or name a port")
+_EXPANDER = Cold("QEMU's pxb takes no hotplug; a pci-bridge on it does", _ADD_BRIDGE)
+_SWITCHED_OFF = Cold(
+    "<target hotplug='off'/> switches the hotplug of the root bus off",
+    "before the next boot take hotplug='off' off controller pci:0",
+)
+_NO_ACPI = Cold(
+    "the root bus of pc takes no hotplug without ACPI", "before the next boot add <acpi/> to the <features>"
+)
+
+
+def emulator_refuses(bus: Bus, controller: Controller | None, guest: Guest) -> Cold | None:
+    """Return why QEMU refuses a bus that libvirt takes for hot-pluggable; ``None`` where it does not."""
     name = bus.model.name
     if name == "pcie-root":
-        return "the root bus of q35 takes no hotplug"
+        return _ROOT_OF_Q35
     if name == "pci-expander-bus":
-        return "QEMU's pxb takes no hotplug; a pci-bridge on it does"
+        return _EXPANDER
     if name == "pci-root" and controller is not None and controller.target.get("hotplug") == "off":
-        return "<target hotplug='off'/> switches the hotplug of the root bus off"
+        return _SWITCHED_OFF
     if name == "pci-root" and not guest.acpi:
-        return "the root bus of pc needs ACPI for hotplug: <features><acpi/></features>"
-    return ""
+        return _NO_ACPI
+    return None
 
 
 VIRTUAL_FUNCTIONS: Mapping[str, range] = MappingProxyType({"igb": range(128, 128 + 2 * 8, 2)})
@@ -158,13 +181,13 @@ def check_comes(device: Device) -> None:
         )
 
 
-def check_stored(device: Device, guest: Guest) -> None:
+def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
     """Refuse what cannot be attached to a stored definition.
 
     Raises:
         RefusedError: in libvirt's words.
     """
-    if device.element in STORED_REFUSES:
+    if device.element in (STORED_REFUSES if rules.places_newcomers else STORED_REFUSED_BEFORE):
         raise refuse(
             device,
             f"persistent attach of device '{device.element}' is not supported",

@@ -353,14 +353,14 @@ class RunningGuest:
     def _check_emulator(self, device: Device, packed: int) -> None:
         """Refuse what libvirt hands on and QEMU refuses."""
         bus = self.topology.buses[packed >> 8]
-        why = emulator_refuses(bus, self._controllers.get(bus.index), self.definition)
-        if why:
+        cold = emulator_refuses(bus, self._controllers.get(bus.index), self.definition)
+        if cold is not None:
             raise refuse(
                 device,
                 f"Bus '{bus_name(bus)}' does not support hotplugging",
                 "no-hotplug",
-                self._other_slot(device),
-                f"{device.label}: libvirt goes to {format_packed(packed)}, and looks no further; {why}",
+                self._other_slot(device) or cold.remedy,
+                f"{device.label}: libvirt goes to {format_packed(packed)}, and looks no further; {cold.why}",
             )
         slot = packed >> 3 & MAX_SLOT
         others = bus.functions(slot) & ~1
@@ -405,7 +405,7 @@ class RunningGuest:
                 )
 
     def _other_slot(self, device: Device) -> str:
-        """Return the advice to name a slot that both libvirt and QEMU take, if there is one."""
+        """Return the advice to name a slot that both libvirt and QEMU take; "" when there is none."""
         plug = plug_on(device.plug, self.definition.machine.express)
         for bus in self.topology.buses:
             controller = self._controllers.get(bus.index)
@@ -414,7 +414,7 @@ class RunningGuest:
                     continue
                 slot = (bus.free & -bus.free).bit_length() - 1
                 return f"name a slot that takes it: <address type='pci' bus='{bus.index:#04x}' slot='{slot:#04x}'/>"
-        return "before the next boot add <controller type='pci' model='pci-bridge'/>"
+        return ""
 
     def _no_room(self, device: Device, plug: int) -> RefusedError:
         if not self.topology.buses:

@@ -50,7 +50,7 @@ def attach_config(
         guest = pinned(placement)
         if device.element not in ("disk", "controller"):
             device = evolved(device, label=f"{device.element}:{next_number(guest, device.element)}")
-        check_stored(device, guest)
+        check_stored(device, guest, rules)
         placement = policy.place(complete(extended(guest, device), rules))
         validate(placement.guest, placement.addresses)
     return placement
@@ -76,21 +76,21 @@ def room_at_next_boot(
     stored = pinned(placement)
     express = stored.machine.express
     kinds = sorted({plug_on(d.plug, express) for d in wanted if d.plug})
-    for models in _sets_of_controllers(express, kinds):
+    for models in _sets_of_controllers(express, kinds, len(wanted)):
         made = _new_controllers(stored, models)
         if made is not None and _takes(stored, made, wanted, rules):
             return tuple(made)
     return ()
 
 
-def _sets_of_controllers(express: bool, plugs: list[int]) -> Iterator[tuple[str, ...]]:
+def _sets_of_controllers(express: bool, plugs: list[int], most: int) -> Iterator[tuple[str, ...]]:
     """Yield sets that may do, the smallest of each kind first."""
     if express and len(plugs) > 1:
         recipes = [(ROOM[express, c.CONVENTIONAL][0], ROOM[express, c.EXPRESS][0])]
     else:
         recipes = [((), models) for plug in plugs for models in ROOM.get((express, plug), ())]
     for first, more in recipes:
-        for count in range(1, _MOST_ADDED + 1):
+        for count in range(1, min(most, _MOST_ADDED) + 1):
             yield first + more * count
 
 

@@ -98,6 +98,8 @@ def _check_bus(device: Device, packed: int, guest: Guest, topology: Topology) ->
             _AT_NEXT_BOOT,
             f"{controller.label} has hotplug='off'",
         )
-    why = emulator_refuses(bus, controller, guest)
-    if why:
-        raise refuse(device, f"Bus '{bus_name(bus)}' does not support hotplugging", "no-hotplug", _AT_NEXT_BOOT, why)
+    cold = emulator_refuses(bus, controller, guest)
+    if cold is not None:
+        raise refuse(
+            device, f"Bus '{bus_name(bus)}' does not support hotplugging", "no-hotplug", _AT_NEXT_BOOT, cold.why
+        )

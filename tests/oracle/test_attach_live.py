@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 import pcisim
-from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS
+from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.errors import PcisimError
 from pcisim.formats.domain_xml import read_device
 from pcisim.hotplug import RunningGuest, attach_config
@@ -38,8 +38,13 @@ CONFIG = int(os.environ.get("PCISIM_ATTACH_CONFIG", "100"))
 LIVE = int(os.environ.get("PCISIM_ATTACH_LIVE", "10"))
 RULES = VERSIONS[DEFAULT_VERSION]
 REPORTED_AT_MOST = 10
-NOT_ABOUT_PCI = re.compile("conflicts with SCSI host device address|target port '0' already allocated")
-"""What libvirt refuses about drives and ISA ports, of which pcisim knows nothing."""
+BRICKED = ("usb-disabled", "no-ide")
+"""What an attach to a stored definition does not check, so that libvirt refuses every change afterwards: a USB
+controller where USB is switched off; in 9.0 also an IDE disk on q35.  pcisim refuses at once."""
+NOT_ABOUT_PCI = re.compile(
+    "conflicts with SCSI host device address|target port '0' already allocated|bad scsi device lun"
+)
+"""What is refused about drives and ISA ports, of which pcisim knows nothing."""
 
 pytestmark = pytest.mark.oracle
 
@@ -47,7 +52,7 @@ REASONS = {
     "no-more-slots": "No more available PCI slots",
     "no-hotplug": "requires hotplug capability|does not support hotplugging|not allowed by controller",
     "function-not-zero": "function=0 are supported",
-    "slot-occupied": "Attempted double use|a device with the same address already exists",
+    "slot-occupied": "Attempted double use|a device with the same address already exists|already has a",
     "slot-range": "slot must be",
     "bus-missing": "Only PCI buses up to",
     "wrong-plug": "cannot be plugged into|requires hotplug",
@@ -62,13 +67,24 @@ REASONS = {
 """For codes of pcisim's what libvirt, or QEMU through it, then says."""
 
 
+def connected(version: str) -> LiveGuests:
+    uri = configured(version)
+    if uri is None:
+        pytest.skip(f"{URI_VARIABLES[version]} is not set: no libvirt {version} to ask")
+    client = LiveGuests(uri)
+    assert client.version.startswith(f"{version}."), f"{uri} is libvirt {client.version}"
+    return client
+
+
+@pytest.fixture(scope="module", params=list(URI_VARIABLES))
+def stored(request: pytest.FixtureRequest) -> Iterator[tuple[Libvirt, LiveGuests]]:
+    with connected(request.param) as client:
+        yield VERSIONS[request.param], client
+
+
 @pytest.fixture(scope="module")
 def live() -> Iterator[LiveGuests]:
-    uri = configured(DEFAULT_VERSION)
-    if uri is None:
-        pytest.skip(f"{URI_VARIABLES[DEFAULT_VERSION]} is not set: no libvirt {DEFAULT_VERSION} to ask")
-    with LiveGuests(uri) as client:
-        assert client.version.startswith(f"{DEFAULT_VERSION}."), f"{uri} is libvirt {client.version}"
+    with connected(DEFAULT_VERSION) as client:
         yield client
 
 
@@ -107,8 +123,9 @@ def verdict(error: PcisimError | None, answer: dict[str, Any]) -> str:
 # ------------------------------------------------------------------ stored definitions
 
 
-def test_attach_to_a_stored_definition(live: LiveGuests) -> None:
+def test_attach_to_a_stored_definition(stored: tuple[Libvirt, LiveGuests]) -> None:
     """Rule 7.6: with the config flag it is an allocation like a definition's."""
+    rules, client = stored
     counts: Counter[str] = Counter()
     wrong: list[str] = []
     seed = FIRST - 1
@@ -116,31 +133,35 @@ def test_attach_to_a_stored_definition(live: LiveGuests) -> None:
         seed += 1
         xml = generate(seed).xml
         steps = stored_steps(seed)
-        answer = live.ask(xml, steps, live=False)
+        answer = client.ask(xml, steps, live=False)
         if not answer["ok"]:
             continue
-        placement = pcisim.assign(answer["xml"]).placement
+        placement = pcisim.assign(answer["xml"], libvirt=rules.version).placement
         counts["sequences"] += 1
         counts["steps"] += len(steps)
-        lines = config_disagreement(placement, steps, answer, counts)
+        lines = config_disagreement(rules, placement, steps, answer, counts)
         if lines:
             counts["wrong sequences"] += 1
             wrong.append("\n".join([f"seed {seed}", *lines]))
-    print(f"stored definitions, up to seed {seed}: {dict(counts)}")
+    print(f"libvirt {rules.version}, stored definitions, up to seed {seed}: {dict(counts)}")
     assert not wrong, "\n\n".join([str(dict(counts)), *wrong[:REPORTED_AT_MOST]])
 
 
 def config_disagreement(
-    placement: Placement, steps: list[dict[str, object]], answer: dict[str, Any], counts: Counter[str]
+    rules: Libvirt,
+    placement: Placement,
+    steps: list[dict[str, object]],
+    answer: dict[str, Any],
+    counts: Counter[str],
 ) -> list[str]:
     for step, said in zip(steps, answer["steps"], strict=True):
         error = None
         try:
-            placement = attach_config(placement, [read_device(str(step["attach"]), RULES)])
+            placement = attach_config(placement, [read_device(str(step["attach"]), rules)], rules)
         except PcisimError as caught:
             error = caught
-        if error is not None and error.code == "usb-disabled" and said["ok"]:
-            counts["USB switched off: libvirt stores what it then cannot read"] += 1
+        if error is not None and error.code in BRICKED and said["ok"]:
+            counts["libvirt stores what it cannot read any more"] += 1
             return []
         if error is None and NOT_ABOUT_PCI.search(said.get("error", "")):
             counts["refused, but not about PCI: left out"] += 1
@@ -265,6 +286,9 @@ def live_disagreement(
         except PcisimError as caught:
             error = caught
         mirror.guest.check()
+        if error is None and NOT_ABOUT_PCI.search(said.get("error", "")):
+            counts["refused, but not about PCI: left out"] += 1
+            return []
         line = verdict(error, said)
         theirs, mine = places(said["xml"])[0], mirror.places()
         if not line and theirs != mine:

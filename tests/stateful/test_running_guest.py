@@ -185,11 +185,17 @@ class RunningMachine(RuleBasedStateMachine):
         kind=st.sampled_from(sorted(KINDS)),
         wanted=st.none()
         | st.tuples(
-            st.integers(0, 9), st.sampled_from([0, 0, 1, 2, 5, 13, 14, 15, 29, 31]), st.sampled_from([0] * 6 + [3])
+            st.sampled_from([0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 6, 9]),
+            st.sampled_from([0, 0, 1, 2, 5, 13, 14, 15, 29, 31]),
+            st.sampled_from([0] * 6 + [3]),
         ),
         flag=st.sampled_from([None, "on", "off"]),
+        beside=st.none() | st.none() | st.integers(0, 10**6),
     )
-    def attach(self, kind: str, wanted: Place | None, flag: str | None) -> None:
+    def attach(self, kind: str, wanted: Place | None, flag: str | None, beside: int | None) -> None:
+        alone = [place for place in self.slow.held if place[2] and (*place[:2], 0) not in self.slow.held]
+        if beside is not None and alone:
+            wanted = (*alone[beside % len(alone)][:2], 0)
         if wanted is not None and not any(wanted[:2]):
             wanted = None  # an address of zeros is none
         flag = None if wanted is None else flag
