@@ -136,6 +136,19 @@ class ControllerList:
         self.items.insert(position, new)
         self._note(new)
 
+    def add_all(self, new: list[Controller]) -> None:
+        """Add controllers of one type, in ascending order of index, that libvirt makes by itself."""
+        first = new[0].index or 0
+        if self.rules.sorts_added_controllers and first <= self._highest.get(new[0].type, -1):
+            for item in new:
+                self.insert(item)
+            return
+        position = self._position(new[0]) if self.rules.sorts_added_controllers else len(self.items)
+        self.items[position:position] = new
+        self._highest[new[0].type] = max(self._highest.get(new[0].type, -1), new[-1].index or 0)
+        for item in new:
+            self._known.setdefault((item.type, item.index or 0), item)
+
     def _note(self, new: Controller) -> None:
         index = -1 if new.index is None else new.index
         self._highest[new.type] = max(self._highest.get(new.type, -1), index)

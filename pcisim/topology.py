@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from pcisim import connector as c
 from pcisim._record import record
-from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
+from pcisim.address import FUNCTIONS, MAX_FUNCTION, MAX_SLOT, format_packed
 from pcisim.catalogue.controllers import SOCKETS, ControllerModel
 from pcisim.catalogue.machines import DEVICE
 from pcisim.errors import RefusedError
@@ -201,37 +201,38 @@ class Topology:
             return first
         buses, holders = self.buses, self.owners
         packs = plug & c.ROOT_PORT
+        integrated = plug & c.INTEGRATED
         for number in range(self._cursors.get(plug, 0), len(buses)):
             bus = buses[number]
-            free = bus.free
-            if packs:
-                free |= bus.shared & ~bus.full
-            if not free or not (
-                self.accepts(bus, plug, explicit=False) if plug & c.INTEGRATED else plug & bus.automatic
-            ):
+            free = bus.free | bus.shared & ~bus.full if packs else bus.free
+            if not free or not (self.accepts(bus, plug, explicit=False) if integrated else plug & bus.automatic):
                 continue
             while free:
                 low = free & -free
-                base = number << 8 | low.bit_length() - 1 << 3
-                if bus.free & low:
+                place = low.bit_length() - 1 << 3
+                packed = number << 8 | place
+                if not packs:
                     bus.free ^= low
-                    bus.shared |= low if packs else 0
-                function = 0
-                while True:
-                    bit = 1 << (base & 0xFF | function)
-                    if not bus.used & bit:
-                        bus.used |= bit
-                        owner = owners[first]
-                        addresses[owner] = base | function
-                        holders[base | function] = owner
-                        first += 1
-                        if first == count:
-                            break
-                    function += 1
-                    if not packs or function > MAX_FUNCTION:
-                        break
-                if packs and bus.functions(base >> 3 & MAX_SLOT) == _ALL_FUNCTIONS:
-                    bus.full |= low
+                    bus.used |= 1 << place
+                    owner = owners[first]
+                    addresses[owner] = packed
+                    holders[packed] = owner
+                    first += 1
+                else:
+                    bus.free &= ~low
+                    bus.shared |= low
+                    for function in range(FUNCTIONS):
+                        bit = 1 << (place | function)
+                        if not bus.used & bit:
+                            bus.used |= bit
+                            owner = owners[first]
+                            addresses[owner] = packed | function
+                            holders[packed | function] = owner
+                            first += 1
+                            if first == count:
+                                break
+                    if bus.used >> place & _ALL_FUNCTIONS == _ALL_FUNCTIONS:
+                        bus.full |= low
                 if first == count:
                     self._cursors[plug] = number
                     return first

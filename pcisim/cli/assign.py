@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
             common.drop_stdout()
             unread = True
     if arguments.in_place:
-        if data != document.deliver(document.source):
+        if data != document.source.deliver(document.source.data):
             common.write_file(arguments.file, data, in_place=True)
     elif arguments.output is not None:
         common.write_file(arguments.output, data)
@@ -167,7 +167,7 @@ def _diff(name: str, before: Any, written: bytes) -> bytes:
     from difflib import diff_bytes, unified_diff
 
     shown = b"<stdin>" if name == common.STDIN else os.fsencode(name)
-    old, new = (_lines(source) for source in (before.source, parse(written).source))
+    old, new = (_lines(source) for source in (before.source.data, written))
     lines = diff_bytes(unified_diff, old, new, shown, shown + b"\t(addressed)", lineterm=b"\n")
     return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
 

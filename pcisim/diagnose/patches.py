@@ -133,7 +133,7 @@ def _tries(finding: Finding, diagnosis: Diagnosis, libvirt: str) -> Iterator[str
 
 def _drop_address(site: _Site, element: Element) -> bool:
     address = element.find("address")
-    if address is None or element.parent is None:
+    if address is None or element is site.document.root:
         return False
     site.editor.remove(address)
     return True
@@ -293,7 +293,7 @@ def _swap_indexes(site: _Site, element: Element) -> bool:
 
 def _usb_master(site: _Site, element: Element) -> bool:
     index = {"index": element.get("index") or "0"}
-    if element.parent is None:
+    if element is site.document.root:
         return False
     site.editor.insert_before(element, Fragment("controller", {"type": "usb", **index, "model": "ich9-ehci1"}))
     return True
@@ -301,7 +301,7 @@ def _usb_master(site: _Site, element: Element) -> bool:
 
 def _usb_function_0(site: _Site, element: Element) -> bool:
     found = re.search(r"index='(\d+)'", site.finding.remedy)
-    if found is None or element.parent is None:
+    if found is None or element is site.document.root:
         return False
     master = Fragment("master", {"startport": "0"})
     attributes = {"type": "usb", "index": found[1], "model": "ich9-uhci1"}

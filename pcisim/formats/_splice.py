@@ -5,9 +5,11 @@ Edits are collected per element and become splices (start, end, replacement) of 
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from types import MappingProxyType
 
 from pcisim._record import record
@@ -76,35 +78,44 @@ class Fragment:
         return f"{head}>{inner}</{self.tag}>"
 
 
+DEPTHS = "\0\1\2\3"
+"""What the lines of a `Markup` begin with: each stands for a line break and an indentation."""
+
+
 class Markup:
     """Lines of XML that are known to be well-formed, in single quotes, with no other quotes inside.
 
     Cheaper than a tree of `Fragment`, for what is written often.
 
     Args:
-        lines: how deep each line is indented, and its text.
+        text: the lines, each behind the character of `DEPTHS` that says how deep it is indented.
     """
 
-    __slots__ = ("children", "lines")
+    __slots__ = ("children", "text")
 
-    def __init__(self, *lines: tuple[int, str]) -> None:
-        self.lines = lines
-        self.children = lines[1:]
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.children = text.count("<") > 1
+        """Whether there is more than one line."""
 
     def __repr__(self) -> str:
-        return f"Markup{self.lines!r}"
+        return f"Markup({self.text!r})"
 
     def render(self, quote: str, newline: str, step: str, indent: str | None) -> str:
         """Return the text of the lines; an indentation of ``None`` keeps them on one line."""
-        lines = self.lines
-        if len(lines) == 1:
-            text = lines[0][1]
-        elif indent is None:
-            text = "".join([line for _, line in lines])
-        else:
-            leads = [newline + indent + step * depth for depth in range(6)]
-            text = "".join([leads[depth] + line for depth, line in lines])[len(leads[0]) :]
+        text = self.text[1:]
+        for depth, mark in enumerate(DEPTHS):
+            if mark in text:
+                text = text.replace(mark, "" if indent is None else newline + indent + step * depth)
         return text if quote == "'" else text.replace("'", quote)
+
+
+def deeper(lines: str) -> str:
+    """Return the lines of a `Markup`, each one level deeper."""
+    return lines.translate(_DEEPER)
+
+
+_DEEPER = {ord(mark): more for mark, more in itertools.pairwise(DEPTHS)}
 
 
 def _value(value: str, quote: str) -> str:
@@ -189,55 +200,47 @@ class Editor:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._source = document.source
-        self._one_line = b"\n" not in document.source.strip(SPACE)
+        self._source = document.source.data
+        self._one_line = b"\n" not in document.source.data.strip(SPACE)
         self._edits: dict[Element, _Edits] = {}
         self._quotes: dict[int, str] = {}
         self._gone: set[Element] = set()  # removed or replaced
         self._lined: set[Element] = set()  # got a line that is ready
         self._ready: list[_Splice] = []
-        self._known: set[Element] = set()  # found to be of this document
 
     def append_child(self, parent: Element, fragment: Fragment | Markup) -> None:
         """Add a fragment as the last child; ``<a/>`` becomes ``<a>...</a>``."""
-        if (
-            parent.children
-            and type(fragment) is Markup
-            and parent not in self._edits
-            and self._append_line(parent, fragment)
-        ):
-            return
         edits = self._inside(parent)
         edits.appended = (*edits.appended, fragment)
 
-    def _append_line(self, parent: Element, markup: Markup) -> bool:
-        """Append one line to an element whose children and end tag begin lines, as most do; else do nothing.
+    def append_line(self, parent: Element, line: str) -> None:
+        """Add one line of `Markup` as the last child.
 
-        It gives what `_of_appended` gives, at a quarter of the price.
+        To an element whose children and end tag begin lines, as most do, it is added at a quarter of
+        the price of `append_child`; it gives the same.
         """
-        if len(markup.lines) > 1 or parent in self._lined:
-            return False
-        self._check_alive(parent)
         source = self._source
-        position = source.rfind(b"\n", 0, parent.end_tag)
-        first = parent.children[0].start
-        before = source.rfind(b"\n", 0, first) + 1
-        indent = source[before:first]
-        if (
-            position < first
-            or not before
-            or source[position - 1] != 0x3E  # ">", and so no CR, no blanks and no text
-            or source[position + 1 : parent.end_tag].strip(BLANKS)
-            or indent.strip(BLANKS)
-        ):
-            return False
-        text = markup.lines[0][1]
-        if self._quote(parent.start) == '"':
-            text = text.replace("'", '"')
-        self._lined.add(parent)
-        written = text.encode() if text.isascii() else self._document.encode(text)
-        self._ready.append((position, position, 2, (b"\n" + indent + written,)))
-        return True
+        if parent.children and parent not in self._edits and parent not in self._lined:
+            self._check_alive(parent)
+            end = parent.end_tag
+            position = source.rfind(b"\n", 0, end)
+            first = parent.children[0].start
+            before = source.rfind(b"\n", 0, first)
+            indent = source[before:first]
+            if (
+                position > first
+                and before >= 0
+                and source[position - 1] == 0x3E  # ">", and so no CR, no blanks and no text
+                and indent.strip(BLANKS) == b"\n" == source[position:end].strip(BLANKS)
+            ):
+                at = parent.start >> 11
+                if (self._quotes[at] if at in self._quotes else self._quote(parent.start)) == '"':
+                    line = line.replace("'", '"')
+                self._lined.add(parent)
+                written = line.encode() if line.isascii() else self._document.source.encode(line)
+                self._ready.append((position, position, 2, (indent + written,)))
+                return
+        self.append_child(parent, Markup(DEPTHS[0] + line))
 
     def insert_before(self, sibling: Element, fragment: Fragment | Markup) -> None:
         """Add a fragment right before an element."""
@@ -272,7 +275,8 @@ class Editor:
 
     def move_before(self, element: Element, sibling: Element) -> None:
         """Move an element's bytes, with what is edited inside it, to right before a sibling."""
-        if element is sibling or element.parent is not sibling.parent:
+        parent = self._document.parent
+        if element is sibling or parent(element) is not parent(sibling):
             raise ValueError(f"{element!r} can only be moved before another child of the same parent")
         place, edits = self._place(sibling), self._place(element)
         if edits.fate is not None:
@@ -288,10 +292,10 @@ class Editor:
         for element, edits in sorted(self._edits.items(), key=lambda item: item[0].start):
             found: list[tuple[str, str, str]] = []
             if edits.fate == "removed":
-                found.append(("removed", document.decode(source[element.start : element.end]), ""))
+                found.append(("removed", document.source.decode(source[element.start : element.end]), ""))
             elif isinstance(edits.fate, Fragment):
-                new = document.decode(self._write(edits.fate, element.start, *self._own_style(element)))
-                found.append(("replaced", document.decode(source[element.start : element.end]), new))
+                new = document.source.decode(self._write(edits.fate, element.start, *self._own_style(element)))
+                found.append(("replaced", document.source.decode(source[element.start : element.end]), new))
             elif isinstance(edits.fate, Element):
                 found.append(("moved", f"line {element.line}", f"before line {edits.fate.line}"))
             for name, value in edits.attributes.items():
@@ -308,7 +312,10 @@ class Editor:
     @property
     def splices(self) -> list[tuple[int, int, bytes]]:
         """What `apply` does to `Document.source`: disjoint replacements (start, end, new bytes), in order."""
-        planned = sorted([*self._ready, *self._planned()], key=lambda splice: splice[:3])
+        planned = sorted([*self._ready, *self._planned()], key=itemgetter(0, 1, 2))
+        leaving = [element for element, edits in self._edits.items() if isinstance(edits.fate, Element)]
+        if not leaving:
+            return [(start, end, b"".join(parts)) for start, end, _, parts in planned]  # type: ignore[arg-type]
         starts = [splice[0] for splice in planned]
         moved: dict[Element, bytes] = {}
 
@@ -319,7 +326,6 @@ class Editor:
                     cursor = end
 
         # The last first: what moves inside of an element that moves is known when that one's turn comes.
-        leaving = [element for element, edits in self._edits.items() if isinstance(edits.fate, Element)]
         for element in sorted(leaving, key=lambda element: element.start, reverse=True):
             start, end = element.start, element.end
             inside = planned[bisect_right(starts, start) : bisect_left(starts, end)]
@@ -328,20 +334,20 @@ class Editor:
 
     def apply(self) -> str | bytes:
         """Return the edited document, of the kind that came in."""
-        return self._document.deliver(_spliced(self._source, 0, len(self._source), self.splices))
+        return self._document.source.deliver(_spliced(self._source, 0, len(self._source), self.splices))
 
     # What may be asked.
 
-    def _check_alive(self, element: Element | None) -> None:
+    def _check_alive(self, element: Element) -> None:
         """Refuse an element of another document, or inside of (or being) one that is gone."""
-        inner = element
-        while element is not None and (self._gone or element not in self._known):
-            if element in self._gone:
-                raise ValueError(f"{inner!r} cannot be edited: {element!r} was removed or replaced")
-            if element.parent is None and element is not self._document.root:
-                raise ValueError(f"{inner!r} belongs to another document")
-            self._known.add(element)
-            element = element.parent
+        if element.source is not self._document.source:
+            raise ValueError(f"{element!r} belongs to another document")
+        if self._gone:
+            around: Element | None = element
+            while around is not None:
+                if around in self._gone:
+                    raise ValueError(f"{element!r} cannot be edited: {around!r} was removed or replaced")
+                around = self._document.parent(around)
 
     def _inside(self, element: Element) -> _Edits:
         self._check_alive(element)
@@ -351,9 +357,10 @@ class Editor:
         return edits
 
     def _place(self, sibling: Element) -> _Edits:
-        if sibling.parent is None:
+        if sibling is self._document.root:
             raise ValueError("nothing can stand beside the outermost element")
-        self._check_alive(sibling.parent)
+        parent = self._document.parent(sibling)
+        self._check_alive(sibling if parent is None else parent)
         edits = self._edits.get(sibling)
         if edits is not None and (edits.fate == "removed" or isinstance(edits.fate, Element)):
             raise ValueError(f"{sibling!r} was removed or moved, so it marks no place")
@@ -361,7 +368,7 @@ class Editor:
 
     def _take(self, element: Element, fate: str | Fragment) -> None:
         self._check_alive(element)
-        if element.parent is None and not isinstance(fate, Fragment):
+        if element is self._document.root and not isinstance(fate, Fragment):
             raise ValueError("the outermost element cannot be removed")
         edits = self._edits.get(element)
         rest = list(element.children) if self._edits or self._lined else []
@@ -431,12 +438,12 @@ class Editor:
     def _step(self, element: Element) -> str:
         """Return by how much the nearest element around, this one included, is indented more than its parent."""
         inner = element
-        while inner.parent is not None:
-            if self._line_head(inner.start) >= 0 and self._line_head(inner.parent.start) >= 0:
-                deep, shallow = self._indent(inner.start), self._indent(inner.parent.start)
+        while (parent := self._document.parent(inner)) is not None:
+            if self._line_head(inner.start) >= 0 and self._line_head(parent.start) >= 0:
+                deep, shallow = self._indent(inner.start), self._indent(parent.start)
                 if deep.startswith(shallow):
                     return deep[len(shallow) :]
-            inner = inner.parent
+            inner = parent
         first = next((child for child in inner.children if self._line_head(child.start) >= 0), None)
         if first is not None:
             return self._indent(first.start).removeprefix(self._indent(inner.start))
@@ -458,14 +465,16 @@ class Editor:
         return self._step(element), self._indent(element.start)
 
     def _write(self, fragment: Fragment, position: int, step: str, indent: str | None) -> bytes:
-        return self._document.encode(fragment.render(self._quote(position), self._newline(position), step, indent))
+        return self._document.source.encode(
+            fragment.render(self._quote(position), self._newline(position), step, indent)
+        )
 
     def _lines(self, fragments: Sequence[Fragment | Markup], near: Element, indent: str | None) -> bytes:
         """Return fragments as they are written near an element, each after its line break and indentation."""
         quote, newline = self._quote(near.start), self._newline(near.start)
         lead = "" if indent is None else newline + indent
         step = self._step(near) if any(fragment.children for fragment in fragments) else ""
-        return self._document.encode(
+        return self._document.source.encode(
             "".join([lead + fragment.render(quote, newline, step, indent) for fragment in fragments])
         )
 
@@ -487,7 +496,7 @@ class Editor:
 
     def _of_attributes(self, element: Element, attributes: Mapping[str, str | None]) -> Iterator[_Splice]:
         spans, tail, _, _ = read_start_tag(element)
-        source, encode = self._source, self._document.encode
+        source, encode = self._source, self._document.source.encode
         lead, quote = b" ", self._quote(element.start)
         if spans:  # write a new one as the last one is
             begin, value, closing = list(spans.values())[-1]
@@ -528,7 +537,7 @@ class Editor:
             blanks = source[tail : inner - 2]
             opened = (blanks if b"\n" in blanks else b"") + b">"
             lines = self._lines(fragments, parent, deeper)
-            closed = close + b"</" + self._document.encode(parent.tag) + b">"
+            closed = close + b"</" + self._document.source.encode(parent.tag) + b">"
             return (tail, inner, 2, (opened, lines, closed))
         position = parent.end_tag
         if self._line_head(position) >= inner and not parent.text.strip():

@@ -48,22 +48,21 @@ class Element:
         tag: the name, prefix included.
         attrib: the attributes, in their order.
         children: the elements directly inside.
-        parent: the element around, or ``None`` for the root.
         start: offset of the ``<`` of the start tag.
         end_tag: offset of ``</tag>``.  Of ``<a/>`` it is what expat reports, the offset past it:
             `self_closing` tells the two apart, a comparison of offsets does not.
     """
 
-    __slots__ = ("_document", "attrib", "children", "end_tag", "parent", "start", "tag")
+    __slots__ = ("attrib", "children", "end_tag", "source", "start", "tag")
 
     tag: str
     attrib: dict[str, str]
     children: Sequence[Element]
-    parent: Element | None
     start: int
     end_tag: int
-    _document: Document  # set on the root only
+    source: Source
     # No __init__: filling the slots in expat's handler, without one more call, saves 7% of the reading.
+    # No parent either, see `Document.parent`: without cycles all of it is freed as it is dropped.
 
     def __repr__(self) -> str:
         return f"<Element {self.tag!r} at line {self.line}>"
@@ -84,22 +83,14 @@ class Element:
         return [child for child in self.children if child.tag == tag]
 
     @property
-    def document(self) -> Document:
-        """Return the document that this element belongs to."""
-        element = self
-        while element.parent is not None:
-            element = element.parent
-        return element._document
-
-    @property
     def line(self) -> int:
         """Return the 1-based line of the start tag."""
-        return self.document.location(self.start)[0]
+        return self.source.location(self.start)[0]
 
     @property
     def column(self) -> int:
         """Return the 1-based column of the start tag, in characters."""
-        return self.document.location(self.start)[1]
+        return self.source.location(self.start)[1]
 
     @property
     def self_closing(self) -> bool:
@@ -115,7 +106,7 @@ class Element:
     def end(self) -> int:
         """Return the offset just past the last ``>`` of the element."""
         _, _, end, self_closing = read_start_tag(self)
-        return end if self_closing else self.document.source.index(b">", self.end_tag) + 1
+        return end if self_closing else self.source.data.index(b">", self.end_tag) + 1
 
     @property
     def text(self) -> str:
@@ -128,37 +119,33 @@ class Element:
             depth += by
             parser.CharacterDataHandler = pieces.append if depth == 1 else None
 
-        document = self.document
-        parser = pyexpat.ParserCreate(document.encoding)
+        parser = pyexpat.ParserCreate(self.source.encoding)
         parser.StartElementHandler = lambda tag, attributes: step(1)
         parser.EndElementHandler = lambda tag: step(-1)
         try:
-            parser.Parse(document.source[self.start : self.end], True)
+            parser.Parse(self.source.data[self.start : self.end], True)
         finally:
             parser.StartElementHandler = parser.EndElementHandler = None
         return "".join(pieces)
 
 
-class Document:
-    """A document that was read: its root, and the bytes that all offsets refer to.
+class Source:
+    """The bytes of a document: where lines begin in them, and how text is written in them.
 
     Attributes:
-        root: the outermost element.
-        source: the bytes that offsets refer to: the input, or its UTF-8 form for ``str`` and UTF-16.
+        data: the bytes that offsets refer to: the input, or its UTF-8 form for ``str`` and UTF-16.
         kind: ``str`` or ``bytes``, as came in.
         name: what to call it in messages, or ``None``.
-        encoding: the encoding of `source`, by expat's name for it.
+        encoding: the encoding of `data`, by expat's name for it.
         wide: ``"utf-16-le"`` or ``"utf-16-be"`` where the input was that, else ``None``.
     """
 
-    __slots__ = ("_charmap", "_lines", "encoding", "kind", "name", "root", "source", "wide")
-
-    root: Element
+    __slots__ = ("_charmap", "_lines", "data", "encoding", "kind", "name", "wide")
 
     def __init__(
-        self, source: bytes, kind: type[str] | type[bytes], name: str | None, encoding: str, wide: str | None
+        self, data: bytes, kind: type[str] | type[bytes], name: str | None, encoding: str, wide: str | None
     ) -> None:
-        self.source = source
+        self.data = data
         self.kind = kind
         self.name = name
         self.encoding = encoding
@@ -169,11 +156,11 @@ class Document:
     def location(self, offset: int) -> tuple[int, int]:
         """Return the 1-based line, and the 1-based column in characters, of an offset."""
         if not self._lines:
-            self._lines = list(accumulate(map(len, self.source.splitlines(keepends=True)), initial=0))
-            if self.source and self.source[-1] not in b"\r\n":
+            self._lines = list(accumulate(map(len, self.data.splitlines(keepends=True)), initial=0))
+            if self.data and self.data[-1] not in b"\r\n":
                 self._lines.pop()  # the end of the last line starts no other
         line = bisect_right(self._lines, offset)
-        before = self.source[self._lines[line - 1] : offset]
+        before = self.data[self._lines[line - 1] : offset]
         if line == 1:
             before = before.removeprefix(BOM)
         return line, 1 + (len(before.decode(errors="replace")) if self._single_bytes is None else len(before))
@@ -188,11 +175,11 @@ class Document:
         single = self._single_bytes
         return text.encode() if single is None else codecs.charmap_encode(text, "xmlcharrefreplace", single[1])[0]
 
-    def deliver(self, source: bytes) -> str | bytes:
-        """Return (edited) source bytes in the form that the document came in."""
+    def deliver(self, data: bytes) -> str | bytes:
+        """Return (edited) bytes in the form that the document came in."""
         if self.kind is str:
-            return source.decode()
-        return source.decode().encode(self.wide) if self.wide else source
+            return data.decode()
+        return data.decode().encode(self.wide) if self.wide else data
 
     @property
     def _single_bytes(self) -> tuple[str, dict[int, int]] | None:
@@ -201,6 +188,34 @@ class Document:
             table = bytes(range(256)).decode(self.encoding, "replace")
             self._charmap = table, {ord(char): byte for byte, char in enumerate(table) if char != "\ufffd"}
         return self._charmap
+
+
+class Document:
+    """A document that was read.
+
+    Attributes:
+        root: the outermost element.
+        source: its bytes.
+    """
+
+    __slots__ = ("_parents", "root", "source")
+
+    def __init__(self, root: Element, source: Source) -> None:
+        self.root = root
+        self.source = source
+        self._parents: dict[Element, Element] | None = None
+
+    def parent(self, element: Element) -> Element | None:
+        """Return the element around, or ``None`` for the root and for elements of other documents."""
+        if self._parents is None:
+            self._parents = {}
+            rest = [self.root]
+            while rest:
+                around = rest.pop()
+                for child in around.children:
+                    self._parents[child] = around
+                rest += around.children
+        return self._parents.get(element)
 
 
 def parse(text: str | bytes, *, name: str | None = None) -> Document:
@@ -239,117 +254,113 @@ def parse(text: str | bytes, *, name: str | None = None) -> Document:
             except UnicodeDecodeError as error:
                 what = f"not well-formed UTF-16 ({error.reason})"
                 raise _at_the_end_of(text[: error.start].decode(wide), what, name) from None
-    document = Document(source, kind, name, "utf-8", wide)
-    _build(document)
-    return document
+    where = Source(source, kind, name, "utf-8", wide)
+    return Document(_build(where), where)
 
 
-def _build(document: Document) -> None:
-    """Let expat read the source, and set the root (and the encoding, where the source declares one)."""
-    source = document.source
-    if b"\0" in source:  # nowhere allowed, but at the start expat would take it for UTF-16, whatever it is told
-        raise _error(document, source.index(b"\0"), "a NUL character, which XML does not allow", "xml-syntax")
-    _refuse_doctype(document)
+def _build(source: Source) -> Element:
+    """Let expat read the source and return the root; the encoding is set, where the source declares one."""
+    data = source.data
+    if b"\0" in data:  # nowhere allowed, but at the start expat would take it for UTF-16, whatever it is told
+        raise _error(source, data.index(b"\0"), "a NUL character, which XML does not allow", "xml-syntax")
+    _refuse_doctype(source)
     top = current = Element()
     top.tag = ""
     outermost: Sequence[Element] = ()
     top.children = outermost
-    depth = 0
+    around: list[Element] = []
+    push, pop = around.append, around.pop
     declared: str | None = None
 
     # These two run for every element: no lookups but locals, and nothing that can be found later.
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal current, depth
+        nonlocal current
         element = Element()
         element.tag = tag
         element.attrib = attributes
         element.children = ()
-        element.parent = current
+        element.source = source
         element.start = parser.CurrentByteIndex
+        push(current)
         if current.children:
             current.children.append(element)  # type: ignore[attr-defined]  # a list from the first one on
         else:
             current.children = [element]
+            if len(around) > MAX_DEPTH:  # the first to be so deep is a first child
+                what = f"elements are nested more than {MAX_DEPTH} deep"
+                raise _error(source, element.start, what, "xml-depth")
         current = element
-        depth += 1
-        if depth > MAX_DEPTH:
-            what = f"elements are nested more than {MAX_DEPTH} deep"
-            raise _error(document, element.start, what, "xml-depth")
 
     def end(tag: str) -> None:
-        nonlocal current, depth
+        nonlocal current
         current.end_tag = parser.CurrentByteIndex
-        current = current.parent  # type: ignore[assignment]  # top has no end
-        depth -= 1
+        current = pop()
 
     def declaration(version: str, encoding: str | None, standalone: int) -> None:
         nonlocal declared
         declared = encoding
         if encoding and not fixed:
-            document.encoding = encoding
+            source.encoding = encoding
 
     def doctype(*arguments: object) -> None:  # a second lock; _refuse_doctype is the first
-        raise _error(document, parser.CurrentByteIndex, "a DOCTYPE, which is refused", "xml-doctype")
+        raise _error(source, parser.CurrentByteIndex, "a DOCTYPE, which is refused", "xml-doctype")
 
     # A protocol encoding makes expat ignore the declared one.
-    fixed = document.kind is str or document.wide is not None
+    fixed = source.kind is str or source.wide is not None
     parser = pyexpat.ParserCreate("utf-8" if fixed else None)
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.XmlDeclHandler = declaration
     parser.StartDoctypeDeclHandler = doctype
     try:
-        parser.Parse(source, True)
+        parser.Parse(data, True)
     except InputError:
         raise
     except pyexpat.ExpatError as error:
         if error.code in (18, 19):
-            document.encoding = "utf-8"  # which serves for the location
-        raise _syntax_error(document, error.code, max(parser.ErrorByteIndex, 0), current) from None
+            source.encoding = "utf-8"  # which serves for the location
+        raise _syntax_error(source, error.code, max(parser.ErrorByteIndex, 0), current) from None
     except (LookupError, ValueError, Warning):  # from pyexpat's search for a Python codec
-        document.encoding = "utf-8"
-        raise _error(document, 0, f"the encoding {declared!r} cannot be read", "xml-encoding") from None
+        source.encoding = "utf-8"
+        raise _error(source, 0, f"the encoding {declared!r} cannot be read", "xml-encoding") from None
     finally:  # parser and handlers hold each other
         parser.StartElementHandler = parser.EndElementHandler = None
         parser.XmlDeclHandler = parser.StartDoctypeDeclHandler = None
-    if document.wide and (declared or "utf-16").lower() not in ("utf-16", document.wide.replace("-16-", "-16")):
+    if source.wide and (declared or "utf-16").lower() not in ("utf-16", source.wide.replace("-16-", "-16")):
         what = f"the encoding {declared!r} is declared, but the bytes are UTF-16"
-        raise _error(document, 0, what, "xml-encoding")
-    document.root = next(iter(top.children))
-    document.root.parent = None
-    document.root._document = document
+        raise _error(source, 0, what, "xml-encoding")
+    return next(iter(top.children))
 
 
-def _refuse_doctype(document: Document) -> None:
+def _refuse_doctype(source: Source) -> None:
     """Refuse a DOCTYPE before expat sees it: it reads on to the end, entities and all, after a handler raised."""
-    source = document.source
-    position = source.find(b"<")
-    while source.startswith((b"<?", b"<!--"), position):  # what may precede it, with only blanks between
-        opening, closing = (b"<?", b"?>") if source.startswith(b"<?", position) else (b"<!--", b"-->")
-        end = source.find(closing, position + len(opening))
-        position = source.find(b"<", end) if end >= 0 else len(source)
-    if source.startswith(b"<!DOCTYPE", position):
-        raise _error(document, position, "a DOCTYPE, which is refused: it can define entities", "xml-doctype")
+    data = source.data
+    position = data.find(b"<")
+    while data.startswith((b"<?", b"<!--"), position):  # what may precede it, with only blanks between
+        opening, closing = (b"<?", b"?>") if data.startswith(b"<?", position) else (b"<!--", b"-->")
+        end = data.find(closing, position + len(opening))
+        position = data.find(b"<", end) if end >= 0 else len(data)
+    if data.startswith(b"<!DOCTYPE", position):
+        raise _error(source, position, "a DOCTYPE, which is refused: it can define entities", "xml-doctype")
 
 
-def _error(document: Document, offset: int, what: str, code: str) -> InputError:
-    line, column = document.location(offset)
+def _error(source: Source, offset: int, what: str, code: str) -> InputError:
+    line, column = source.location(offset)
     headline = f"XML cannot be read: {what} (line {line}, column {column})"
-    return InputError(headline, code=code, file=document.name, line=line, column=column)
+    return InputError(headline, code=code, file=source.name, line=line, column=column)
 
 
 def _at_the_end_of(text: str, what: str, name: str | None) -> InputError:
-    source = text.encode()
-    return _error(Document(source, str, name, "utf-8", None), len(source), what, "xml-encoding")
+    data = text.encode()
+    return _error(Source(data, str, name, "utf-8", None), len(data), what, "xml-encoding")
 
 
-def _syntax_error(document: Document, code: int, offset: int, current: Element) -> InputError:
+def _syntax_error(source: Source, code: int, offset: int, current: Element) -> InputError:
     """Say what expat's error number means here; `current` is the innermost open element."""
-    source = document.source
-    token = source[offset : offset + 60]
-    opened = f"<{current.tag}>, opened on line {document.location(current.start)[0]}" if current.tag else ""
+    token = source.data[offset : offset + 60]
+    opened = f"<{current.tag}>, opened on line {source.location(current.start)[0]}" if current.tag else ""
     if code == 3 and not opened:
-        return _error(document, offset, "the document is empty: it has no element", "xml-empty")
+        return _error(source, offset, "the document is empty: it has no element", "xml-empty")
     if code == 3:
         what = f"the document ends, but {opened}, is not closed"
     elif code == 5:
@@ -358,10 +369,10 @@ def _syntax_error(document: Document, code: int, offset: int, current: Element) 
     elif code == 7:
         what = f"</{_word(token)}> does not close {opened}"
     elif code == 4:
-        what = _bad_character(document, offset)
+        what = _bad_character(source, offset)
     else:
         what = _WORDS.get(code, pyexpat.ErrorString(code) or "not well-formed").format(token=_word(token))
-    return _error(document, offset, what, "xml-encoding" if code in (18, 19) else "xml-syntax")
+    return _error(source, offset, what, "xml-encoding" if code in (18, 19) else "xml-syntax")
 
 
 def _word(token: bytes) -> str:
@@ -370,16 +381,16 @@ def _word(token: bytes) -> str:
     return word[: next((at for at, char in enumerate(word) if char in " \t\r\n=<>/'\"?"), None)].partition(";")[0]
 
 
-def _bad_character(document: Document, offset: int) -> str:
-    source = document.source
-    before, here = source[:offset].rstrip(SPACE)[-1:], source[offset : offset + 1]
+def _bad_character(source: Source, offset: int) -> str:
+    data = source.data
+    before, here = data[:offset].rstrip(SPACE)[-1:], data[offset : offset + 1]
     if not here:
         return "the document ends too early"
     if here < b" ":
         return f"the control character {here[0]:#04x}, which XML does not allow"
     if here > b"~":
         return f"the byte {here[0]:#04x} is not valid here, or not in the encoding"
-    if source[offset - 1 : offset] == b"&":
+    if data[offset - 1 : offset] == b"&":
         return "a bare & has to be written &amp;"
     if here == b"<":
         return "a < may not stand inside a tag; in the value of an attribute it is written &lt;"
@@ -395,18 +406,18 @@ def read_start_tag(element: Element) -> tuple[dict[str, tuple[int, int, int]], i
         For each attribute where the blanks before it, its value and its closing quote are; where
         the last attribute, or else the name, ends; where the tag ends; whether it is ``<a/>``.
     """
-    document = element.document
-    source = document.source
+    source = element.source
+    data = source.data
     spans: dict[str, tuple[int, int, int]] = {}
-    tail = element.start + 1 + len(document.encode(element.tag))
+    tail = element.start + 1 + len(source.encode(element.tag))
     while True:
-        end = source.index(b">", tail)
-        equals = source.find(b"=", tail, end)
+        end = data.index(b">", tail)
+        equals = data.find(b"=", tail, end)
         if equals < 0:
-            return spans, tail, end + 1, source.startswith(b"/", end - 1)
+            return spans, tail, end + 1, data.startswith(b"/", end - 1)
         value = equals + 1
-        while source[value] in SPACE:
+        while data[value] in SPACE:
             value += 1
-        closing = source.index(source[value], value + 1)
-        spans[document.decode(source[tail:equals].strip(SPACE))] = (tail, value + 1, closing)
+        closing = data.index(data[value], value + 1)
+        spans[source.decode(data[tail:equals].strip(SPACE))] = (tail, value + 1, closing)
         tail = closing + 1

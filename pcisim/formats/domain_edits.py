@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 
-from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, parse_number
+from pcisim.address import FUNCTIONS, MAX_BUS, MAX_FUNCTION, MAX_SLOT, SLOTS, parse_number
 from pcisim.catalogue.controllers import ROOT_MODELS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED
-from pcisim.formats._splice import Editor, Fragment, Markup
+from pcisim.formats._splice import Editor, Fragment, Markup, deeper
 from pcisim.formats._xml import Element
 from pcisim.guest import IGNORED, Controller, Device
 from pcisim.placement import Placement
@@ -27,44 +27,48 @@ def edit(placement: Placement) -> Editor:
     editor = Editor(document)
     root: Element = document.root
     parent = root.find("devices")
-    added: list[tuple[int, str]] = []
+    addresses = placement.addresses
+    added: list[str] = []
     for controller in placement.guest.controllers:
         if controller.origin is not None:
             _edit_controller(editor, controller, placement)
-        elif controller.type == "pci" or controller in placement.addresses:
-            added += _controller_lines(controller, placement)
-    others: list[tuple[int, str]] = []
+        elif controller.type == "pci" or controller in addresses:
+            added.append(_controller_lines(controller, placement))
+    others: list[str] = []
     for devices in placement.guest.devices.values():
         for device in devices:
             if device.origin is not None:
-                _edit_device(editor, device, placement)
-            elif device in placement.addresses:
-                others += _device_lines(device, placement)
+                if device.address_type is None and device in addresses and not device.defaults:
+                    line = address_element(addresses[device], placement.multifunction.get(device))
+                    editor.append_line(device.origin, line)
+                else:
+                    _edit_device(editor, device, placement)
+            elif device in addresses:
+                others.append(_device_lines(device, placement))
     _move_primary_video(editor, placement)
     if parent is None:
         if added or others:
-            lines = [(depth + 1, line) for depth, line in (*added, *others)]
-            editor.append_child(root, Markup((0, "<devices>"), *lines, (0, "</devices>")))
+            editor.append_child(root, Markup(f"\0<devices>{deeper(''.join(added + others))}\0</devices>"))
         return editor
     last = next((child for child in reversed(parent.children) if child.tag == "controller"), None)
     if last is not None and added:
-        editor.insert_after(last, Markup(*added))
+        editor.insert_after(last, Markup("".join(added)))
         added = []
     if added or others:
-        editor.append_child(parent, Markup(*added, *others))
+        editor.append_child(parent, Markup("".join(added + others)))
     return editor
 
 
 def address_element(packed: int, multifunction: str | None) -> str:
     """Return the ``<address>`` element of a packed address."""
     flag = f" multifunction='{multifunction}'" if multifunction else ""
-    return (
-        f"<address type='pci' domain='{packed >> 16:#06x}' bus='{_BYTES[packed >> 8 & MAX_BUS]}'"
-        f" slot='{_BYTES[packed >> 3 & MAX_SLOT]}' function='0x{packed & MAX_FUNCTION}'{flag}/>"
-    )
+    domain = "0x0000" if packed <= 0xFFFF else f"{packed >> 16:#06x}"
+    bus = f"{packed >> 8 & MAX_BUS:#04x}"
+    return f"<address type='pci' domain='{domain}' bus='{bus}' {_PLACES[packed & 0xFF]}{flag}/>"
 
 
-_BYTES = tuple(f"{byte:#04x}" for byte in range(MAX_BUS + 1))
+_PLACES = [f"slot='{slot:#04x}' function='{function:#x}'" for slot in range(SLOTS) for function in range(FUNCTIONS)]
+"""The slot and function of the low eight bits of an address."""
 
 
 def address_attributes(packed: int, multifunction: str | None = None) -> dict[str, str]:
@@ -111,7 +115,7 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
         _set_default(editor, element, path, value)
     multifunction = placement.multifunction.get(device)
     if address is None:
-        editor.append_child(element, Markup((0, address_element(packed, multifunction))))
+        editor.append_line(element, address_element(packed, multifunction))
     elif device.address != packed:
         _rewrite(editor, address, address_attributes(packed, multifunction))
     elif multifunction is not None and "multifunction" not in address.attrib:
@@ -184,29 +188,32 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
     _edit_device(editor, controller, placement)
 
 
-def _controller_lines(controller: Controller, placement: Placement) -> list[tuple[int, str]]:
+def _controller_lines(controller: Controller, placement: Placement) -> str:
+    """Return a controller that libvirt adds, as lines of `Markup`."""
     model = f" model='{controller.model}'" if controller.model else ""
-    head = f"<controller type='{controller.type}' index='{controller.index}'{model}"
-    inner: list[tuple[int, str]] = []
+    lines = ""
     if controller.model_name:
-        inner.append((1, f"<model name='{controller.model_name}'/>"))
+        lines = f"\1<model name='{controller.model_name}'/>"
     if controller.target:
         values = controller.target
-        target = "".join([_TARGET_FORMS[name] % values[name] for name in _TARGET_FORMS if name in values])
-        inner.append((1, f"<target{target}/>"))
+        lines += (
+            f"\1<target{''.join([_TARGET_FORMS[name] % values[name] for name in _TARGET_FORMS if name in values])}/>"
+        )
     if controller.companion:
-        inner.append((1, f"<master startport='{controller.start_port or 0}'/>"))
+        lines += f"\1<master startport='{controller.start_port or 0}'/>"
     packed = placement.addresses.get(controller)
     if packed is not None:
-        inner.append((1, address_element(packed, placement.multifunction.get(controller))))
-    return [(0, f"{head}>"), *inner, (0, "</controller>")] if inner else [(0, f"{head}/>")]
+        lines += f"\1{address_element(packed, placement.multifunction.get(controller))}"
+    end = f">{lines}\0</controller>" if lines else "/>"
+    return f"\0<controller type='{controller.type}' index='{controller.index}'{model}{end}"
 
 
-def _device_lines(device: Device, placement: Placement) -> list[tuple[int, str]]:
-    address = (1, address_element(placement.addresses[device], placement.multifunction.get(device)))
+def _device_lines(device: Device, placement: Placement) -> str:
+    """Return a device that libvirt adds, as lines of `Markup`."""
+    address = address_element(placement.addresses[device], placement.multifunction.get(device))
     if device.element == "video":
-        return [(0, "<video>"), (1, f"<model type='{device.model}'/>"), address, (0, "</video>")]
-    return [(0, f"<{device.element} model='{device.model}'>"), address, (0, f"</{device.element}>")]
+        return f"\0<video>\1<model type='{device.model}'/>\1{address}\0</video>"
+    return f"\0<{device.element} model='{device.model}'>\1{address}\0</{device.element}>"
 
 
 def _move_primary_video(editor: Editor, placement: Placement) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pcisim.catalogue.devices import DEVICE_MODELS
-from pcisim.formats._splice import Editor, Markup
+from pcisim.formats._splice import DEPTHS, Editor, Markup, deeper
 from pcisim.formats._xml import Document
 from pcisim.guest import Controller, Device, Guest
 
@@ -66,13 +66,12 @@ def element_lines(device: Device) -> list[tuple[int, str]]:
 def add_to_document(document: Document, devices: Iterable[Device]) -> str | bytes:
     """Return a document with elements for more described devices at the end of ``<devices>``."""
     editor = Editor(document)
-    lines = [line for device in devices for line in element_lines(device)]
+    lines = "".join([DEPTHS[depth] + line for device in devices for depth, line in element_lines(device)])
     parent = document.root.find("devices")
     if parent is not None:
-        editor.append_child(parent, Markup(*lines))
+        editor.append_child(parent, Markup(lines))
     else:
-        nested = [(depth + 1, line) for depth, line in lines]
-        editor.append_child(document.root, Markup((0, "<devices>"), *nested, (0, "</devices>")))
+        editor.append_child(document.root, Markup(f"\0<devices>{deeper(lines)}\0</devices>"))
     return editor.apply()
 
 

@@ -70,7 +70,7 @@ class LibvirtPolicy:
             RefusedError: libvirt refuses the definition.
         """
         guest = evolved(guest, controllers=[evolved(d) if d.type == "pci" else d for d in guest.controllers])
-        given = {d: d.address for d in guest.all_devices() if d.address is not None}
+        given = _given(guest)
         present = dict(given)
         controllers = ControllerList.of(self.rules, guest.controllers)
         added: list[Controller] = []
@@ -96,11 +96,12 @@ class LibvirtPolicy:
                         real.log.setdefault(device, [step for step in steps if not step.looks])
         settle_controllers(controllers.items, real.addresses)
         carried = multifunction(real.addresses)
-        for device in guest.all_devices():
-            if device.element in ADDRESS_READDRESSED:
+        for element in ADDRESS_READDRESSED:
+            for device in guest.devices.get(element, ()):
                 real.addresses.pop(device, None)
-            elif device.mirrors is not None and device.mirrors in real.addresses:
-                real.addresses[device] = real.addresses[device.mirrors]
+        for console in guest.devices.get("console", ())[:1]:
+            if console.mirrors is not None and console.mirrors in real.addresses:
+                real.addresses[console] = real.addresses[console.mirrors]
         return Placement(
             guest=evolved(guest, controllers=controllers.items),
             topology=real.topology,
@@ -133,12 +134,14 @@ class LibvirtPolicy:
         if express and highest == 0 and len(buses) > highest + 1:
             trial.topology.release(trial.find(c.EXPRESS, _SPARE))
         known = {d.index for d in controllers.items if d.type == "pci"}
-        for bus in buses:
-            if bus.index and bus.index not in known:
-                made = Controller("controller", f"pci:{bus.index}", bus.model.name, type="pci", index=bus.index)
-                controllers.add(made)
-                added.append(made)
-        trial.find_all(added)
+        added += [
+            Controller("controller", f"pci:{bus.index}", bus.model.name, type="pci", index=bus.index)
+            for bus in buses
+            if bus.index and bus.index not in known
+        ]
+        if added:
+            controllers.add_all(added)
+            trial.find_all(added)
         trial.is_final = express and self._repeats_itself(guest, trial)
         return trial
 
@@ -196,7 +199,7 @@ class LibvirtPolicy:
         Raises:
             RefusedError: an address that is written down, or a fixed place, is refused.
         """
-        present = {d: d.address for d in guest.all_devices() if d.address is not None}
+        present = _given(guest)
         highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=-1)
         trial = _Count(self.rules, guest, guest.controllers, present, highest + 1, trial=True, log=False)
         trial.collect()
@@ -206,6 +209,12 @@ class LibvirtPolicy:
             trial.find(c.CONVENTIONAL, _IMAGINARY)
         trial.assign()
         return Demand(topology, trial.wanted, guest.machine.express and highest == 0)
+
+
+def _given(guest: Guest) -> dict[Device, int]:
+    """Return every address that is written down."""
+    lists: list[list[Any]] = [guest.controllers, *guest.devices.values()]
+    return {device: device.address for devices in lists for device in devices if device.address is not None}
 
 
 @record
@@ -452,11 +461,15 @@ class _Pass:
         """Find a place for one device after the other, those with the same plug in one go."""
         run: list[Device] = []
         run_plug = 0
+        model: str | None = None
+        own_plug = -1
         for device in devices:
-            plug = self.plug(device)
-            if plug != run_plug:
-                self._find_run(run_plug, run)
-                run, run_plug = [], plug
+            if device.model != model or device.plug != own_plug:  # else it plugs in as the one before
+                model, own_plug = device.model, device.plug
+                plug = self.plug(device)
+                if plug != run_plug:
+                    self._find_run(run_plug, run)
+                    run, run_plug = [], plug
             run.append(device)
         self._find_run(run_plug, run)
 

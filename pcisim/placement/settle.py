@@ -17,20 +17,12 @@ def multifunction(addresses: dict[Device, int]) -> dict[Device, str]:
         addresses: the packed address of each device; no two are the same.
     """
     carried: dict[Device, str] = {}
-    shared: set[int] = set()
-    first: dict[int, Device] = {}
+    shared = {packed & ~MAX_FUNCTION for packed in addresses.values() if packed & MAX_FUNCTION}
     for device, packed in addresses.items():
         if device.address is not None and device.multifunction:
             carried[device] = device.multifunction
-        elif device.address is None and device.model == "ich9-uhci1":
+        elif packed in shared or (device.address is None and device.model == "ich9-uhci1"):
             carried[device] = "on"
-        if packed & MAX_FUNCTION:
-            shared.add(packed & ~MAX_FUNCTION)
-        else:
-            first[packed] = device
-    for packed in shared:
-        if packed in first:
-            carried.setdefault(first[packed], "on")
     return carried
 
 

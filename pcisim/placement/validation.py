@@ -28,7 +28,8 @@ def validate(guest: Guest, addresses: Container[Device]) -> None:
     """
     machine = guest.machine
     for controller in guest.controllers:
-        _check_address_type(controller, guest)
+        if controller.address_type is not None:
+            _check_address_type(controller, guest)
         if controller.type == "pci":
             _check_pci_controller(controller)
         elif controller.type == "ide":

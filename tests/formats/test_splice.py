@@ -81,7 +81,7 @@ GUEST = """<?xml version='1.0'?>
 def test_an_element_knows_its_place() -> None:
     document = parse(GUEST, name="guest.xml")
     root = document.root
-    assert (root.tag, root.parent, root.get("type"), root.get("x"), root.get("x", "y")) == (
+    assert (root.tag, document.parent(root), root.get("type"), root.get("x"), root.get("x", "y")) == (
         "domain",
         None,
         "kvm",
@@ -92,13 +92,15 @@ def test_an_element_knows_its_place() -> None:
     assert (root.line, root.column) == (2, 11)
     devices = root.find("devices")
     assert devices is not None
-    assert devices.document is document
-    assert (document.name, document.kind, document.source) == ("guest.xml", str, GUEST.encode())
+    assert document.parent(devices) is root
+    where = document.source
+    assert devices.source is where
+    assert (where.name, where.kind, where.data) == ("guest.xml", str, GUEST.encode())
     assert root.find("disk") is None
     first, second = devices.findall("disk")
     assert (first.line, first.column, first.self_closing, first.text) == (5, 5, True, "")
     assert (second.line, second.column, second.self_closing, second.text) == (6, 5, False, "")
-    source = document.source
+    source = document.source.data
     assert source[first.start : first.end] == source[first.start : first.start_tag_end] == b"""<disk a='>' b="/>"/>"""
     assert source[second.start : second.start_tag_end] == b"<disk>"
     assert source[second.end_tag : second.end] == b"</disk>"
