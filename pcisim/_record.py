@@ -7,8 +7,11 @@ that path uses attrs.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, TypeVar, dataclass_transform
 
     T = TypeVar("T")
@@ -69,11 +72,21 @@ else:
 
 
 def evolved(item: T, **changes: Any) -> T:
-    """Return a copy of an object that lists its attributes in `fields`, with some of them changed."""
-    made = item.__class__.__new__(item.__class__)
-    set_field = object.__setattr__
-    for name in getattr(item, "fields"):  # noqa: B009
-        set_field(made, name, getattr(item, name))
+    """Return a copy of an object with some of its attributes changed.
+
+    Args:
+        item: of a class that lists at least two attributes in `fields`, in the order in which it takes them.
+        changes: new values, by attribute.
+    """
+    kind = item.__class__
+    values = _values.get(kind)
+    if values is None:
+        values = _values[kind] = attrgetter(*getattr(item, "fields"))  # noqa: B009
+    made = kind(*values(item))
     for name, value in changes.items():
-        set_field(made, name, value)
+        object.__setattr__(made, name, value)
     return made
+
+
+_values: dict[type, Callable[[object], tuple[Any, ...]]] = {}
+"""For each class what returns the values of its fields."""

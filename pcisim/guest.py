@@ -189,26 +189,25 @@ class Controller(Device):
         model_name: str = "",
         ports: int | None = None,
     ) -> None:
-        super().__init__(
-            element,
-            label,
-            model,
-            plug,
-            address_type,
-            address,
-            multifunction,
-            bus,
-            unit,
-            controller,
-            drive,
-            kind,
-            row,
-            primary,
-            mirrors,
-            acpi_index,
-            origin,
-            defaults,
-        )
+        # Not through super(): a call more for each of hundreds of ports.
+        self.element = element
+        self.label = label
+        self.model = model
+        self.plug = plug
+        self.address_type = address_type
+        self.address = address
+        self.multifunction = multifunction
+        self.bus = bus
+        self.unit = unit
+        self.controller = controller
+        self.drive = drive
+        self.kind = kind
+        self.row = row
+        self.primary = primary
+        self.mirrors = mirrors
+        self.acpi_index = acpi_index
+        self.origin = origin
+        self.defaults = defaults if defaults is not None else {}
         self.type = type
         self.index = index
         self.companion = companion

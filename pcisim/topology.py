@@ -126,6 +126,11 @@ class Topology:
         self.buses.append(bus)
         return bus
 
+    def add_buses(self, model: ControllerModel, count: int) -> None:
+        """Append a number of buses of one model."""
+        first = len(self.buses)
+        self.buses += [Bus(index, model) for index in range(first, first + count)]
+
     def accepts(self, bus: Bus, plug: int, *, explicit: bool) -> bool:
         """Return whether a bus accepts a plug.
 

@@ -213,34 +213,39 @@ class Editor:
         edits = self._inside(parent)
         edits.appended = (*edits.appended, fragment)
 
-    def append_line(self, parent: Element, line: str) -> None:
-        """Add one line of `Markup` as the last child.
+    def append_lines(self, lines: Iterable[tuple[Element, str]]) -> None:
+        """Add one line of `Markup` to each of some elements, as the last child.
 
         To an element whose children and end tag begin lines, as most do, it is added at a quarter of
         the price of `append_child`; it gives the same.
         """
-        source = self._source
-        if parent.children and parent not in self._edits and parent not in self._lined:
-            self._check_alive(parent)
-            end = parent.end_tag
-            position = source.rfind(b"\n", 0, end)
-            first = parent.children[0].start
-            before = source.rfind(b"\n", 0, first)
-            indent = source[before:first]
-            if (
-                position > first
-                and before >= 0
-                and source[position - 1] == 0x3E  # ">", and so no CR, no blanks and no text
-                and indent.strip(BLANKS) == b"\n" == source[position:end].strip(BLANKS)
-            ):
-                at = parent.start >> 11
-                if (self._quotes[at] if at in self._quotes else self._quote(parent.start)) == '"':
-                    line = line.replace("'", '"')
-                self._lined.add(parent)
-                written = line.encode() if line.isascii() else self._document.source.encode(line)
-                self._ready.append((position, position, 2, (indent + written,)))
-                return
-        self.append_child(parent, Markup(DEPTHS[0] + line))
+        source, edits, lined, ready = self._source, self._edits, self._lined, self._ready
+        quotes, where = self._quotes, self._document.source
+        find, encode = source.rfind, where.encode
+        known: tuple[bytes, bytes] | None = None
+        for parent, line in lines:
+            if parent.children and parent not in edits and parent not in lined:
+                if self._gone or parent.source is not where:
+                    self._check_alive(parent)
+                position = find(b"\n", 0, parent.end_tag)
+                first = parent.children[0].start
+                before = find(b"\n", 0, first)
+                blanks = source[before:first], source[position : parent.end_tag]
+                if (
+                    (blanks == known or all(piece.strip(BLANKS) == b"\n" for piece in blanks))
+                    and position > first
+                    and before >= 0
+                    and source[position - 1] == 0x3E  # ">", and so no CR, no blanks and no text
+                ):
+                    known = blanks
+                    at = parent.start >> 11
+                    if (quotes[at] if at in quotes else self._quote(parent.start)) == '"':
+                        line = line.replace("'", '"')
+                    lined.add(parent)
+                    written = line.encode() if line.isascii() else encode(line)
+                    ready.append((position, position, 2, (blanks[0] + written,)))
+                    continue
+            self.append_child(parent, Markup(DEPTHS[0] + line))
 
     def insert_before(self, sibling: Element, fragment: Fragment | Markup) -> None:
         """Add a fragment right before an element."""

@@ -172,6 +172,8 @@ class Source:
 
     def encode(self, text: str) -> bytes:
         """Return text as it is written in the source, with references for what the encoding lacks."""
+        if text.isascii():
+            return text.encode()
         single = self._single_bytes
         return text.encode() if single is None else codecs.charmap_encode(text, "xmlcharrefreplace", single[1])[0]
 

@@ -35,16 +35,18 @@ def edit(placement: Placement) -> Editor:
         elif controller.type == "pci" or controller in addresses:
             added.append(_controller_lines(controller, placement))
     others: list[str] = []
+    plain: list[tuple[Element, str]] = []
+    carried = placement.multifunction
     for devices in placement.guest.devices.values():
         for device in devices:
             if device.origin is not None:
                 if device.address_type is None and device in addresses and not device.defaults:
-                    line = address_element(addresses[device], placement.multifunction.get(device))
-                    editor.append_line(device.origin, line)
+                    plain.append((device.origin, address_element(addresses[device], carried.get(device))))
                 else:
                     _edit_device(editor, device, placement)
             elif device in addresses:
                 others.append(_device_lines(device, placement))
+    editor.append_lines(plain)
     _move_primary_video(editor, placement)
     if parent is None:
         if added or others:
@@ -95,7 +97,7 @@ def target_attributes(controller: Controller) -> dict[str, str]:
 
 
 _TARGET_FORMS = {
-    name: f" {name}='%#x'" if name == "port" else f" {name}='%s'"
+    name: f" {name}='%({name})#x'" if name == "port" else f" {name}='%({name})s'"
     for name in ("chassisNr", "chassis", "port", "busNr", "index", "hotplug", "memReserve")
 }
 
@@ -115,7 +117,7 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
         _set_default(editor, element, path, value)
     multifunction = placement.multifunction.get(device)
     if address is None:
-        editor.append_line(element, address_element(packed, multifunction))
+        editor.append_lines([(element, address_element(packed, multifunction))])
     elif device.address != packed:
         _rewrite(editor, address, address_attributes(packed, multifunction))
     elif multifunction is not None and "multifunction" not in address.attrib:
@@ -190,22 +192,30 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
 
 def _controller_lines(controller: Controller, placement: Placement) -> str:
     """Return a controller that libvirt adds, as lines of `Markup`."""
-    model = f" model='{controller.model}'" if controller.model else ""
-    lines = ""
-    if controller.model_name:
-        lines = f"\1<model name='{controller.model_name}'/>"
-    if controller.target:
-        values = controller.target
-        lines += (
-            f"\1<target{''.join([_TARGET_FORMS[name] % values[name] for name in _TARGET_FORMS if name in values])}/>"
-        )
+    target = controller.target
+    kind = (controller.type, controller.model, controller.model_name, *target)
+    form = _forms.get(kind)
+    if form is None:
+        form = _forms[kind] = _controller_form(*kind)
+    lines = form % ({"index": controller.index} | target)
     if controller.companion:
         lines += f"\1<master startport='{controller.start_port or 0}'/>"
     packed = placement.addresses.get(controller)
     if packed is not None:
         lines += f"\1{address_element(packed, placement.multifunction.get(controller))}"
-    end = f">{lines}\0</controller>" if lines else "/>"
-    return f"\0<controller type='{controller.type}' index='{controller.index}'{model}{end}"
+    return f"{lines}\0</controller>" if "\1" in lines else f"{lines[:-1]}/>"
+
+
+_forms: dict[tuple[str, ...], str] = {}
+"""How the controllers of a type, a model and a model name with these options are written."""
+
+
+def _controller_form(type_: str, model: str, model_name: str, *options: str) -> str:
+    form = f"\0<controller type='{type_}' index='%(index)d'" + (f" model='{model}'>" if model else ">")
+    if model_name:
+        form += f"\1<model name='{model_name}'/>"
+    target = "".join([text for name, text in _TARGET_FORMS.items() if name in options])
+    return f"{form}\1<target{target}/>" if target else form
 
 
 def _device_lines(device: Device, placement: Placement) -> str:

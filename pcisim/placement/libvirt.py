@@ -131,8 +131,8 @@ class LibvirtPolicy:
         if not express and any(bus.free for bus in buses):
             trial.find(c.CONVENTIONAL, _IMAGINARY)
         trial.assign()
-        if express and highest == 0 and len(buses) > highest + 1:
-            trial.topology.release(trial.find(c.EXPRESS, _SPARE))
+        if express and highest == 0 and len(buses) > highest + 1 and trial.topology.search(c.EXPRESS) is None:
+            trial.grow(len(buses), c.EXPRESS, _SPARE)
         known = {d.index for d in controllers.items if d.type == "pci"}
         added += [
             Controller("controller", f"pci:{bus.index}", bus.model.name, type="pci", index=bus.index)
@@ -142,6 +142,7 @@ class LibvirtPolicy:
         if added:
             controllers.add_all(added)
             trial.find_all(added)
+            trial.flush()
         trial.is_final = express and self._repeats_itself(guest, trial)
         return trial
 
@@ -281,6 +282,8 @@ class _Pass:
         self.is_final = False
         """Whether the real pass would only repeat this one."""
         self._ich9: dict[int | None, list[Controller]] | None = None
+        self._run: list[Device] = []
+        self._run_plug = 0
         self.found_twice = False
         """Whether the trial pass looked for the primary video device's place twice."""
         self.topology.hotplug_off = {
@@ -442,6 +445,7 @@ class _Pass:
     def find(self, plug: int, owner: Device | Owner, function: int = 0) -> int:
         """Find a place for a device and take it; the trial pass appends a bus if need be (rule 6.3)."""
         topology = self.topology
+        self.flush()
         if self.logging and isinstance(owner, Device):
             self.log.setdefault(owner, []).append(Step("search", tuple(topology.explain(plug))))
         packed = topology.allocate(plug, owner, function)
@@ -458,20 +462,26 @@ class _Pass:
         return packed
 
     def find_all(self, devices: Iterable[Device]) -> None:
-        """Find a place for one device after the other, those with the same plug in one go."""
-        run: list[Device] = []
-        run_plug = 0
+        """Find a place for one device after the other, those with the same plug in one go: see `flush`."""
+        run = self._run
         model: str | None = None
         own_plug = -1
         for device in devices:
             if device.model != model or device.plug != own_plug:  # else it plugs in as the one before
                 model, own_plug = device.model, device.plug
                 plug = self.plug(device)
-                if plug != run_plug:
-                    self._find_run(run_plug, run)
-                    run, run_plug = [], plug
+                if plug != self._run_plug:
+                    self.flush()
+                    self._run_plug = plug
+                    run = self._run
             run.append(device)
-        self._find_run(run_plug, run)
+
+    def flush(self) -> None:
+        """Find places for those that `find_all` was given last: nothing else may look for one before them."""
+        run = self._run
+        if run:
+            self._run = []
+            self._find_run(self._run_plug, run)
 
     def _find_run(self, plug: int, run: list[Device]) -> None:
         topology = self.topology
@@ -516,8 +526,7 @@ class _Pass:
             self._cannot_grow(plug, owner)
         if len(topology.buses) + need > _MOST_BUSES:
             raise _index_too_high(owner)
-        for _ in range(need):
-            topology.add_bus(model)
+        topology.add_buses(model, need)
         return number
 
     def _cannot_grow(self, plug: int, owner: Device | Owner) -> NoReturn:
@@ -583,6 +592,7 @@ class _Pass:
                 self._assign_disks(of_element)
             else:
                 self._assign_all(of_element)
+        self.flush()
 
     def _assign_all(self, devices: list[Device] | None) -> None:
         if not devices:
@@ -598,6 +608,8 @@ class _Pass:
             if disk.wants:
                 wanting.append(disk)
             elif disk.address_type not in _PLACED_ELSEWHERE:
+                self.find_all(wanting)
+                self.flush()
                 raise refuse(
                     disk,
                     f"virtio disk cannot have an address of type '{disk.address_type}'",
@@ -612,10 +624,11 @@ class _Pass:
                 continue
             if controller.type == "ide" and controller.index == 0:
                 continue
-            if not controller.ich9:
-                self.find(self.plug(controller), controller)
-                continue
-            self._assign_ich9(controller)
+            if controller.ich9:
+                self.flush()
+                self._assign_ich9(controller)
+            else:
+                self.find_all((controller,))
 
     def _assign_ich9(self, controller: Controller) -> None:
         function = ICH9_FUNCTIONS[controller.model]

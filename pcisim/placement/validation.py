@@ -80,15 +80,11 @@ def _check_pci_controller(controller: Controller) -> None:
             "index-range",
             "number the controllers from 1 without large gaps: libvirt fills each gap with a controller",
         )
-    shown = (
-        f"for PCI controller with index '{index}', model '{controller.model}'"
-        f" and modelName '{controller.model_name or 'none'}'"
-    )
     if controller.model_name and controller.model_name not in row.model_names:
         verdict = "has invalid value" if row.model_names else "is not valid"
         raise refuse(
             controller,
-            f"Option 'modelName' {verdict} {shown}",
+            f"Option 'modelName' {verdict} {_for_controller(controller)}",
             "wrong-model-name",
             f"write one of {', '.join(row.model_names)}, or leave <model> out"
             if row.model_names
@@ -99,12 +95,12 @@ def _check_pci_controller(controller: Controller) -> None:
             name = {"index": "targetIndex", "node": "numaNode"}.get(option, option)
             raise refuse(
                 controller,
-                f"Option '{name}' is not valid {shown}",
+                f"Option '{name}' is not valid {_for_controller(controller)}",
                 "wrong-option",
                 f"take '{option}' out of <target>",
                 f"a {controller.model} knows {', '.join(row.options) or 'no options'}",
             )
-        low, high = TARGET_RANGES.get(option, (0, 0))
+        low, high = TARGET_RANGES.get(option, _ANY)
         if high and not low <= value <= high:
             raise refuse(
                 controller,
@@ -112,6 +108,16 @@ def _check_pci_controller(controller: Controller) -> None:
                 "target-range",
                 f"write a number from {low} to {high}",
             )
+
+
+_ANY = (0, 0)
+
+
+def _for_controller(controller: Controller) -> str:
+    return (
+        f"for PCI controller with index '{controller.index or 0}', model '{controller.model}'"
+        f" and modelName '{controller.model_name or 'none'}'"
+    )
 
 
 def _check_ide(controller: Controller, machine: Machine) -> None:

@@ -390,7 +390,7 @@ def test_markup_is_written_as_the_fragment_it_stands_for(source: str | bytes, rn
     ways: tuple[Callable[[Editor, Element], None], ...] = (
         lambda editor, element: editor.append_child(element, fragment),
         lambda editor, element: editor.append_child(element, markup),
-        lambda editor, element: editor.append_line(element, "<n a='0x01' b='on'/>"),
+        lambda editor, element: editor.append_lines([(element, "<n a='0x01' b='on'/>")]),
     )
     for append in ways:
         document = parse(source)
@@ -411,7 +411,7 @@ def test_an_element_that_got_a_line_cannot_be_removed(source: str | bytes, rng: 
     document = parse(source)
     element = rng.choice(elements(document.root))
     editor = Editor(document)
-    editor.append_line(element, "<n/>")
+    editor.append_lines([(element, "<n/>")])
     around: Element | None = element
     while around is not None and around is not document.root:
         with pytest.raises(ValueError, match="was edited"):
