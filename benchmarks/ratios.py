@@ -31,6 +31,8 @@ HERE = Path(__file__).resolve().parent
 SYSTEM_PYTHON = os.environ.get("PCISIM_LIBVIRT_PYTHON", "/usr/bin/python3")
 VERSIONS = {"PCISIM_LIBVIRT_11_3": "11.3", "PCISIM_LIBVIRT_9_0": "9.0"}
 SIZES = (1, 20, 200)
+CALLS = 15
+"""Calls in a round, on either side: the first ones find the caches as the other side left them."""
 GROWTH = (28, 112, 448, 898)
 
 DISK = """    <disk type='file' device='disk'>
@@ -95,8 +97,8 @@ def library_row(peer: Peer, version: str, disks: int, rounds: int) -> dict[str, 
     assert not unequal, unequal
     ours, theirs = [], []
     for _ in range(rounds):
-        theirs.append(statistics.median(peer.ask(xml, 3)["seconds"]))
-        ours.append(statistics.median(seconds_of(xml, version) for _ in range(3)))
+        theirs.append(statistics.median(peer.ask(xml, CALLS)["seconds"]))
+        ours.append(statistics.median(seconds_of(xml, version) for _ in range(CALLS)))
     return row(f"assign_xml, q35, {disks} disks / defineXML + XMLDesc ({version})", ours, theirs)
 
 

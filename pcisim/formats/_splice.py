@@ -441,7 +441,14 @@ class Editor:
         return "\r\n" if at > 0 and self._source[at - 1 : at] == b"\r" else "\n"
 
     def _step(self, element: Element) -> str:
-        """Return by how much the nearest element around, this one included, is indented more than its parent."""
+        """Return by how much the first child is indented more, or the nearest element around than its parent."""
+        for child in element.children:
+            if self._line_head(child.start) >= 0 and self._line_head(element.start) >= 0:
+                own = self._indent(element.start)
+                more = self._indent(child.start).removeprefix(own)
+                if more:
+                    return more
+            break
         inner = element
         while (parent := self._document.parent(inner)) is not None:
             if self._line_head(inner.start) >= 0 and self._line_head(parent.start) >= 0:

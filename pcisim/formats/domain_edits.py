@@ -91,15 +91,12 @@ def target_attributes(controller: Controller) -> dict[str, str]:
     """Return the attributes of ``<target>``, in libvirt's order: decimal, but for the port."""
     return {
         name: f"{value:#x}" if name == "port" else str(value)
-        for name in _TARGET_FORMS
+        for name in _TARGET
         if (value := controller.target.get(name)) is not None
     }
 
 
-_TARGET_FORMS = {
-    name: f" {name}='%({name})#x'" if name == "port" else f" {name}='%({name})s'"
-    for name in ("chassisNr", "chassis", "port", "busNr", "index", "hotplug", "memReserve")
-}
+_TARGET = ("chassisNr", "chassis", "port", "busNr", "index", "hotplug", "memReserve")
 
 
 def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
@@ -192,30 +189,22 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
 
 def _controller_lines(controller: Controller, placement: Placement) -> str:
     """Return a controller that libvirt adds, as lines of `Markup`."""
+    head = f"\0<controller type='{controller.type}' index='{controller.index}'"
+    if controller.model:
+        head += f" model='{controller.model}'"
+    lines = f"\1<model name='{controller.model_name}'/>" if controller.model_name else ""
     target = controller.target
-    kind = (controller.type, controller.model, controller.model_name, *target)
-    form = _forms.get(kind)
-    if form is None:
-        form = _forms[kind] = _controller_form(*kind)
-    lines = form % ({"index": controller.index} | target)
+    if len(target) == 2 and "chassis" in target and "port" in target:  # what most of them have
+        lines += f"\1<target chassis='{target['chassis']}' port='{target['port']:#x}'/>"
+    elif target:
+        options = "".join([f" {name}='{value}'" for name, value in target_attributes(controller).items()])
+        lines += f"\1<target{options}/>"
     if controller.companion:
         lines += f"\1<master startport='{controller.start_port or 0}'/>"
     packed = placement.addresses.get(controller)
     if packed is not None:
         lines += f"\1{address_element(packed, placement.multifunction.get(controller))}"
-    return f"{lines}\0</controller>" if "\1" in lines else f"{lines[:-1]}/>"
-
-
-_forms: dict[tuple[str, ...], str] = {}
-"""How the controllers of a type, a model and a model name with these options are written."""
-
-
-def _controller_form(type_: str, model: str, model_name: str, *options: str) -> str:
-    form = f"\0<controller type='{type_}' index='%(index)d'" + (f" model='{model}'>" if model else ">")
-    if model_name:
-        form += f"\1<model name='{model_name}'/>"
-    target = "".join([text for name, text in _TARGET_FORMS.items() if name in options])
-    return f"{form}\1<target{target}/>" if target else form
+    return f"{head}>{lines}\0</controller>" if lines else f"{head}/>"
 
 
 def _device_lines(device: Device, placement: Placement) -> str:

@@ -22,7 +22,7 @@ from pcisim.catalogue.versions import Libvirt
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import InputError, PcisimError, RefusedError
 from pcisim.formats._xml import Document, Element, parse
-from pcisim.guest import IGNORED, Controller, Device, Guest
+from pcisim.guest import IGNORED, Controller, Device, Guest, disk_target
 
 HostPci = Callable[[PciAddress], bool]
 """Says whether a host device is conventional, by its address on the host."""
@@ -163,12 +163,14 @@ class _Reader:
             row = lists.get(tag)
             if row is None:
                 row = lists[tag] = []
-            device = Device(tag, f"{tag}:{len(row)}", origin=element)
+            device = Device(tag, f"{tag}:{len(row)}")
+            device.origin = element
             for child in element.children:
-                if child.tag == "address":
+                name = child.tag
+                if name == "address":
                     if device.address_type is None:
                         self._address(child, device)
-                elif child.tag == "acpi":
+                elif name == "acpi":
                     self._acpi(child, device)
             fill = _READ.get(tag)
             if fill is not None:
@@ -651,7 +653,10 @@ def _disk_number(name: str) -> tuple[str, int | None]:
     for length in (2, 3):
         bus = _DISK_BUS_OF.get(name[:length])
         if bus is not None:
-            letters = name[length:].rstrip("0123456789")
+            letters = name[length:]
+            if letters in _DISK_NUMBERS:
+                return bus, _DISK_NUMBERS[letters]
+            letters = letters.rstrip("0123456789")
             if not letters or not _SMALL.issuperset(letters):
                 return bus, None
             number = 0
@@ -663,6 +668,8 @@ def _disk_number(name: str) -> tuple[str, int | None]:
 
 _DISK_BUS_OF = dict(DISK_PREFIX_BUSES)
 _SMALL = frozenset("abcdefghijklmnopqrstuvwxyz")
+_DISK_NUMBERS = {disk_target("", number): number for number in range(26 + 26 * 26)}
+"""The numbers of the letters ``a`` to ``zz``, which nearly all disks have."""
 
 NO_CLASS_9_0 = PLUGS["controller/isa"][""]
 """What libvirt 9.0 makes of an interface of model usb-net: it asks for a place, and no bus takes it."""
