@@ -52,11 +52,13 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     if not rules.places_newcomers:
         guest = _without_newcomers(guest, rules)
     hostdevs = [hostdev for hostdev in guest.devices.get("hostdev", ()) if hostdev.bus == "scsi"]
-    _check_pci_controllers(controllers.items, guest)
-    _check_usb(controllers.items)
+    if controllers.items:
+        _check_pci_controllers(controllers.items, guest)
+        _check_usb(controllers.items)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
-    controllers.number()
-    _check_roots(controllers.items)
+    if controllers.items:
+        controllers.number()
+        _check_roots(controllers.items)
     _machine_controllers(controllers, machine)
     devices = dict(guest.devices)
     if not devices.get("memballoon"):

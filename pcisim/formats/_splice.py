@@ -431,7 +431,9 @@ class Editor:
         """Return the blanks that the line of a position begins with."""
         begin = self._source.rfind(b"\n", 0, position) + 1
         line = self._source[begin:position]
-        return line[: len(line) - len(line.lstrip(BLANKS))].decode()
+        if line.strip(BLANKS):
+            line = line[: len(line) - len(line.lstrip(BLANKS))]
+        return line.decode()
 
     def _newline(self, position: int) -> str:
         """Return the line ending in use at a position: of the line before, or else of this line."""
@@ -442,13 +444,10 @@ class Editor:
 
     def _step(self, element: Element) -> str:
         """Return by how much the first child is indented more, or the nearest element around than its parent."""
-        for child in element.children:
-            if self._line_head(child.start) >= 0 and self._line_head(element.start) >= 0:
-                own = self._indent(element.start)
-                more = self._indent(child.start).removeprefix(own)
-                if more:
-                    return more
-            break
+        if element.children and self._line_head(element.children[0].start) >= 0 and self._line_head(element.start) >= 0:
+            more = self._indent(element.children[0].start).removeprefix(self._indent(element.start))
+            if more:
+                return more
         inner = element
         while (parent := self._document.parent(inner)) is not None:
             if self._line_head(inner.start) >= 0 and self._line_head(parent.start) >= 0:

@@ -152,7 +152,7 @@ class LibvirtPolicy:
         So it does on a PCI Express machine where nothing but root ports was added and nothing
         else looks for a place on bus 0: ports and devices are then never in each other's way.
         """
-        if trial.found_twice or any(bus.model is not _ROOT_PORT for bus in trial.topology.buses[trial.count :]):
+        if trial.found_twice or trial.grew_bridges:
             return False
         present = trial.present
         for device in guest.controllers:
@@ -284,6 +284,8 @@ class _Pass:
         self._ich9: dict[int | None, list[Controller]] | None = None
         self._run: list[Device] = []
         self._run_plug = 0
+        self.grew_bridges = False
+        """Whether other buses than root ports were appended."""
         self.found_twice = False
         """Whether the trial pass looked for the primary video device's place twice."""
         self.topology.hotplug_off = {
@@ -512,6 +514,7 @@ class _Pass:
         topology = self.topology
         need = number - len(topology.buses) + 1
         if plug & c.CONVENTIONAL:
+            self.grew_bridges = True
             if not any(bus.model.accepts & c.PCI_BRIDGE for bus in topology.buses):
                 if need == 1:
                     need, number = 2, number + 1
