@@ -66,6 +66,12 @@ def parse_number(text: str, *, limit: int = MAX_DOMAIN, binary: bool = True) -> 
     return value if value <= limit else None
 
 
+USUAL_NUMBERS = {
+    text: number for number in range(MAX_BUS + 1) for text in (f"{number:#04x}", f"{number:#x}", str(number))
+} | {"0x0000": 0}
+"""What `parse_number` returns for the numbers of an address as libvirt and people write them."""
+
+
 def out_of_range(component: str, value: int, limit: int) -> str:
     """Return libvirt's words for a part of an address that is too large."""
     if component == "function":

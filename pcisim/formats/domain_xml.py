@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, PciAddress, out_of_range, pack, parse_number
+from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, USUAL_NUMBERS, PciAddress, out_of_range, pack, parse_number
 from pcisim.catalogue.controllers import MODEL_NAMES, PCI_CONTROLLERS
 from pcisim.catalogue.devices import (
     ADDRESS_DROPPED,
@@ -231,6 +231,9 @@ class _Reader:
 
     def number(self, element: Element, attribute: str, text: str) -> int:
         """Return a non-negative number with an automatic base."""
+        usual = USUAL_NUMBERS.get(text)
+        if usual is not None:
+            return usual
         numbers = self.numbers
         if text in numbers:
             value = numbers[text]
@@ -270,15 +273,16 @@ class _Reader:
                 raise self.bad(element, "type", kind, code="address-type")
             return
         domain = bus = slot = function = 0
+        usual = USUAL_NUMBERS
         for name, text in attributes.items():
             if name == "bus":
-                bus = self.number(element, name, text)
+                bus = usual[text] if text in usual else self.number(element, name, text)
             elif name == "slot":
-                slot = self.number(element, name, text)
+                slot = usual[text] if text in usual else self.number(element, name, text)
             elif name == "function":
-                function = self.number(element, name, text)
+                function = usual[text] if text in usual else self.number(element, name, text)
             elif name == "domain":
-                domain = self.number(element, name, text)
+                domain = usual[text] if text in usual else self.number(element, name, text)
             elif name == "multifunction" and text not in _ON_OFF:
                 raise self.bad(element, name, text, "'on' or 'off'")
         if element.children:
@@ -407,7 +411,9 @@ class _Reader:
     def _target(self, element: Element, controller: Controller) -> None:
         for name, text in element.attrib.items():
             if name in _TARGET_NUMBERS:
-                value = parse_number(text, limit=0x7FFFFFFF, binary=self.rules.binary_numbers)
+                value = USUAL_NUMBERS.get(text)
+                if value is None:
+                    value = parse_number(text, limit=0x7FFFFFFF, binary=self.rules.binary_numbers)
                 if value is None:
                     negative = text.strip().startswith("-")
                     raise self.bad(
