@@ -66,6 +66,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     _device_defaults(devices, controllers, rules)
     hostdevs = _scsi_hostdev_units(hostdevs, devices.get("disk", []), controllers)
     _check_duplicates(controllers.items, devices)
+    _check_numbers(devices, machine, rules)
     _controllers_of_disks(controllers, devices.get("disk", []))
     channels, consoles = _virtio_ports(devices, "channel"), _virtio_ports(devices, "console")
     for device in (*channels, *consoles):
@@ -330,20 +331,11 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
     seen: dict[tuple[str, int | None], Controller] = {}
     for item in controllers:
         first = seen.setdefault((item.type, item.index), item)
-        if first is item:
+        if first is item or item.type == "usb":  # those on USB are looked at when everything is placed
             continue
-        if item.type == "usb":
-            pair = {first.model, item.model}
-            if first.companion and not item.companion:
-                seen[item.type, item.index] = item
-            if first.companion or item.companion or pair in ({"ich9-ehci1"}, {DEFAULT_USB}):
-                continue
-            headline = f"Duplicate USB controllers with index {item.index}"
-        else:
-            headline = f"Multiple '{item.type}' controllers with index '{item.index}'"
         raise refuse(
             item,
-            headline,
+            f"Multiple '{item.type}' controllers with index '{item.index}'",
             "duplicate-index",
             "give one of them another index, or leave the index out",
             f"the first one is a {first.model or first.type} controller{_at(first)}",
@@ -355,7 +347,16 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
                 panic, f"Multiple panic devices with model '{panic.model}'", "duplicate-panic", "take one of them out"
             )
         models.add(panic.model)
-    for element, name in _SINGLE.items():
+
+
+def _check_numbers(devices: dict[str, list[Device]], machine: Machine, rules: Libvirt) -> None:
+    """Refuse a second device of what there may be one, and a watchdog of another machine."""
+    single = dict(_SINGLE)
+    if rules.places_newcomers:
+        single["pstore"] = "pstore"
+    if not rules.several_watchdogs:
+        single["watchdog"] = "watchdog"
+    for element, name in single.items():
         if len(devices.get(element, ())) > 1:
             raise refuse(
                 devices[element][1],
@@ -363,10 +364,18 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
                 "second-device",
                 "take one of them out",
             )
+    for watchdog in devices.get("watchdog", ()):
+        if watchdog.model == "ib700" and rules.several_watchdogs and machine.family != "i440fx":
+            raise refuse(
+                watchdog,
+                "ib700 model of watchdog cannot be used with this machine type",
+                "wrong-machine",
+                "use model='itco' (q35) or model='i6300esb'",
+            )
 
 
-_SINGLE = {"memballoon": "memory balloon", "vsock": "vsock", "iommu": "IOMMU", "pstore": "pstore"}
-"""Elements of which a guest has at most one."""
+_SINGLE = {"memballoon": "memory balloon", "vsock": "vsock", "iommu": "IOMMU"}
+"""Elements of which a guest has at most one, in every version."""
 
 
 def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:

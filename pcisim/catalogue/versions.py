@@ -28,14 +28,16 @@ class Libvirt:
     """An interface of type vhostuser without a model becomes virtio instead of rtl8139."""
     memory_reserve: bool
     """The option ``memReserve`` of a PCI controller is known; before, it is not read."""
+    several_watchdogs: bool
+    """There may be more than one watchdog, and ib700 is for pc machines only."""
     binary_numbers: bool
     """0b11 is a number (its C library is glibc 2.38 or newer)."""
 
 
 VERSIONS = MappingProxyType(
     {
-        "9.0": Libvirt("9.0", False, False, False, False, False, False, False),
-        "11.3": Libvirt("11.3", True, True, True, True, True, True, True),
+        "9.0": Libvirt("9.0", False, False, False, False, False, False, False, False),
+        "11.3": Libvirt("11.3", True, True, True, True, True, True, True, True),
     }
 )
 DEFAULT_VERSION = "11.3"

@@ -105,7 +105,8 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
     address = element.find("address")
     if packed is None:
         if address is not None and (device.address_type == IGNORED or device.element in ADDRESS_READDRESSED):
-            editor.remove(address)
+            for each in element.findall("address"):
+                editor.remove(each)
         elif address is not None and device.address_type == "pci":
             kept = {name: value for name, value in address.attrib.items() if name == "multifunction"}
             _rewrite(editor, address, {"type": "pci"} | (kept if device.address is None else {}))

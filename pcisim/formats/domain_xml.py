@@ -15,12 +15,15 @@ from pcisim.catalogue.devices import (
     ADDRESS_TYPES,
     DISK_PREFIX_BUSES,
     KNOWN_SINCE_11,
+    PLACED_SINCE_11,
     PLUGS,
     WALK,
 )
 from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.words import SERIAL_MODELS, WORDS
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import InputError, PcisimError, RefusedError
+from pcisim.formats._attributes import bad, check_address, check_words, missing, number_of, short, unknown
 from pcisim.formats._xml import Document, Element, parse
 from pcisim.guest import IGNORED, Controller, Device, Guest, disk_target
 
@@ -35,8 +38,12 @@ UNREADABLE = "?"
 
 _ON_OFF = ("on", "off")
 _INTERFACE_MODELS = MappingProxyType({name.lower(): name for name in PLUGS["interface"]})
+_FILESYSTEM_DRIVERS = ("path", "handle", *(name for name in PLUGS["filesystem"] if name not in PLUGS["disk"]))
+_MDEV_MODELS = ("vfio-pci", "vfio-ap", "vfio-ccw")
 _INTERFACE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 _DISK_BUSES = frozenset({"ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"})
+_NOT_EJECTABLE = ("virtio", "sd", "xen")
+_DISK_REMEDIES = {"floppy": "write bus='fdc'", "cdrom": "write bus='sata' or bus='scsi'", "lun": "write bus='scsi'"}
 _TARGET_NUMBERS = ("chassisNr", "chassis", "port", "busNr", "index")
 
 
@@ -108,7 +115,7 @@ class _Reader:
         root = self.document.root
         if root.tag != "domain":
             raise InputError(
-                f"this is no domain: the root element is <{root.tag}>, expecting <domain>",
+                f"this is no domain: unexpected root element <{short(root.tag)}>, expecting <domain>",
                 code="not-a-domain",
                 line=root.line,
                 remedy="pass what 'virsh dumpxml' prints for a guest",
@@ -144,6 +151,7 @@ class _Reader:
             try:
                 self._one(element, guest)
             except PcisimError as error:
+                error.parties = error.parties or (_label(element, guest),)
                 if self.problems is None:
                     raise
                 self.problems.append((element, error))
@@ -156,6 +164,8 @@ class _Reader:
 
     def _one(self, element: Element, guest: Guest) -> None:
         tag = element.tag
+        if tag in WORDS:
+            check_words(element)
         if tag == "controller":
             guest.controllers.append(self._controller(element))
         elif tag in self.known:
@@ -165,6 +175,8 @@ class _Reader:
                 row = lists[tag] = []
             device = Device(tag, f"{tag}:{len(row)}")
             device.origin = element
+            if tag in PLACED_SINCE_11 and not self.rules.places_newcomers:
+                device.address_type = IGNORED
             for child in element.children:
                 name = child.tag
                 if name == "address":
@@ -175,8 +187,11 @@ class _Reader:
             fill = _READ.get(tag)
             if fill is not None:
                 fill(self, element, device)
-            if device.address_type == "pci" and (
-                (tag, device.model) in ADDRESS_DROPPED or (tag == "channel" and device.bus == "virtio")
+            kind = device.address_type
+            if kind is not None and (
+                (kind == "pci" and (tag, device.model) in ADDRESS_DROPPED)
+                or (tag == "channel" and device.bus == "virtio" and kind != "virtio-serial")
+                or (tag == "hub" and kind not in ("usb", "pci"))
             ):
                 device.address_type, device.address = IGNORED, None
             row.append(device)
@@ -203,19 +218,6 @@ class _Reader:
 
     # errors
 
-    def bad(
-        self, element: Element, attribute: str, value: str, expected: str = "", code: str = "bad-attribute"
-    ) -> InputError:
-        text = f"Invalid value for attribute '{attribute}' in element '{element.tag}': '{_short(value)}'."
-        return InputError(text + (f" Expected {expected}" if expected else ""), code=code, line=element.line)
-
-    def missing(self, element: Element, attribute: str) -> InputError:
-        return InputError(
-            f"Missing required attribute '{attribute}' in element '{element.tag}'",
-            code="missing-attribute",
-            line=element.line,
-        )
-
     def refuse(
         self,
         element: Element,
@@ -240,37 +242,32 @@ class _Reader:
         else:
             value = numbers[text] = parse_number(text, binary=self.rules.binary_numbers)
         if value is None:
-            raise self.bad(element, attribute, text, "non-negative integer value", "bad-number")
+            raise bad(element, attribute, text, "non-negative integer value", "bad-number")
         return value
 
     def word(self, element: Element, attribute: str, allowed: Mapping[str, int]) -> str:
         """Return a required attribute that must be one of the words of a table."""
         value = element.attrib.get(attribute)
         if value is None:
-            raise self.missing(element, attribute)
+            raise missing(element, attribute)
         if value not in allowed:
-            raise self.unknown(element, attribute, value, allowed)
+            raise unknown(element, attribute, value, allowed)
         return value
-
-    def unknown(self, element: Element, attribute: str, value: str, allowed: Mapping[str, int]) -> InputError:
-        error = self.bad(element, attribute, value, code="unknown-word")
-        words = ", ".join(word for word in allowed if word)
-        error.details = (f"known: {words}",) if words else ()
-        return error
 
     def since(self, element: Element, tag: str, attribute: str, value: str) -> None:
         if not self.rules.places_newcomers and (tag, value) in KNOWN_SINCE_11:
-            raise self.bad(element, attribute, value, f"a word that libvirt {self.rules.version} knows", "unknown-word")
+            raise bad(element, attribute, value, f"a word that libvirt {self.rules.version} knows", "unknown-word")
 
     def _address(self, element: Element, device: Device) -> None:
         attributes = element.attrib
         kind = attributes.get("type")
         if kind is None:
-            raise self.missing(element, "type")
+            raise missing(element, "type")
         device.address_type = kind
         if kind != "pci":
             if kind not in ADDRESS_TYPES:
-                raise self.bad(element, "type", kind, code="address-type")
+                raise bad(element, "type", kind, code="address-type")
+            check_address(element)
             return
         domain = bus = slot = function = 0
         usual = USUAL_NUMBERS
@@ -284,7 +281,7 @@ class _Reader:
             elif name == "domain":
                 domain = usual[text] if text in usual else self.number(element, name, text)
             elif name == "multifunction" and text not in _ON_OFF:
-                raise self.bad(element, name, text, "'on' or 'off'")
+                raise bad(element, name, text, "'on' or 'off'")
         if element.children:
             self._zpci(element)
         if not (domain or bus or slot):
@@ -296,20 +293,13 @@ class _Reader:
                 ("function", function, MAX_FUNCTION),
             ):
                 if value > limit:
-                    raise InputError(
-                        out_of_range(name, value, limit),
-                        code="address-range",
-                        line=element.line,
-                        remedy=f"a {name} is a number from 0 to {limit:#x}",
-                        parties=(device.label,),
-                    )
+                    raise _out_of_range(element, name, value, limit)
         device.address = domain << 16 | bus << 8 | slot << 3 | function
         device.multifunction = attributes.get("multifunction")
 
     def _acpi(self, element: Element, device: Device) -> None:
-        text = element.attrib.get("index")
-        if text is not None:
-            device.acpi_index = self.number(element, "index", text)
+        if "index" in element.attrib:
+            device.acpi_index = number_of(element, "index")
             if not device.acpi_index:
                 raise InputError(
                     "Invalid value for attribute 'index' in element 'acpi': Zero is not permitted",
@@ -334,24 +324,38 @@ class _Reader:
         attributes = element.attrib
         kind = attributes.get("type", "ide")
         index = attributes.get("index")
+        for tag in ("model", "target"):
+            if len(element.children) > 1 and len(element.findall(tag)) > 1:
+                raise self.refuse(
+                    element,
+                    f"Multiple <{tag}> elements in controller definition not allowed",
+                    "second-element",
+                    remedy="make one of the two",
+                )
         controller = Controller("controller", f"{kind}:{index or '?'}", type=kind, origin=element)
+        if "type" not in attributes:
+            controller.defaults = {"@type": kind}
         if index is not None:
             controller.index = self._index(element, index)
             controller.label = f"{kind}:{controller.index}"
         model = attributes.get("model", "")
+        if not model and "model" in attributes:
+            raise self._unknown_model(
+                element, model, PCI_CONTROLLERS if kind == "pci" else PLUGS.get(f"controller/{kind}", {})
+            )
         if kind == "pci":
             self._pci_controller(element, controller, model)
         else:
             plugs = PLUGS.get(f"controller/{kind}")
             if plugs is None:
-                raise self.bad(element, "type", kind, code="unknown-word")
+                raise bad(element, "type", kind, code="unknown-word")
             if model and not (kind == "scsi" and model == "auto") and model not in plugs:
                 raise self._unknown_model(element, model, plugs)
             controller.model = model
             controller.plug = plugs.get(model, 0)
             if kind == "usb":
                 self._companion(element, controller)
-            elif kind == "virtio-serial" and "ports" in attributes:
+            if kind in ("usb", "virtio-serial") and "ports" in attributes:
                 controller.ports = self._index(element, attributes["ports"], "ports")
         address = element.find("address")
         if address is not None:
@@ -363,18 +367,18 @@ class _Reader:
     def _index(self, element: Element, text: str, attribute: str = "index") -> int:
         digits = text.strip(" \t\r\n").removeprefix("+")
         if digits.startswith("-") and digits[1:].isdigit():
-            raise self.bad(element, attribute, text, "non-negative value", "bad-number")
+            raise bad(element, attribute, text, "non-negative value", "bad-number")
         if not digits.isascii() or not digits.isdigit() or text[-1:].isspace() or len(digits) > 4000:
-            raise self.bad(element, attribute, text, "integer value", "bad-number")
+            raise bad(element, attribute, text, "integer value", "bad-number")
         value = int(digits)
         if value > 0x7FFFFFFF:
-            raise self.bad(element, attribute, text, "integer value", "bad-number")
+            raise bad(element, attribute, text, "integer value", "bad-number")
         return value
 
     def _unknown_model(self, element: Element, model: str, allowed: Mapping[str, object]) -> RefusedError:
         return self.refuse(
             element,
-            f"Unknown model type '{_short(model)}'",
+            f"Unknown model type '{short(model)}'",
             "unknown-model",
             f"known: {', '.join(word for word in allowed if word)}",
         )
@@ -403,7 +407,7 @@ class _Reader:
             if child.tag == "model":
                 name = child.attrib.get("name")
                 if name is not None and name not in MODEL_NAMES:
-                    raise self.bad(child, "name", name, code="unknown-word")
+                    raise bad(child, "name", name, code="unknown-word")
                 controller.model_name = name or ""
             elif child.tag == "target":
                 self._target(child, controller)
@@ -416,23 +420,24 @@ class _Reader:
                     value = parse_number(text, limit=0x7FFFFFFF, binary=self.rules.binary_numbers)
                 if value is None:
                     negative = text.strip().startswith("-")
-                    raise self.bad(
-                        element, name, text, "non-negative value" if negative else "integer value", "bad-number"
-                    )
+                    raise bad(element, name, text, "non-negative value" if negative else "integer value", "bad-number")
                 controller.target[name] = value
             elif name == "hotplug":
                 if text not in _ON_OFF:
-                    raise self.bad(element, name, text, "'on' or 'off'")
+                    raise bad(element, name, text, "'on' or 'off'")
                 controller.target[name] = text
             elif name == "memReserve" and self.rules.memory_reserve:
-                controller.target[name] = self.number(element, name, text)
+                value = parse_number(text, limit=0xFFFF_FFFF_FFFF_FFFF, binary=self.rules.binary_numbers)
+                if value is None:
+                    raise bad(element, name, text, "non-negative integer value", "bad-number")
+                controller.target[name] = value
         node = element.find("node")
-        if node is not None:
+        if node is not None and node.text:
             value = parse_number(node.text.strip())
             if value is None:
                 raise InputError(
                     "invalid NUMA node in target", code="bad-number", line=node.line,
-                    details=(f"<node> holds {_short(node.text)!r}, a number is needed",),
+                    details=(f"<node> holds {short(node.text)!r}, a number is needed",),
                 )  # fmt: skip
             controller.target["node"] = value
 
@@ -456,30 +461,57 @@ class _Reader:
             bus = "fdc" if element.attrib.get("device") == "floppy" else prefix or "ide"
             device.defaults = {"target/@bus": bus}
         elif bus not in _DISK_BUSES:
-            raise self.bad(target, "bus", bus, code="unknown-word")
-        if number is None and device.address_type is None:
-            raise InputError(
-                f"Unknown disk name '{_short(name)}' and no address specified",
-                code="disk-name",
-                line=target.line,
-                remedy="name it vda, vdb, ... (sd, hd, fd, xvd for other buses)",
-            )
+            raise bad(target, "bus", bus, code="unknown-word")
+        self._check_disk(target, name, bus, element.attrib.get("device", "disk"), device)
         device.bus = bus
+        model = element.attrib.get("model")
+        if model is not None and model not in PLUGS["disk"]:
+            raise unknown(element, "model", model, PLUGS["disk"])
         if bus == "virtio":
-            model = element.attrib.get("model") or "virtio"
-            if model not in PLUGS["disk"]:
-                raise self.unknown(element, "model", model, PLUGS["disk"])
-            device.model = model
-            device.plug = PLUGS["disk"][model]
+            device.model = model or "virtio"
+            device.plug = PLUGS["disk"][device.model]
+        elif model is not None:
+            raise self.refuse(
+                element,
+                f"disk model '{model}' not supported for bus '{bus}'",
+                "disk-bus",
+                remedy="write bus='virtio', or take the model out",
+            )
         if device.address_type == "drive":
             self._drive(element, device)
+
+    def _check_disk(self, target: Element, name: str, bus: str, kind: str, device: Device) -> None:
+        """Refuse names and buses that a disk of its kind cannot have."""
+        problem = ""
+        if device.unit is None and device.address_type is None:
+            problem = f"Unknown disk name '{short(name)}' and no address specified"
+        elif kind != "cdrom" and (kind == "floppy") != (name[:2] == "fd"):
+            problem = f"Invalid {'floppy' if kind == 'floppy' else 'harddisk'} device name: {short(name)}"
+        elif name[-1].isdigit() and name[len(name.rstrip("0123456789")) :].strip("0"):
+            problem = f"invalid disk target '{short(name)}', partitions can't appear in disk targets"
+        elif device.unit is None:
+            problem = f"Invalid harddisk device name: {short(name)}"
+        if problem:
+            raise InputError(
+                problem,
+                code="disk-name",
+                line=target.line,
+                remedy="name it vda, vdb, ... (sd, hd, xvd for other buses, fd for floppies)",
+            )
+        if (kind == "floppy") != (bus == "fdc"):
+            problem = f"Invalid bus type '{bus}' for {'floppy disk' if kind == 'floppy' else 'disk'}"
+        elif kind == "cdrom" and bus in _NOT_EJECTABLE:
+            problem = f"disk type of '{short(name)}' does not support ejectable media"
+        elif kind == "lun" and bus == "usb":
+            problem = "disk device='lun' is not supported for bus='usb'"
+        if problem:
+            raise self.refuse(target, problem, "disk-bus", remedy=_DISK_REMEDIES.get(kind, "write bus='virtio'"))
 
     def _drive(self, element: Element, device: Device) -> None:
         address = element.find("address")
         assert address is not None
-        place = [self.number(address, n, address.get(n, "0") or "0") for n in ("controller", "bus", "target", "unit")]
-        device.controller = place[0]
-        device.drive = (place[1], place[2], place[3])
+        device.controller = number_of(address, "controller")
+        device.drive = (number_of(address, "bus"), number_of(address, "target"), number_of(address, "unit"))
 
     def _interface(self, element: Element, device: Device) -> None:
         device.bus = element.attrib.get("type", "")
@@ -491,7 +523,7 @@ class _Reader:
                     "Model name contains invalid characters",
                     code="interface-model",
                     line=element.line,
-                    details=(f"the model is {_short(name)!r}",),
+                    details=(f"the model is {short(name)!r}",),
                     remedy="letters, digits, - and _ are allowed",
                 )
             known = _INTERFACE_MODELS.get(name.lower())
@@ -499,46 +531,55 @@ class _Reader:
                 device.defaults = {"model/@type": known}
             device.model = known or name
         if device.bus == "hostdev":
-            device.plug = self._host_plug(element)
+            source = element.find("source")
+            device.plug = EXPRESS if source is None else self._host_plug(source)
         elif name:
             device.plug = PLUGS["interface"].get(device.model, EXPRESS)
             if device.model == "usb-net" and not self.rules.usb_net_is_usb:
                 device.plug = NO_CLASS_9_0
 
     def _hostdev(self, element: Element, device: Device) -> None:
-        if element.attrib.get("mode", "subsystem") != "subsystem":
-            return
         kind = element.attrib.get("type")
         if kind is None:
-            raise self.missing(element, "type")
-        device.bus = kind
+            raise missing(element, "type")
+        source = element.find("source")
+        if source is None:
+            raise InputError(
+                "Missing <source> element in hostdev device",
+                code="missing-source",
+                line=element.line,
+                remedy="add <source><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></source>: the"
+                " device of the host",
+            )
+        device.bus = device.model = kind
         model = element.attrib.get("model")
-        device.model = kind
         if kind == "pci":
-            device.plug = self._host_plug(element)
+            device.plug = self._host_plug(source)
         elif kind == "mdev":
-            device.model = model or "mdev"
+            if model is None:
+                raise missing(element, "model")
+            if model not in _MDEV_MODELS:
+                raise unknown(element, "model", model, _MDEV_MODELS)
+            device.model = model
             device.plug = EXPRESS if model == "vfio-pci" else 0
         elif kind == "scsi_host":
             device.model = f"scsi_host:{model or 'virtio'}"
             if device.model not in PLUGS["hostdev"]:
-                raise self.bad(element, "model", model or "", code="unknown-word")
+                raise unknown(element, "model", model or "", PLUGS["disk"])
             device.plug = PLUGS["hostdev"][device.model]
-        elif kind not in PLUGS["hostdev"]:
-            raise self.bad(element, "type", kind, code="unknown-word")
         elif kind == "scsi" and device.address_type == "drive":
             self._drive(element, device)
 
-    def _host_plug(self, element: Element) -> int:
+    def _host_plug(self, source: Element) -> int:
         """Return the plug of a host device: PCI Express unless somebody knows better (rule 3.3)."""
-        if self.host_pci is None:
-            return EXPRESS
-        source = element.find("source")
-        address = source.find("address") if source is not None else None
+        address = source.find("address")
         if address is None:
             return EXPRESS
         parts = {n: self.number(address, n, address.attrib.get(n, "0")) for n in ("domain", "bus", "slot", "function")}
-        if parts["bus"] > MAX_BUS or parts["slot"] > MAX_SLOT or parts["function"] > MAX_FUNCTION:
+        for name, limit in (("bus", MAX_BUS), ("slot", MAX_SLOT), ("function", MAX_FUNCTION)):
+            if parts[name] > limit:
+                raise _out_of_range(address, name, parts[name], limit)
+        if self.host_pci is None:
             return EXPRESS
         return CONVENTIONAL if self.host_pci(PciAddress.from_int(pack(**parts))) else EXPRESS
 
@@ -551,9 +592,7 @@ class _Reader:
 
     def _newcomer(self, element: Element, device: Device) -> None:
         """Read an element that libvirt 9.0 does not place."""
-        if not self.rules.places_newcomers:
-            device.address_type, device.address = IGNORED, None
-        else:
+        if self.rules.places_newcomers:
             attribute = "backend" if device.element == "pstore" else "model"
             device.model = self.word(element, attribute, PLUGS[device.element])
             device.plug = PLUGS[device.element][device.model]
@@ -565,7 +604,7 @@ class _Reader:
         kind = model.attrib.get("type")
         if kind is not None:
             if kind not in PLUGS["video"]:
-                raise self.unknown(model, "type", kind, PLUGS["video"])
+                raise unknown(model, "type", kind, PLUGS["video"])
             device.model = kind
             device.plug = PLUGS["video"][kind]
         device.primary = model.attrib.get("primary") == "yes"
@@ -573,38 +612,73 @@ class _Reader:
     def _filesystem(self, element: Element, device: Device) -> None:
         driver = element.find("driver")
         kind = driver.attrib.get("type", "") if driver is not None else ""
+        model = element.attrib.get("model")
+        if model is not None and model not in PLUGS["disk"]:
+            raise unknown(element, "model", model, PLUGS["disk"])
         if kind in ("", "path", "handle"):
-            kind = element.attrib.get("model") or "virtio"
+            kind = model or "virtio"
         else:
             self.since(element, "filesystem", "type", kind)
-        if kind not in PLUGS["filesystem"]:
-            raise self.unknown(driver if driver is not None else element, "type", kind, PLUGS["filesystem"])
+            if driver is not None and (kind not in PLUGS["filesystem"] or kind in PLUGS["disk"]):
+                raise unknown(driver, "type", kind, _FILESYSTEM_DRIVERS)
+            if kind == "virtiofs" and model is not None:
+                raise self.refuse(element, "virtiofs does not support model", "wrong-option", remedy="take it out")
         device.model = kind
         device.plug = PLUGS["filesystem"][kind]
 
     def _shmem(self, element: Element, device: Device) -> None:
         model = element.find("model")
-        device.model = self.word(model, "type", PLUGS["shmem"]) if model is not None else "ivshmem"
-        device.plug = CONVENTIONAL
+        kind = model.attrib.get("type") if model is not None else None
+        if model is not None and kind is not None and kind not in PLUGS["shmem"]:
+            raise unknown(model, "type", kind, PLUGS["shmem"])
+        if kind is None or kind == "ivshmem":
+            raise self.refuse(
+                element,
+                "ivshmem device is no longer supported",
+                "obsolete-model",
+                remedy="write <model type='ivshmem-plain'/>",
+            )
+        device.model = kind
+        device.plug = PLUGS["shmem"][kind]
 
     def _input(self, element: Element, device: Device) -> None:
         bus = element.attrib.get("bus")
         kind = element.attrib.get("type")
         if kind is None:
-            raise self.refuse(element, "missing input device type", "missing-attribute", remedy="add type='tablet'")
-        if bus is None:
+            raise InputError(
+                "missing input device type", code="missing-attribute", line=element.line, remedy="add type='tablet'"
+            )
+        if bus is not None:
+            self._check_input_bus(element, kind, bus)
+        else:
             bus = {"passthrough": "virtio", "evdev": "none", "mouse": "ps2", "keyboard": "ps2"}.get(kind, "usb")
             device.defaults = {"@bus": bus} if bus != "none" else {}
-        if bus not in ("ps2", "usb", "virtio", "xen", "parallels", "none"):
-            raise self.refuse(element, f"unknown input bus type '{_short(bus)}'", "unknown-word")
         device.bus = bus
         device.kind = kind
         if bus == "virtio":
-            model = element.attrib.get("model") or "virtio"
-            if model not in PLUGS["input"]:
-                raise self.unknown(element, "model", model, PLUGS["input"])
-            device.model = model
-            device.plug = PLUGS["input"][model]
+            device.model = element.attrib.get("model") or "virtio"
+            device.plug = PLUGS["input"][device.model]
+        elif "model" in element.attrib:
+            model = element.attrib["model"]
+            raise self.refuse(
+                element,
+                f"only bus 'virtio' is supported for input model '{model}'",
+                "input-bus",
+                remedy="write bus='virtio', or take the model out",
+            )
+
+    def _check_input_bus(self, element: Element, kind: str, bus: str) -> None:
+        problem = ""
+        if bus == "ps2" and kind not in ("mouse", "keyboard"):
+            problem = f"ps2 bus does not support {kind} input device"
+        elif kind == "evdev":
+            problem = "input evdev doesn't support bus element"
+        elif bus == "xen":
+            problem = "unsupported input bus xen"
+        elif kind == "passthrough" and bus != "virtio":
+            problem = "only bus 'virtio' is supported for 'passthrough' input devices"
+        if problem:
+            raise self.refuse(element, problem, "input-bus", remedy="leave the bus out")
 
     def _vsock(self, element: Element, device: Device) -> None:
         if "model" in element.attrib:
@@ -621,28 +695,65 @@ class _Reader:
 
     def _serial(self, element: Element, device: Device) -> None:
         target = element.find("target")
-        kind = target.attrib.get("type") if target is not None else None
+        if target is None:
+            return
+        kind = target.attrib.get("type")
         if kind is not None:
-            if kind not in PLUGS["serial"]:
-                raise self.refuse(
-                    element, f"unknown target type '{_short(kind)}' specified for character device", "unknown-word"
-                )
             device.model = kind
             device.plug = PLUGS["serial"][kind]
+        model = target.find("model")
+        name = model.attrib.get("name") if model is not None else None
+        if name:
+            wanted = SERIAL_MODELS.get(name, "")
+            if not wanted:
+                raise unknown(
+                    target, "name", name, SERIAL_MODELS, "unknown target model '{value}' specified for character device"
+                )
+            if wanted != (kind or "isa-serial"):
+                raise self.refuse(
+                    target,
+                    f"Target model '{name}' requires target type '{wanted}'",
+                    "wrong-option",
+                    remedy=f"write <target type='{wanted}'>, or take the model out",
+                )
 
     def _port(self, element: Element, device: Device) -> None:
         """Read a channel or console, of which only those of type virtio hang on a controller."""
         target = element.find("target")
         device.bus = (target.attrib.get("type") or "") if target is not None else ""
+        if device.element == "channel" and not device.bus:
+            raise InputError(
+                "target type must be specified for channel device"
+                if target is None
+                else "unknown target type '(null)' specified for character device",
+                code="missing-attribute",
+                line=element.line,
+                remedy="write <target type='virtio'/>",
+            )
         if device.bus == "virtio" and device.address_type == "virtio-serial":
             address = element.find("address")
             assert address is not None
-            device.controller = self.number(address, "controller", address.attrib.get("controller", "0"))
-            device.unit = self.number(address, "port", address.attrib.get("port", "0"))
+            device.controller = number_of(address, "controller")
+            device.unit = number_of(address, "port")
 
 
-def _short(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
+def _out_of_range(element: Element, name: str, value: int, limit: int) -> InputError:
+    return InputError(
+        out_of_range(name, value, limit),
+        code="address-range",
+        line=element.line,
+        remedy=f"a {name} is a number from 0 to {limit:#x}",
+    )
+
+
+def _label(element: Element, guest: Guest) -> str:
+    """Return the label of an element that may be unreadable."""
+    tag = element.tag
+    if tag == "controller":
+        return f"{element.get('type') or 'ide'}:{short(element.get('index') or '?')}"
+    target = element.find("target") if tag == "disk" else None
+    name = target.get("dev") if target is not None else None
+    return f"disk:{short(name)}" if name else f"{tag}:{len(guest.devices.get(tag, ()))}"
 
 
 def _numa_nodes(cpu: Element) -> frozenset[int]:

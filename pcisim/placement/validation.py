@@ -9,7 +9,9 @@ from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, TARGET_RANGES
+from pcisim.catalogue.devices import ICH9_START_PORTS
 from pcisim.catalogue.machines import Machine
+from pcisim.catalogue.words import FOREIGN
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 
@@ -27,6 +29,7 @@ def validate(guest: Guest, addresses: Container[Device]) -> None:
         RefusedError: the first thing that is refused, in libvirt's words where users search for them.
     """
     machine = guest.machine
+    _check_usb_indexes(guest.controllers)
     for controller in guest.controllers:
         if controller.address_type is not None:
             _check_address_type(controller, guest)
@@ -34,12 +37,16 @@ def validate(guest: Guest, addresses: Container[Device]) -> None:
             _check_pci_controller(controller)
         elif controller.type == "ide":
             _check_ide(controller, machine)
+        elif (controller.element, controller.model) in FOREIGN:
+            raise _foreign(controller)
     usb_off = next((c for c in guest.controllers if c.type == "usb" and c.model == "none"), None)
     for element, devices in guest.devices.items():
         check = _CHECKS.get(element)
         for device in devices:
             if device.address_type is not None:
                 _check_address_type(device, guest)
+            if (element, device.model) in FOREIGN:
+                raise _foreign(device)
             if device.acpi_index is not None and device not in addresses:
                 raise refuse(
                     device,
@@ -120,6 +127,27 @@ def _for_controller(controller: Controller) -> str:
     )
 
 
+def _check_usb_indexes(controllers: list[Controller]) -> None:
+    """Refuse a second USB controller with an index, ICH9 companions excepted."""
+    seen: dict[int | None, Controller] = {}
+    for item in controllers:
+        if item.type == "usb" and item.model not in ICH9_START_PORTS:
+            first = seen.setdefault(item.index, item)
+            if first is not item:
+                raise refuse(
+                    item,
+                    f"Duplicate USB controllers with index {item.index}",
+                    "duplicate-index",
+                    "give one of them another index, or leave the index out",
+                    f"the first one is a {first.model} controller" + (f" (line {first.line})" if first.line else ""),
+                )
+
+
+def _foreign(device: Device) -> RefusedError:
+    headline = FOREIGN[device.element, device.model]
+    return refuse(device, headline, "wrong-machine", "take the device out, or use another model of it")
+
+
 def _check_ide(controller: Controller, machine: Machine) -> None:
     if not machine.ide:
         raise refuse(
@@ -195,6 +223,11 @@ def _hostdev(device: Device, _guest: Guest) -> None:
         raise _wrong_type(device, "SCSI host device must use 'drive' address type", "drive")
 
 
+def _interface(device: Device, _guest: Guest) -> None:
+    if device.bus == "hostdev" and device.address_type not in (None, "pci", "unassigned"):
+        raise _wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
+
+
 def _usb_only(device: Device, _guest: Guest) -> None:
     if device.address_type not in (None, "usb") and _is_usb(device):
         raise _wrong_type(device, "Invalid address for a USB device", "usb")
@@ -238,13 +271,6 @@ def _watchdog(device: Device, guest: Guest) -> None:
     if device.model == "i6300esb":
         if device.address_type not in (None, "pci"):
             raise _wrong_type(device, "i6300esb model of watchdog can go only on PCI bus", "pci")
-    elif device.model == "ib700" and guest.machine.family == "q35":
-        raise refuse(
-            device,
-            "ib700 model of watchdog cannot be used with this machine type",
-            "wrong-machine",
-            "use model='itco' or model='i6300esb'",
-        )
     elif device.model == "itco" and guest.machine.family != "q35":
         raise refuse(
             device, "itco model of watchdog is only part of q35 machine", "wrong-machine", "use model='i6300esb'"
@@ -269,6 +295,13 @@ def _iommu(device: Device, guest: Guest) -> None:
     if device.model != "virtio":
         if device.address_type is not None:
             raise _wrong_type(device, f"iommu model '{device.model}' can't have address", "")
+        if device.model == "intel" and guest.machine.family != "q35":
+            raise refuse(
+                device,
+                "IOMMU device: 'intel' is only supported with Q35 machines",
+                "wrong-machine",
+                "use a machine of type q35",
+            )
         return
     if guest.machine.family != "q35":
         raise refuse(
@@ -288,6 +321,7 @@ _CHECKS: Mapping[str, _Check] = MappingProxyType(
     {
         "disk": _disk,
         "hostdev": _hostdev,
+        "interface": _interface,
         "input": _usb_only,
         "redirdev": _usb_only,
         "serial": _serial,

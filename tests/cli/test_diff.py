@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import EXAMPLES, Done, example, is_tidy, run
-from tests.guests import BARE, NO_USB, at, disk, disks, domain, video
+from tests.guests import BARE, NO_USB, disk, disks, domain, video
 
 NOTHING = "nothing moves, as libvirt 11.3\n"
 
@@ -97,14 +97,6 @@ def test_two_versions_of_libvirt(tmp_path: Path) -> None:
     assert [line.split()[0] for line in done.out.splitlines()] == ["scsi:0", "scsi:3"]
     assert run("diff", name, name, "--libvirt", "9.0") == Done(0, "", "nothing moves, as libvirt 9.0\n")
     assert run("diff", name, name, "--libvirt", "9.0", "--libvirt-new", "11.3").status == 1
-
-
-def test_a_label_with_control_characters_stays_on_its_line(tmp_path: Path) -> None:
-    file, empty = tmp_path / "guest.xml", tmp_path / "empty.xml"
-    file.write_text(domain("pc", BARE, disk(0, at(0, 3)).replace("'vda'", "'vda&#133;x'")))
-    empty.write_text(domain("pc", BARE))
-    done = run("diff", str(empty), str(file))
-    assert done == Done(1, "disk:vda\\x85x  appears at 0000:00:03.0\n", "1 appeared, as libvirt 11.3\n")
 
 
 @pytest.mark.parametrize(

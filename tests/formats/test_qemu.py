@@ -186,10 +186,12 @@ def test_names_of_the_user() -> None:
 
 
 def test_names_are_ones_that_qemu_takes() -> None:
-    target = "<disk type='file'><target dev='vda,readonly=on é' bus='virtio'/>" + at(0, 9) + "</disk>"
-    assert devices("pc", target) == [
-        "virtio-blk-pci,drive=DRIVE_vda_2c_readonly_3d_on_20__e9_,id=disk-vda_2c_readonly_3d_on_20__e9_,bus=pci.0,addr=0x9"
-    ]
+    guest = pcisim.Guest.of("pc", {"virtio-blk": 1})
+    guest.devices["disk"][0].label = "disk:vda,readonly=on é"
+    line = next(word for word in pcisim.assign(guest).to_qemu_args() if word.startswith("virtio-blk"))
+    assert line == (
+        "virtio-blk-pci,drive=DRIVE_vda_2c_readonly_3d_on_20__e9_,id=disk-vda_2c_readonly_3d_on_20__e9_,bus=pci.0,addr=0x2"
+    )
 
 
 def test_acpi_indexes() -> None:

@@ -96,6 +96,6 @@ def test_ascii_only() -> None:
 
 
 def test_names_with_control_characters() -> None:
-    target = "<target dev='vda&#10;&#x9b;31m' bus='virtio'/>"
-    lines = drawn("pc", f"<disk type='file'>{target}{at(0, 9)}</disk>")
-    assert lines[-1] == "└─ 09.0 disk:vda\\n\\x9b31m virtio"
+    guest = pcisim.Guest.of("pc", {"virtio-blk": 1})
+    guest.devices["disk"][0].label = "disk:vda\n\x9b31m"
+    assert "├─ 02.0 disk:vda\\n\\x9b31m virtio" in str(pcisim.assign(guest)).splitlines()

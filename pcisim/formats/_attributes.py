@@ -1,0 +1,98 @@
+"""Attributes of elements: words, numbers, and what is said of those that are neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pcisim.catalogue.words import ADDRESS_NUMBERS, INVALID, WORDS
+from pcisim.errors import InputError
+from pcisim.formats._xml import Element
+
+_MOST = 0xFFFF_FFFF
+_DIGITS = {10: frozenset("0123456789"), 16: frozenset("0123456789abcdefABCDEF")}
+
+
+def short(text: str, most: int = 60) -> str:
+    """Return a text, or its beginning when it is long."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
+
+
+def bad(
+    element: Element, attribute: str, value: str, expected: str = "", code: str = "bad-attribute", form: str = INVALID
+) -> InputError:
+    """Return the refusal of what an attribute holds."""
+    text = form.format(attribute=attribute, tag=element.tag, value=short(value))
+    return InputError(text + (f" Expected {expected}" if expected else ""), code=code, line=element.line)
+
+
+def missing(element: Element, attribute: str) -> InputError:
+    """Return the refusal of an element without an attribute."""
+    return InputError(
+        f"Missing required attribute '{attribute}' in element '{element.tag}'",
+        code="missing-attribute",
+        line=element.line,
+    )
+
+
+def unknown(element: Element, attribute: str, value: str, allowed: Iterable[str], form: str = INVALID) -> InputError:
+    """Return the refusal of a word that is none of those that are allowed."""
+    error = bad(element, attribute, value, code="unknown-word", form=form)
+    words = ", ".join(word for word in allowed if word)
+    error.details = (f"known: {words}",) if words else ()
+    return error
+
+
+def check_words(element: Element) -> None:
+    """Check the words that an element of a device holds.
+
+    Raises:
+        InputError: there is another word than libvirt knows.
+    """
+    for row in WORDS.get(element.tag, ()):
+        holder = element.find(row.child) if row.child else element
+        if holder is not None:
+            value = holder.attrib.get(row.attribute)
+            if value is not None and value not in row.words:
+                raise unknown(holder, row.attribute, value, sorted(row.words), row.headline)
+
+
+def number_of(element: Element, attribute: str, base: int = 10, limit: int = _MOST) -> int:
+    """Return a non-negative number in a base of its own; 0 when it is missing.
+
+    Raises:
+        InputError: it is no such number.
+    """
+    text = element.attrib.get(attribute)
+    if text is None:
+        return 0
+    digits = text.lstrip(" \t\r\n").removeprefix("+")
+    if base == 16:
+        digits = digits.removeprefix("0x").removeprefix("0X")
+    if digits and len(digits) < 100 and _DIGITS[base].issuperset(digits):
+        value = int(digits, base)
+        if value <= limit:
+            return value
+    raise bad(element, attribute, text, "non-negative integer value", "bad-number")
+
+
+def check_address(element: Element) -> None:
+    """Check the numbers of an address that is not of type ``pci``.
+
+    Raises:
+        InputError: one of them is no number, or one is missing.
+    """
+    kind = element.attrib["type"]
+    for name, base in ADDRESS_NUMBERS.get(kind, {}).items():
+        if name in element.attrib:
+            number_of(element, name, base)
+    if kind == "dimm" and "slot" not in element.attrib:
+        raise missing(element, "slot")
+    if kind == "usb" and "port" in element.attrib:
+        port = element.attrib["port"]
+        parts = port.lstrip().split(".")
+        if len(parts) > _USB_DEPTH or not all(part.isascii() and part.isdigit() for part in parts):
+            raise bad(element, "port", port, "up to four numbers with dots between them", "bad-number")
+
+
+_USB_DEPTH = 4
+"""How many hubs deep the address of a USB device goes."""
