@@ -235,6 +235,7 @@ class Guest:
         acpi: whether the guest has ACPI.
         firmware: ``seabios`` or ``ovmf``.
         document: the document it was read from.
+        machine_line: the line of the document that names the machine.
     """
 
     fields = (
@@ -248,6 +249,7 @@ class Guest:
         "firmware",
         "vcpus",
         "document",
+        "machine_line",
     )
     __slots__ = fields
 
@@ -263,6 +265,7 @@ class Guest:
         firmware: str = "seabios",
         vcpus: int = 1,
         document: Any = None,
+        machine_line: int | None = None,
     ) -> None:
         self.machine_type = machine_type
         self.arch = arch
@@ -274,6 +277,7 @@ class Guest:
         self.firmware = firmware
         self.vcpus = vcpus
         self.document = document
+        self.machine_line = machine_line
 
     @property
     def machine(self) -> Machine:

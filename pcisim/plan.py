@@ -14,7 +14,7 @@ from pcisim.guest import Guest
 from pcisim.placement import Placement, Policy, Step
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.validation import validate
-from pcisim.topology import Topology
+from pcisim.topology import Topology, grouped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Explanation:
         lines = [f"{self.label} is at {self.address}"]
         for step in self.steps:
             lines.append(f"  {step.remark}")
-            lines += [f"    bus {look.bus:#04x} {look.model}: {look.verdict}" for look in step.looks]
+            lines += [f"    {look.buses('#04x')} {look.model}: {look.verdict}" for look in grouped(step.looks)]
         return "\n".join(lines)
 
 
@@ -181,6 +181,20 @@ def policy_of(policy: str | Policy, rules: Libvirt) -> Policy:
     raise UsageError(f"unknown policy {policy!r}", code="unknown-policy", details=("known: libvirt",))
 
 
+def check_host_pci(host_pci: HostPci) -> None:
+    """Refuse to be told about host devices for a `Guest`, which names none.
+
+    Raises:
+        UsageError: `host_pci` is not ``None``.
+    """
+    if host_pci is not None:
+        raise UsageError(
+            "host_pci goes with domain XML: a Guest names no host devices",
+            code="host-pci",
+            remedy="pass the XML, in which each <hostdev> names its device, or leave host_pci out",
+        )
+
+
 def assign(
     guest: Guest | str | bytes,
     policy: str | Policy = "libvirt",
@@ -195,17 +209,19 @@ def assign(
         guest: a `Guest`, or domain XML as text or bytes.
         policy: ``libvirt``, or a policy object.
         libvirt: whose rules: ``11.3`` or ``9.0``.
-        host_pci: which host devices are conventional; the others are PCI Express, and nothing is
-            read from this machine unless it is ``"auto"``.
+        host_pci: which host devices of a document are conventional; the others are PCI Express, and
+            nothing is read from this machine unless it is ``"auto"``.
         name: the name of the file, for error messages.
 
     Raises:
         RefusedError: libvirt refuses the guest.
         InputError: the XML cannot be read.
-        UsageError: an unknown version or policy.
+        UsageError: an unknown version or policy, or `host_pci` for a `Guest`, which names no host devices.
     """
     rules = libvirt_version(libvirt)
     chosen = policy_of(policy, rules)
+    if isinstance(guest, Guest):
+        check_host_pci(host_pci)
     try:
         if not isinstance(guest, Guest):
             from pcisim.formats.domain_xml import read

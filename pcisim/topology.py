@@ -9,7 +9,7 @@ Source: sections 2 and 6.2 to 6.5 of the rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pcisim import connector as c
 from pcisim._record import record
@@ -99,6 +99,24 @@ class Look:
     bus: int
     model: str
     verdict: str
+    last: int | None = None
+    """The last bus of a group of which the same is to be said."""
+
+    def buses(self, form: str = "d") -> str:
+        """Return the bus, or the first and the last of the group, in a form for numbers."""
+        return f"bus {self.bus:{form}}" if self.last is None else f"buses {self.bus:{form}}-{self.last:{form}}"
+
+
+def grouped(looks: Iterable[Look]) -> list[Look]:
+    """Return the steps of a search, neighbours of which the same is to be said as one."""
+    groups: list[Look] = []
+    for look in looks:
+        last = groups[-1] if groups else None
+        if last is not None and (last.model, last.verdict) == (look.model, look.verdict):
+            groups[-1] = Look(last.bus, last.model, last.verdict, look.bus)
+        else:
+            groups.append(look)
+    return groups
 
 
 class Topology:
@@ -279,9 +297,10 @@ class Topology:
             if self.accepts(bus, plug, explicit=False):
                 if free:
                     slot = (free & -free).bit_length() - 1
-                    looks.append(Look(bus.index, bus.model.name, f"slot {slot:#04x} is the first one free: taken"))
+                    looks.append(Look(bus.index, bus.model.name, f"slot {slot:#04x} is the first one free: chosen"))
                     break
-                verdict = "accepts the device, but no slot is empty"
+                low, high = bus.model.slots
+                verdict = "its one slot is taken" if low == high else "accepts the device, but no slot is empty"
             elif plug & c.INTEGRATED:
                 verdict = "the device must sit on bus 0"
             elif plug & bus.model.accepts:
@@ -414,6 +433,9 @@ class Topology:
         slot = packed >> 3 & MAX_SLOT
         bus = self.buses[packed >> 8]
         function = next((f for f in range(8) if not bus.functions(slot) >> f & 1), None)
+        first = self.owners.get(packed & ~MAX_FUNCTION)
+        if "off" in (getattr(first, "multifunction", None), getattr(owner, "multifunction", None)):
+            function = None  # QEMU does not start a guest with anything beside a single function
         if not bus.index and self.spoken_for >> slot & 1:
             function = None  # some functions of the slot are the chipset's
         free = bus.free if bus.index else bus.free & ~self.spoken_for

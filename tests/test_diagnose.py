@@ -109,6 +109,29 @@ CASES = (
     ),
     Case("no-target", "pc", ["<disk/>"], 10, "missing target information for device"),
     Case("duplicate-target", "pc", [disk(0), disk(0)], 11, "target 'vda' duplicated for disk sources"),
+    Case(
+        "missing-source",
+        "pc",
+        ["<hostdev mode='subsystem' type='pci'/>"],
+        10,
+        "Missing <source> element in hostdev device",
+    ),
+    Case(
+        "disk-bus",
+        "pc",
+        [disk().replace("'disk'", "'cdrom'")],
+        10,
+        "disk type of 'vda' does not support ejectable media",
+    ),
+    Case("input-bus", "pc", ["<input type='tablet' bus='ps2'/>"], 10, "ps2 bus does not support tablet input device"),
+    Case("obsolete-model", "pc", ["<shmem name='a'/>"], 10, "ivshmem device is no longer supported"),
+    Case(
+        "second-element",
+        "pc",
+        [pci("pci-bridge", 1, "<target/><target/>")],
+        10,
+        "Multiple <target> elements in controller definition not allowed",
+    ),
     Case("unknown-model", "pc", [pci("i440fx", 1)], 10, "Unknown model type 'i440fx'"),
     Case("no-model", "pc", ["<controller type='pci' index='1'/>"], 10, "PCI controller model was not set correctly"),
     Case(
@@ -830,6 +853,7 @@ def test_every_refusal_of_the_goldens_that_is_about_pci_is_known() -> None:
 
 def test_every_own_headline_of_a_refusal_is_known() -> None:
     strange = {"disk-name", "no-target", "interface-model", "zpci", "missing-attribute"}
+    strange |= {"missing-source", "disk-bus", "input-bus", "obsolete-model", "second-element"}
     for case in CASES:
         if RULES[case.code].judge == "libvirt" and RULES[case.code].severity == ERROR and case.code not in strange:
             assert case.code in meanings(case.headline)[0].codes, case.headline

@@ -86,15 +86,15 @@ def test_explains_a_search() -> None:
     assert [step.remark for step in explained.steps] == ["search"]
     assert [(look.bus, look.model, look.verdict) for look in explained.steps[0].looks] == [
         (0, "pcie-root", "takes a PCI Express device only at an address that is written down"),
-        (1, "pcie-root-port", "accepts the device, but no slot is empty"),
-        (2, "pcie-root-port", "slot 0x00 is the first one free: taken"),
+        (1, "pcie-root-port", "its one slot is taken"),
+        (2, "pcie-root-port", "slot 0x00 is the first one free: chosen"),
     ]
     assert str(explained) == (
         "interface:0 is at 0000:02:00.0\n"
         "  search\n"
         "    bus 0x00 pcie-root: takes a PCI Express device only at an address that is written down\n"
-        "    bus 0x01 pcie-root-port: accepts the device, but no slot is empty\n"
-        "    bus 0x02 pcie-root-port: slot 0x00 is the first one free: taken"
+        "    bus 0x01 pcie-root-port: its one slot is taken\n"
+        "    bus 0x02 pcie-root-port: slot 0x00 is the first one free: chosen"
     )
 
 
@@ -137,7 +137,7 @@ def test_explains_a_preferred_place(machine: str, devices: list[str], label: str
 def test_explains_a_preferred_place_that_was_taken() -> None:
     plan = pcisim.assign(domain("pc", BARE, nic("virtio", at(0, 2)), video("vga")))
     explained = plan.explain("video:0")
-    assert [look.verdict for look in explained.steps[-1].looks] == ["slot 0x03 is the first one free: taken"]
+    assert [look.verdict for look in explained.steps[-1].looks] == ["slot 0x03 is the first one free: chosen"]
 
 
 def test_explains_companions() -> None:
@@ -380,3 +380,35 @@ def test_host_device_of_an_interface() -> None:
     text = domain("q35", BARE, f"<interface type='hostdev'>{source}</interface>", controller("scsi", 0, "virtio-scsi"))
     assert shown(pcisim.assign(text))["interface:0"] == "0000:02:00.0"
     assert shown(pcisim.assign(text, host_pci={"0000:06:12.0": "pci"}))["interface:0"] == "0000:03:01.0"
+
+
+@pytest.mark.parametrize("host_pci", [{"0000:06:12.0": "pci"}, {}, "auto"])
+def test_host_devices_of_a_guest_without_xml(host_pci: dict[str, str] | str) -> None:
+    with pytest.raises(UsageError) as caught:
+        pcisim.assign(Guest.of("q35", {"vfio-pci": 1}), host_pci=host_pci)
+    assert caught.value.code == "host-pci"
+
+
+@pytest.mark.parametrize(
+    ("machine", "line", "why"),
+    [
+        ("frobnicate", 6, "none of pc, pc-i440fx-VERSION, q35 and pc-q35-VERSION"),
+        ("pc-frobnicate-9", 6, "none of pc, pc-i440fx-VERSION, q35 and pc-q35-VERSION"),
+        ("isapc", 6, "it has ISA only"),
+        ("frobnicate", None, "none of pc, pc-i440fx-VERSION, q35 and pc-q35-VERSION"),
+    ],
+)
+def test_a_machine_without_pci_is_named(machine: str, line: int | None, why: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        pcisim.assign(domain(machine) if line else Guest.of(machine))
+    error = caught.value
+    assert (error.headline, error.code, error.line) == ("No PCI buses available", "no-pci-bus", line)
+    assert f"the machine type '{machine}' has no PCI bus that libvirt knows: " in error.details[1]
+    assert error.details[1].endswith(why)
+
+
+def test_a_controller_that_libvirt_would_add_is_called_so() -> None:
+    with pytest.raises(RefusedError) as caught:
+        pcisim.assign(Guest.of("pc", {"virtio-blk": 59}))
+    error = caught.value
+    assert error.details[0] == "pci:1, a controller that libvirt would add, found no bus that accepts it and has room"

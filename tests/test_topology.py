@@ -8,7 +8,8 @@ from pcisim import connector as c
 from pcisim.address import pack
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.errors import RefusedError
-from pcisim.topology import Bus, Look, Owner, Topology, bits
+from pcisim.guest import Device
+from pcisim.topology import Bus, Look, Owner, Topology, bits, grouped
 
 
 def topology(*models: str, spoken_for: int = 0) -> Topology:
@@ -294,11 +295,33 @@ def test_explains_each_bus_that_is_passed_over() -> None:
     made.reserve(pack(1, 0), c.EXPRESS, owner())
     assert made.explain(c.EXPRESS) == [
         Look(0, "pcie-root", "takes a PCI Express device only at an address that is written down"),
-        Look(1, "pcie-root-port", "accepts the device, but no slot is empty"),
+        Look(1, "pcie-root-port", "its one slot is taken"),
         Look(2, "pcie-switch-upstream-port", "does not accept a PCI Express device"),
         Look(3, "pcie-to-pci-bridge", "does not accept a PCI Express device"),
-        Look(4, "pcie-root-port", "slot 0x00 is the first one free: taken"),
+        Look(4, "pcie-root-port", "slot 0x00 is the first one free: chosen"),
     ]
+
+
+def test_looks_of_which_the_same_is_to_be_said_are_grouped() -> None:
+    made = topology("pcie-root", *["pcie-root-port"] * 4, "pcie-to-pci-bridge", "pcie-root-port")
+    for bus in (1, 2, 3, 4, 6):
+        made.reserve(pack(bus, 0), c.EXPRESS, owner())
+    looks = grouped(made.explain(c.EXPRESS))
+    assert [(look.buses(), look.buses("#04x"), look.verdict) for look in looks[1:]] == [
+        ("buses 1-4", "buses 0x01-0x04", "its one slot is taken"),
+        ("bus 5", "bus 0x05", "does not accept a PCI Express device"),
+        ("bus 6", "bus 0x06", "its one slot is taken"),
+    ]
+    assert grouped([]) == []
+
+
+@pytest.mark.parametrize(("mine", "holders"), [("off", None), (None, "off"), ("on", "on"), (None, None)])
+def test_sharing_a_slot_is_offered_only_where_qemu_takes_it(mine: str | None, holders: str | None) -> None:
+    made = topology("pci-root")
+    made.reserve(pack(0, 5), c.CONVENTIONAL, Device("rng", "rng:0", multifunction=holders))
+    with pytest.raises(RefusedError) as caught:
+        made.reserve(pack(0, 5), c.CONVENTIONAL, Device("rng", "rng:1", multifunction=mine))
+    assert ("share the slot" in caught.value.remedy) is ("off" not in (mine, holders))
 
 
 def test_explains_integrated_devices_and_dedicated_ports() -> None:

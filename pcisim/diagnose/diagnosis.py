@@ -18,7 +18,7 @@ from pcisim.formats.domain_xml import UNREADABLE, Problem, read
 from pcisim.formats.host_pci import lookup
 from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement, Policy
-from pcisim.plan import HostPci, assign, policy_of
+from pcisim.plan import HostPci, assign, check_host_pci, policy_of
 
 
 class Diagnosis:
@@ -67,7 +67,7 @@ def diagnose(
         host_pci: which host devices are conventional, as for `pcisim.assign`.
 
     Raises:
-        UsageError: an unknown version or policy.
+        UsageError: an unknown version or policy, or `host_pci` for a `Guest`.
     """
     return examine(guest, policy, libvirt=libvirt, host_pci=host_pci).findings
 
@@ -99,6 +99,8 @@ def examine(
             guest = read(guest, rules, host_pci=known, problems=problems)
         except PcisimError as error:
             return Diagnosis([_of(error)], None, None)
+    else:
+        check_host_pci(host_pci)
     return _Examination(guest, problems, chosen, libvirt).diagnosis()
 
 

@@ -116,10 +116,13 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
     multifunction = placement.multifunction.get(device)
     if address is None:
         editor.append_lines([(element, address_element(packed, multifunction))])
-    elif device.address != packed:
+    elif device.address is not None:
+        if device.address != packed:
+            editor.set_attribute(address, "bus", f"{packed >> 8 & MAX_BUS:#04x}")
+        if multifunction is not None and "multifunction" not in address.attrib:
+            editor.set_attribute(address, "multifunction", multifunction)
+    else:
         _rewrite(editor, address, address_attributes(packed, multifunction))
-    elif multifunction is not None and "multifunction" not in address.attrib:
-        editor.set_attribute(address, "multifunction", multifunction)
 
 
 def _rewrite(editor: Editor, address: Element, wanted: dict[str, str]) -> None:

@@ -140,6 +140,7 @@ class _Reader:
                 remedy="add <os><type arch='x86_64' machine='q35'>hvm</type></os>",
             )
         guest.machine_type = kind.get("machine") or ""
+        guest.machine_line = kind.line
         guest.arch = kind.get("arch") or "x86_64"
         devices = root.find("devices")
         if devices is not None:

@@ -33,7 +33,7 @@ from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.placement import Placement, Step
 from pcisim.placement.settle import multifunction, settle_controllers
-from pcisim.topology import Owner, Topology
+from pcisim.topology import Owner, Topology, grouped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -436,6 +436,8 @@ class _Pass:
     def reserve(self, device: Device, packed: int) -> None:
         """Reserve a place that is written down, appending buses if the pass may."""
         plug = self.plug(device) or c.CONVENTIONAL
+        if not self.topology.buses:
+            raise _no_buses(self.guest, device)
         if self.trial and packed >> 8 & 0xFF >= len(self.topology.buses) and self.topology.buses:
             grown = self.grow(packed >> 8 & 0xFF, plug, device)
             packed = packed & ~0xFF00 | grown << 8
@@ -453,7 +455,7 @@ class _Pass:
         packed = topology.allocate(plug, owner, function)
         if packed is None:
             if not topology.buses:
-                topology.reserve(0, plug, owner, explicit=False)
+                raise _no_buses(self.guest, owner)
             if not self.trial:
                 raise self._no_room(plug, owner)
             number = self.grow(len(topology.buses), plug, owner)
@@ -534,7 +536,7 @@ class _Pass:
 
     def _cannot_grow(self, plug: int, owner: Device | Owner) -> NoReturn:
         label = owner.label
-        details = (f"{label} found no bus that accepts it and has room", *self._looks(plug))
+        details = (self._searched(owner), *self._looks(plug))
         if plug & (c.EXPRESS_TO_PCI_BRIDGE | c.NO_CLASS) or not plug & ~c.INTEGRATED:
             flags = 0x2000 if plug & c.EXPRESS_TO_PCI_BRIDGE else 0
             raise RefusedError(
@@ -561,17 +563,21 @@ class _Pass:
         return RefusedError(
             "No more available PCI slots",
             code="no-more-slots",
-            details=(f"{owner.label} found no bus that accepts it and has room", *self._looks(plug)),
+            details=(self._searched(owner), *self._looks(plug)),
             remedy=_ROOM_FOR.get(plug, "add a controller that accepts it"),
             line=owner.line,
             parties=(owner.label,),
         )
 
+    def _searched(self, owner: Device | Owner) -> str:
+        implied = isinstance(owner, Controller) and owner.origin is None and not owner.row
+        who = f"{owner.label}, a controller that libvirt would add," if implied else owner.label
+        return f"{who} found no bus that accepts it and has room"
+
     def _looks(self, plug: int, most: int = 12) -> list[str]:
-        looks = self.topology.explain(plug)
-        lines = [f"bus {look.bus} ({look.model}): {look.verdict}" for look in looks[:most]]
-        if len(looks) > most:
-            lines.append(f"and {len(looks) - most} more buses")
+        lines = [f"{look.buses()} ({look.model}): {look.verdict}" for look in grouped(self.topology.explain(plug))]
+        if len(lines) > most:
+            lines[most:] = [f"and {len(lines) - most} more groups of buses"]
         return lines
 
     # all devices
@@ -666,6 +672,27 @@ class _Count(_Pass):
     def _find_run(self, plug: int, run: list[Device]) -> None:
         if run:
             self.wanted[plug] = self.wanted.get(plug, 0) + len(run)
+
+
+def _no_buses(guest: Guest, owner: Device | Owner) -> RefusedError:
+    name = guest.machine_type
+    return RefusedError(
+        "No PCI buses available",
+        code="no-pci-bus",
+        details=(
+            f"{owner.label} needs or has a PCI address" + (f" (line {owner.line})" if owner.line else ""),
+            f"the machine type '{name}' has no PCI bus that libvirt knows: {_known_machines(guest)}",
+        ),
+        remedy="name a machine of type pc or q35 in <os><type machine='...'>",
+        line=guest.machine_line,
+        parties=(owner.label,),
+    )
+
+
+def _known_machines(guest: Guest) -> str:
+    if guest.machine.family == "isapc":
+        return "it has ISA only"
+    return "it is none of pc, pc-i440fx-VERSION, q35 and pc-q35-VERSION"
 
 
 def _index_too_high(owner: Device | Owner) -> RefusedError:

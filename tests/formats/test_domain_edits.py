@@ -214,7 +214,7 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
     "the-bus-of-a-card-goes-up": (
         "q35",
         QUIET + "    <interface type='user'>\n      <model type='e1000'/>\n"
-        "      <address type='pci' domain='0' bus='0x1' slot='0x4' function='0'/>\n    </interface>\n",
+        "      <address type='pci' bus='0x1' slot='0x4'/>\n    </interface>\n",
         QUIET.replace(
             "    <mem",
             """\
@@ -239,7 +239,7 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
     <mem""",
         )
         + "    <interface type='user'>\n      <model type='e1000'/>\n"
-        "      <address type='pci' domain='0' bus='0x02' slot='0x4' function='0'/>\n    </interface>\n",
+        "      <address type='pci' bus='0x02' slot='0x4'/>\n    </interface>\n",
         ["10: set attribute bus of address: 0x1 -> 0x02"],
     ),
     "models-that-libvirt-fills-in": (

@@ -145,7 +145,7 @@ class TopologyMachine(RuleBasedStateMachine):
             place = self.slow.search(plug)
             looks = self.fast.explain(plug.bits())
             assert self.fast.search(plug.bits()) == (None if place is None else packed(place)), plug
-            ends = [look.bus for look in looks if look.verdict.endswith("taken")]
+            ends = [look.bus for look in looks if look.verdict.endswith("chosen")]
             assert ends == ([] if place is None else [place[0]]), plug
 
 
