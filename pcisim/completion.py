@@ -64,7 +64,12 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     if not devices.get("memballoon"):
         devices["memballoon"] = [_implied("memballoon", "virtio")]
     _device_defaults(devices, controllers, rules)
-    hostdevs = _scsi_hostdev_units(hostdevs, devices.get("disk", []), controllers)
+    placed = _scsi_hostdev_units(hostdevs, devices.get("disk", []), controllers)
+    if hostdevs and any(item.type == "scsi" and item.model in SCSI_HOSTDEV_UNITS for item in controllers.items):
+        # once the controller that is added next is listed, other units would be found: they have to be written down
+        known = dict(zip(hostdevs, placed))
+        devices["hostdev"] = [known.get(hostdev, hostdev) for hostdev in devices["hostdev"]]
+    hostdevs = placed
     _check_duplicates(controllers.items, devices)
     _check_numbers(devices, machine, rules)
     _controllers_of_disks(controllers, devices.get("disk", []))
@@ -544,30 +549,47 @@ def _virtio_ports(devices: dict[str, list[Device]], element: str) -> list[Device
 
 def _assign_serial_ports(controllers: ControllerList, consoles: list[Device], channels: list[Device]) -> None:
     """Add virtio-serial controllers when the ports of those there run out (rule 5.5, step 7)."""
-    if not channels:
-        return
+    wanting = [
+        *(console for console in consoles if console.controller is not None and not console.unit),
+        *(channel for channel in channels if not channel.unit),
+    ]
+    written = [device for device in (*consoles, *channels) if device.unit]
     counts: dict[int, int] = {}
-    taken: dict[int, set[int]] = {}
+    taken: dict[int, dict[int, Device | None]] = {}
 
     def open_ports(index: int) -> None:
-        if index not in counts:
-            found = controllers.find("virtio-serial", index)
-            counts[index] = found.ports if found is not None and found.ports is not None else SERIAL_PORTS
-            taken[index] = set()
+        found = controllers.find("virtio-serial", index)
+        counts[index] = found.ports if found is not None and found.ports is not None else SERIAL_PORTS
+        taken[index] = {}
 
-    for item in controllers.items:
-        if item.type == "virtio-serial" and item.index is not None:
-            open_ports(item.index)
-    for device in (*consoles, *channels):
-        if device.unit:
-            open_ports(device.controller or 0)
-            taken[device.controller or 0].add(device.unit)
+    if wanting or written:
+        for item in controllers.items:
+            if item.type == "virtio-serial" and item.index is not None and item.index not in counts:
+                open_ports(item.index)
+    for device in written:
+        index, port = device.controller or 0, device.unit or 0
+        if port >= counts[index]:
+            raise refuse(
+                device,
+                f"virtio serial controller {index} does not have port {port}",
+                "port-range",
+                f"name a port from 1 to {counts[index] - 1}, or leave the address out",
+            )
+        other = taken[index].setdefault(port, device)
+        if other is not None and other is not device:
+            error = refuse(
+                device,
+                f"virtio serial port {port} on controller {index} is already occupied",
+                "port-occupied",
+                "name another port, or leave the address out",
+                f"{other.label} has it{_at(other)}",
+            )
+            error.parties += (other.label,)
+            raise error
     order = sorted(counts)
     place = 0
     next_port = dict.fromkeys(order, 1)
-    for channel in channels:  # consoles without an address take no port
-        if channel.unit:
-            continue
+    for _ in wanting:  # consoles without an address take no port
         while True:
             if place == len(order):
                 index = next(n for n in count() if n not in counts)
@@ -579,7 +601,7 @@ def _assign_serial_ports(controllers: ControllerList, consoles: list[Device], ch
             while next_port[index] in taken[index]:
                 next_port[index] += 1
             if next_port[index] < counts[index]:
-                taken[index].add(next_port[index])
+                taken[index][next_port[index]] = None
                 break
             place += 1
 

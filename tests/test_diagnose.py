@@ -62,6 +62,10 @@ class Case(NamedTuple):
         return text if self.acpi else text.replace("<acpi/>", "")
 
 
+CHANNEL = (
+    "<channel type='pty'><target type='virtio'/><address type='virtio-serial' controller='0' port='{}'/></channel>"
+)
+
 CASES = (
     Case(
         "bad-number",
@@ -187,6 +191,20 @@ CASES = (
         [NO_USB, controller("usb", 1, "nec-xhci")],
         11,
         "Can't add another USB controller: USB is disabled for this domain",
+    ),
+    Case(
+        "port-range",
+        "pc",
+        [CHANNEL.format(31)],
+        10,
+        "virtio serial controller 0 does not have port 31",
+    ),
+    Case(
+        "port-occupied",
+        "pc",
+        [CHANNEL.format(3)] * 2,
+        11,
+        "virtio serial port 3 on controller 0 is already occupied",
     ),
     Case("usb-no-master", "pc", [controller("usb", 0, "ich9-uhci1")], 10, "No master USB controller specified"),
     Case("no-pci-bus", "microvm", [nic()], 10, "No PCI buses available"),
@@ -854,6 +872,7 @@ def test_every_refusal_of_the_goldens_that_is_about_pci_is_known() -> None:
 def test_every_own_headline_of_a_refusal_is_known() -> None:
     strange = {"disk-name", "no-target", "interface-model", "zpci", "missing-attribute"}
     strange |= {"missing-source", "disk-bus", "input-bus", "obsolete-model", "second-element"}
+    strange |= {"port-range", "port-occupied"}
     for case in CASES:
         if RULES[case.code].judge == "libvirt" and RULES[case.code].severity == ERROR and case.code not in strange:
             assert case.code in meanings(case.headline)[0].codes, case.headline

@@ -224,6 +224,8 @@ _WAYS: Mapping[str, _Way] = MappingProxyType(
         "needs-acpi": _without,
         "index-range": _without_too_many,
         "bridge-order": _without,
+        "port-range": _without,
+        "port-occupied": _without,
         "usb-no-master": _without_companions,
         "wrong-root": _with_root,
         "no-ide": _without_ide,

@@ -70,6 +70,8 @@ _ROWS = (
     Rule("wrong-machine", ERROR, LIBVIRT, "7, 8.3", "the machine does not have it"),
     Rule("numa-node", ERROR, LIBVIRT, "7", "the guest has no such NUMA node"),
     Rule("usb-disabled", ERROR, LIBVIRT, "8.1", "USB is switched off, and something needs it"),
+    Rule("port-range", ERROR, LIBVIRT, "5.5", "a virtio-serial controller has no such port"),
+    Rule("port-occupied", ERROR, LIBVIRT, "5.5", "two channels or consoles have one port"),
     Rule("usb-no-master", ERROR, LIBVIRT, "8.1", "USB companions without a master"),
     # refused by libvirt: during allocation
     Rule("no-pci-bus", ERROR, LIBVIRT, "8.2", "the machine has no PCI bus"),

@@ -110,6 +110,10 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
         elif address is not None and device.address_type == "pci":
             kept = {name: value for name, value in address.attrib.items() if name == "multifunction"}
             _rewrite(editor, address, {"type": "pci"} | (kept if device.address is None else {}))
+        elif address is None and device.element == "hostdev" and device.controller is not None:
+            bus, target, unit = device.drive
+            text = f"controller='{device.controller}' bus='{bus}' target='{target}' unit='{unit}'"
+            editor.append_lines([(element, f"<address type='drive' {text}/>")])
         return
     for path, value in device.defaults.items():
         _set_default(editor, element, path, value)
