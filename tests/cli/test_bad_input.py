@@ -31,6 +31,10 @@ def nic(attributes: str = "") -> str:
 LAUGHS = "".join(f"<!ENTITY l{n} '{f'&l{n - 1};' * 10}'>" for n in range(1, 10))
 DIGITS = "9" * 400
 SHORT = f"'{'9' * 60}... (400 characters)'"
+SCSI_HOSTDEV = (
+    "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='0' unit='0'/>"
+    "</source>{}</hostdev>"
+)
 PORT = "<controller type='pci' index='{}' model='{}'><address type='pci' bus='{}'/></controller>"
 
 CASES: dict[str, tuple[bytes, int, str]] = {
@@ -85,6 +89,16 @@ CASES: dict[str, tuple[bytes, int, str]] = {
     "slot-range": (guest(nic("slot='0x20'")), 3, ":4: Invalid PCI address slot='0x20', must be <= 0x1F"),
     "huge-index": (guest("<controller type='pci' index='1000' model='pci-bridge'/>"), 1, ":4: PCI controller index 1"),
     "index-256": (guest("<controller type='pci' index='256' model='pci-bridge'/>"), 1, ":4: PCI controller index 256"),
+    "enormous-index": (
+        guest("<controller type='pci' index='2000000000' model='pci-bridge'/>"), 1,
+        ":4: PCI controller index 2000000000",
+    ),
+    "enormous-drive-controller": (
+        guest(SCSI_HOSTDEV.format("<address type='drive' controller='4000000000'/>")), 1, ":4: SCSI controller index 4",
+    ),
+    "large-drive-controller": (
+        guest(SCSI_HOSTDEV.format("<address type='drive' controller='20000'/>")), 1, ": a PCI slot is needed",
+    ),
     "bridges-in-a-circle": (guest(PORT.format(1, "pci-bridge", 2) + PORT.format(2, "pci-bridge", 1)), 1, ":4: "),
     "long-value": (guest(f"<rng model='{'x' * 1_000_000}'/>"), 3, ":4: Invalid value for attribute 'model' in element"),
 }  # fmt: skip
@@ -142,6 +156,19 @@ MANY = {
     "addresses": [nic(f"bus='{n % 255 + 1}' slot='{n % 31 + 1}' function='{n % 8}'") for n in range(20_000)],
     "videos": ["<video><model type='virtio'/></video>"] * 20_000,
     "inputs": ["<input type='tablet' bus='virtio'/>"] * 20_000,
+    "usb-controllers": ["<controller type='usb' model='ehci'/>"] * 20_000,
+    "ich9-controllers": [
+        f"<controller type='usb' model='ich9-{model}'/>"
+        for _ in range(5_000)
+        for model in ("ehci1", "uhci1", "uhci2", "uhci3")
+    ],
+    "bridges": ["<controller type='pci' model='pci-bridge'/>"] * 20_000,
+    "scsi-host-devices": [SCSI_HOSTDEV.format("")] * 20_000,
+    "serial-controllers": [
+        f"<channel type='pty'><target type='virtio'/><address type='virtio-serial' controller='{n}' port='1'/>"
+        "</channel>"
+        for n in range(20_000)
+    ],
 }
 
 
@@ -158,12 +185,36 @@ def test_twenty_thousand_devices(what: str, machine: str) -> None:
     assert "many" not in done.err.splitlines()[0]
 
 
-def test_twenty_thousand_devices_without_xml() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["q35", "--device", "virtio-blk,count=20000"],
+        [
+            "pc",
+            "--device",
+            "e1000,count=20000",
+            "--device",
+            "virtio-scsi,count=20000",
+            "--device",
+            "pci-serial,count=9999",
+        ],
+    ],
+)
+def test_twenty_thousand_devices_without_xml(words: list[str]) -> None:
     begin = time.monotonic()
-    done = run("assign", "--machine", "q35", "--device", "virtio-blk,count=20000")
+    done = run("assign", "--machine", *words)
     assert time.monotonic() - begin < SOON
     assert done.status == 1
     assert "--device" not in done.err
+
+
+def test_two_thousand_million_ports() -> None:
+    """libvirt accepts them: what is not used must not be counted out."""
+    ports = "<controller type='virtio-serial' index='0' ports='2000000000'/>"
+    begin = time.monotonic()
+    done = run("assign", "-", given=guest(ports + "<channel type='pty'><target type='virtio'/></channel>"))
+    assert time.monotonic() - begin < SOON
+    assert done.status == 0
 
 
 CIRCLES = {
