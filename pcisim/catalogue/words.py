@@ -84,6 +84,9 @@ WORDS: Mapping[str, tuple[Words, ...]] = MappingProxyType(
 )
 """By element.  Words that decide about a place are in `pcisim.catalogue.devices.PLUGS` instead."""
 
+LONG_NUMBERS = ("base",)
+"""Those of `ADDRESS_NUMBERS` that have 64 bits; the others have 32."""
+
 ADDRESS_NUMBERS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
         "drive": {"controller": 10, "bus": 10, "target": 10, "unit": 10},

@@ -185,4 +185,5 @@ def _report(plan: Plan, *, replacements: bool) -> None:
     if replacements and plan.source.document is not None:
         lines += [f"  line {change.line}: {change}" for change in plan.changes()]
     common.say(*lines)
+    common.warn_if_it_is_unsound(plan)
     common.warn_if_it_will_not_boot(plan)

@@ -370,3 +370,22 @@ def warn_if_it_will_not_boot(plan: Plan) -> None:
         f"  asking: {', '.join(budget.asking)}",
         "  to do: put devices without I/O ports (modern virtio) behind the ports, use fewer bridges, or boot with UEFI",
     )
+
+
+def warn_if_it_is_unsound(plan: Plan) -> None:
+    """Say on stderr what libvirt accepts, and the emulator or the guest does not."""
+    from pcisim.placement.doubts import is_doubtful
+
+    if not is_doubtful(plan.placement):
+        return
+    from pcisim.diagnose import NOTE
+    from pcisim.diagnose.diagnosis import sound
+
+    for finding in sound(plan.placement, whole=False):
+        if finding.severity != NOTE and finding.code != "address-rewritten":  # that is among the replacements
+            at = f" (line {finding.line})" if finding.line else ""
+            say(
+                f"warning: {finding.headline}{at} [{finding.code}]",
+                *(f"  {detail}" for detail in finding.details),
+                *((f"  to do: {finding.remedy}",) if finding.remedy else ()),
+            )

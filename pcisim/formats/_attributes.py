@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pcisim.catalogue.words import ADDRESS_NUMBERS, INVALID, WORDS
+from pcisim.catalogue.words import ADDRESS_NUMBERS, INVALID, LONG_NUMBERS, WORDS
 from pcisim.errors import InputError
 from pcisim.formats._xml import Element
 
 _MOST = 0xFFFF_FFFF
+_LONG = 0xFFFF_FFFF_FFFF_FFFF
 _DIGITS = {10: frozenset("0123456789"), 16: frozenset("0123456789abcdefABCDEF")}
 
 
@@ -84,7 +85,7 @@ def check_address(element: Element) -> None:
     kind = element.attrib["type"]
     for name, base in ADDRESS_NUMBERS.get(kind, {}).items():
         if name in element.attrib:
-            number_of(element, name, base)
+            number_of(element, name, base, _LONG if name in LONG_NUMBERS else _MOST)
     if kind == "dimm" and "slot" not in element.attrib:
         raise missing(element, "slot")
     if kind == "usb" and "port" in element.attrib:

@@ -15,6 +15,8 @@ import pytest
 import pcisim
 from pcisim.cli import common
 from tests.cli.running import EXAMPLES, PLAIN, Done, example, is_tidy, process, run
+from tests.record_goldens import read_guest
+from tests.test_doubts import REPORTED
 
 SERVER = str(EXAMPLES / "server.xml")
 DESKTOP = str(EXAMPLES / "desktop.xml")
@@ -531,3 +533,30 @@ def patched(text: bytes, diff: bytes) -> bytes:
             if line.startswith(b" "):
                 new.append(line[1:] + b"\n")
     return b"".join([*new, *old[place:]])
+
+
+@pytest.mark.parametrize(
+    ("case", "warning"),
+    [
+        (
+            "lone-function-without-function-zero",
+            "slot 0000:00:05 has no function 0, so that the guest never sees",
+        ),
+        ("ich9-without-function-zero", "slot 0000:00:"),
+        ("multifunction-off-is-respected", "says multifunction='off', but is not alone: "),
+    ],
+)
+def test_what_libvirt_accepts_and_is_not_sound_is_reported(case: str, warning: str) -> None:
+    done = run("assign", "-", given=read_guest(case).encode())
+    assert done.status == 0
+    (line,) = (line for line in done.err.splitlines() if line.startswith("warning: "))
+    assert warning in line
+    assert line.endswith(f"[{REPORTED[case]}]")
+    assert "  to do: " in done.err
+
+
+def test_a_sound_guest_is_not_looked_at_closer() -> None:
+    code = "import sys; from pcisim.cli import main; main(['assign', '-']); print('pcisim.diagnose' in sys.modules)"
+    for case, loaded in (("gnome-boxes", "False"), ("lone-function-without-function-zero", "True")):
+        done = subprocess.run([sys.executable, "-c", code], input=read_guest(case).encode(), capture_output=True)
+        assert done.stdout.decode().splitlines()[-1] == loaded

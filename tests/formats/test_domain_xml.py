@@ -808,3 +808,8 @@ def test_the_declared_encoding_is_believed_for_bytes() -> None:
         reading(f"<?xml version='1.0' encoding='no-such-thing'?>{GUEST}".encode())
     with pytest.raises(InputError, match="the byte 0xe9"):
         reading(GUEST.encode("latin-1"))
+
+
+def test_the_base_of_a_memory_device_has_64_bits() -> None:
+    dimm = "<memory model='dimm'><target/><address type='dimm' slot='0' base='0x100000000'/></memory>"
+    assert reading(domain("pc", dimm)).devices["memory"][0].address_type == "dimm"
