@@ -32,6 +32,8 @@ PORT_MEMORY_KIB = 700
 """Resident memory of the emulator for each PCI Express port before the guest runs, as QEMU's
 maintainers give it (about; more after boot)."""
 
+_HOLDERS = ("held", "claims")
+
 CONVENTIONAL, EXPRESS = "conventional", "express"
 _PLUGS = {c.CONVENTIONAL: CONVENTIONAL, c.EXPRESS: EXPRESS}
 
@@ -71,6 +73,8 @@ class BusCapacity:
     hot_slots: int
     """Slots that a running guest can take."""
     held: tuple[Held, ...]
+    claims: tuple[Held, ...]
+    """Functions that nothing holds and the machine, or a kind of device, has a claim on."""
 
 
 @record
@@ -153,10 +157,11 @@ class Capacity:
             "schema": "pcisim.capacity/1",
             "machine": self.machine,
             "buses": [
-                {name: getattr(bus, name) for name in bus.fields if name != "held"}  # type: ignore[attr-defined]
+                {name: getattr(bus, name) for name in bus.fields if name not in _HOLDERS}  # type: ignore[attr-defined]
+                | {"theoretical": THEORETICAL}
                 | {
-                    "theoretical": THEORETICAL,
-                    "held": [{"address": h.address, "owner": h.owner, "kind": h.kind} for h in bus.held],
+                    name: [{"address": h.address, "owner": h.owner, "kind": h.kind} for h in getattr(bus, name)]
+                    for name in _HOLDERS
                 }
                 for bus in self.buses
             ],
@@ -194,7 +199,11 @@ def capacity(placement: Placement) -> Capacity:
     off = _single_functions(placement)
     hotplug_off = topology.hotplug_off
     holders = topology.holders()
-    buses = tuple(_bus(bus, holders[bus.index], off, bus.index not in hotplug_off) for bus in topology.buses)
+    claims = tuple(Held(format_packed(packed), place.owner, place.kind) for packed, place in placement.claims)
+    buses = tuple(
+        _bus(bus, holders[bus.index], off, bus.index not in hotplug_off, claims if not bus.index else ())
+        for bus in topology.buses
+    )
     ports = sum("port" in bus.model.name for bus in topology.buses)
     hidden = sum(bus.model.name == "pci-expander-bus" for bus in topology.buses)
     return Capacity(
@@ -233,7 +242,7 @@ def _room(buses: Iterable[BusCapacity]) -> Room:
     )
 
 
-def _bus(bus: Bus, holders: list[tuple[int, Any]], off: set[int], hot: bool) -> BusCapacity:
+def _bus(bus: Bus, holders: list[tuple[int, Any]], off: set[int], hot: bool, claims: tuple[Held, ...]) -> BusCapacity:
     low, high = bus.model.slots
     used = sum(owner.owner_kind == DEVICE for _, owner in holders)
     free_functions = 0
@@ -264,6 +273,7 @@ def _bus(bus: Bus, holders: list[tuple[int, Any]], off: set[int], hot: bool) -> 
         why=tuple(why),
         hot_slots=free_slots if plug and hot and bus.model.hotplug else 0,
         held=tuple(Held(format_packed(packed), owner.label, owner.owner_kind) for packed, owner in holders),
+        claims=claims,
     )
 
 

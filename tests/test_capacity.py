@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pcisim
-from pcisim.capacity import Room, room
+from pcisim.capacity import Room, capacity, room
 from pcisim.guest import Guest
 from pcisim.topology import Topology
 from tests.guests import BARE, NO_BALLOON, at, disks, domain, nic, pci, video
@@ -64,3 +64,22 @@ def test_text() -> None:
     assert str(room(pcisim.assign(domain("q35", NO_BALLOON)).topology)) == (
         "free slots: cold 30 PCI Express + 0 conventional, hot 1 PCI Express + 0 conventional"
     )
+
+
+def test_who_has_a_claim_on_what_nobody_holds() -> None:
+    plan = pcisim.assign(domain("q35", video("vga"), nic("virtio", at(0, 0x1B, 3))))
+    root, *others = capacity(plan.placement).buses
+    assert [(row.address, row.kind) for row in root.claims] == [
+        ("0000:00:00.0", "built-in"),
+        ("0000:00:1a.0", "preferred"),
+        ("0000:00:1d.0", "preferred"),
+        ("0000:00:1e.0", "preferred"),
+    ]
+    assert not any(bus.claims for bus in others)
+    document = capacity(plan.placement).to_json()
+    assert document["buses"][0]["claims"][0] == {
+        "address": "0000:00:00.0",
+        "owner": "Q35 host bridge",
+        "kind": "built-in",
+    }
+    assert capacity(pcisim.assign(domain("microvm", BARE)).placement).buses == ()

@@ -209,6 +209,7 @@ def test_json_schema() -> None:
         "model": "pcie-to-pci-bridge",
         "usable_slots": [1, 31],
         "held": [{"address": "0000:02:01.0", "owner": "interface:0", "kind": "device"}],
+        "claims": [],
     }
 
 

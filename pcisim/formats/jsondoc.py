@@ -21,7 +21,8 @@ def plan_document(placement: Placement, libvirt: str, policy: str) -> dict[str, 
 
     Keys: ``schema``, ``libvirt``, ``policy``, ``machine``,
     ``arch``, ``devices`` (one row for each PCI address), ``controllers`` (one for each PCI bus),
-    ``buses`` (who holds what), ``added`` (labels), ``rewritten``.
+    ``buses`` (who holds what, and who has a claim on what nobody holds), ``added`` (labels), ``rewritten``.
+    What they hold is in docs/json.md.
     """
     guest, topology = placement.guest, placement.topology
     added = {d.label for d in guest.all_devices() if d.origin is None and not d.row}
@@ -56,6 +57,10 @@ def plan_document(placement: Placement, libvirt: str, policy: str) -> dict[str, 
                 "held": [
                     {"address": format_packed(packed), "owner": owner.label, "kind": owner.owner_kind}
                     for packed, owner in held
+                ],
+                "claims": [
+                    {"address": format_packed(packed), "owner": place.owner, "kind": place.kind}
+                    for packed, place in (placement.claims if not bus.index else ())
                 ],
             }
             for bus, held in zip(topology.buses, topology.holders())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pcisim._record import record
+from pcisim.address import pack
+from pcisim.catalogue.machines import PREFERRED, Place
 from pcisim.guest import Controller, Device, Guest
 from pcisim.topology import Look, Topology
 
@@ -53,6 +55,24 @@ class Placement:
         self.added = added
         self.rewritten = rewritten
         self.log = log
+
+    @property
+    def claims(self) -> list[tuple[int, Place]]:
+        """Return the packed addresses of bus 0 that nothing holds and somebody has a claim on, in ascending order.
+
+        The machine's own functions are taken all the same (``built-in``), those of chipset controllers
+        that the definition lacks should be left alone (``reserved``), and an empty slot may be the one
+        that a kind of device takes first (``preferred``).
+        """
+        if not self.topology.buses:
+            return []
+        bus, machine = self.topology.buses[0], self.guest.machine
+        open_places = (
+            (pack(0, place.slot, place.function), place)
+            for place in (*machine.places, *machine.preferred)
+            if not bus.functions(place.slot) & (0xFF if place.kind == PREFERRED else 1 << place.function)
+        )
+        return sorted(open_places, key=lambda claim: claim[0])
 
 
 class Policy(Protocol):

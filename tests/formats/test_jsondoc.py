@@ -69,6 +69,11 @@ def test_a_small_guest() -> None:
                     {"address": "0000:00:09.0", "owner": "interface:0", "kind": "device"},
                     {"address": "0000:00:09.1", "owner": "interface:1", "kind": "device"},
                 ],
+                "claims": [
+                    {"address": "0000:00:00.0", "owner": "i440FX host bridge", "kind": "built-in"},
+                    {"address": "0000:00:01.1", "owner": "PIIX3 IDE controller (ide:0)", "kind": "reserved"},
+                    {"address": "0000:00:02.0", "owner": "primary video", "kind": "preferred"},
+                ],
             }
         ],
         "added": ["usb:0"],
