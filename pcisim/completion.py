@@ -60,6 +60,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
         controllers.number()
         _check_roots(controllers.items)
     _machine_controllers(controllers, machine)
+    _check_expanders(controllers.items, machine)
     devices = dict(guest.devices)
     if not devices.get("memballoon"):
         devices["memballoon"] = [_implied("memballoon", "virtio")]
@@ -71,7 +72,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
         devices["hostdev"] = [known.get(hostdev, hostdev) for hostdev in devices["hostdev"]]
     hostdevs = placed
     _check_duplicates(controllers.items, devices)
-    _check_numbers(devices, machine, rules)
+    _check_numbers(devices, rules)
     _controllers_of_disks(controllers, devices.get("disk", []))
     channels, consoles = _virtio_ports(devices, "channel"), _virtio_ports(devices, "console")
     for device in (*channels, *consoles):
@@ -293,8 +294,13 @@ def _check_pci_controllers(controllers: list[Controller], guest: Guest) -> None:
                 "root-address",
                 "take the <address> out",
             )
+
+
+def _check_expanders(controllers: list[Controller], machine: Machine) -> None:
+    """Refuse expanders of another machine's root bus."""
+    for item in controllers:
         family, headline = _EXPANDERS.get(item.model, ("", ""))
-        if family and guest.machine.family != family:
+        if family and machine.family != family:
             raise refuse(
                 item,
                 headline,
@@ -354,8 +360,8 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
         models.add(panic.model)
 
 
-def _check_numbers(devices: dict[str, list[Device]], machine: Machine, rules: Libvirt) -> None:
-    """Refuse a second device of what there may be one, and a watchdog of another machine."""
+def _check_numbers(devices: dict[str, list[Device]], rules: Libvirt) -> None:
+    """Refuse a second device of what there may be one."""
     single = dict(_SINGLE)
     if rules.places_newcomers:
         single["pstore"] = "pstore"
@@ -368,14 +374,6 @@ def _check_numbers(devices: dict[str, list[Device]], machine: Machine, rules: Li
                 f"only a single {name} device is supported",
                 "second-device",
                 "take one of them out",
-            )
-    for watchdog in devices.get("watchdog", ()):
-        if watchdog.model == "ib700" and rules.several_watchdogs and machine.family != "i440fx":
-            raise refuse(
-                watchdog,
-                "ib700 model of watchdog cannot be used with this machine type",
-                "wrong-machine",
-                "use model='itco' (q35) or model='i6300esb'",
             )
 
 

@@ -229,7 +229,7 @@ def assign(
 
             guest = read(guest, rules, host_pci=lookup(host_pci))
         placement = chosen.place(complete(guest, rules))
-        validate(placement.guest, placement.addresses)
+        validate(placement.guest, placement.addresses, rules)
     except PcisimError as error:
         if error.file is None:
             error.file = name

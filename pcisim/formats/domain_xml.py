@@ -534,6 +534,8 @@ class _Reader:
         if device.bus == "hostdev":
             source = element.find("source")
             device.plug = EXPRESS if source is None else self._host_plug(source)
+            if device.address is not None:
+                device.plug = EXPRESS
         elif name:
             device.plug = PLUGS["interface"].get(device.model, EXPRESS)
             if device.model == "usb-net" and not self.rules.usb_net_is_usb:
@@ -570,6 +572,8 @@ class _Reader:
             device.plug = PLUGS["hostdev"][device.model]
         elif kind == "scsi" and device.address_type == "drive":
             self._drive(element, device)
+        if device.plug and device.address is not None:
+            device.plug = EXPRESS  # whatever it is, once an address is written down
 
     def _host_plug(self, source: Element) -> int:
         """Return the plug of a host device: PCI Express unless somebody knows better (rule 3.3)."""

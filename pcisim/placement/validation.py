@@ -11,6 +11,7 @@ from types import MappingProxyType
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, TARGET_RANGES
 from pcisim.catalogue.devices import ICH9_START_PORTS
 from pcisim.catalogue.machines import Machine
+from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.catalogue.words import FOREIGN
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
@@ -18,12 +19,13 @@ from pcisim.guest import Controller, Device, Guest, refuse
 _DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
 
 
-def validate(guest: Guest, addresses: Container[Device]) -> None:
+def validate(guest: Guest, addresses: Container[Device], rules: Libvirt = VERSIONS[DEFAULT_VERSION]) -> None:
     """Refuse what libvirt refuses in a definition whose addresses are settled.
 
     Args:
         guest: a placed guest: the controllers carry their model names and targets.
         addresses: the devices that have a PCI address.
+        rules: the version of libvirt.
 
     Raises:
         RefusedError: the first thing that is refused, in libvirt's words where users search for them.
@@ -45,6 +47,13 @@ def validate(guest: Guest, addresses: Container[Device]) -> None:
         for device in devices:
             if device.address_type is not None:
                 _check_address_type(device, guest)
+            if device.model == "ib700" and rules.several_watchdogs and machine.family != "i440fx":
+                raise refuse(
+                    device,
+                    "ib700 model of watchdog cannot be used with this machine type",
+                    "wrong-machine",
+                    "use model='itco' (q35) or model='i6300esb'",
+                )
             if (element, device.model) in FOREIGN:
                 raise _foreign(device)
             if device.acpi_index is not None and device not in addresses:
