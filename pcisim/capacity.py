@@ -125,15 +125,16 @@ class Capacity:
             for bus in self.buses
         ]
         io = self.io
+        windows = f"I/O windows: {io.windows} asked for"
         if io.profile is None:
-            windows = f"I/O windows: {len(io.asking)} asked for; the firmware's room is unknown"
+            windows += "; the firmware's room is unknown"
         else:
             verdict = "boots" if io.boots else "will not boot"
-            windows = (
-                f"I/O windows: {len(io.asking)} asked for, room for {io.profile.windows} ({io.profile.name}): {verdict}"
-            )
-            if io.unknown:
-                windows += f"; not known for {', '.join(io.unknown)}"
+            if io.boots and io.windows > (io.room or 0):
+                verdict += ", but bridges go without, without memory too, until the guest's system repairs it"
+            windows += f", room for {io.room} ({io.profile.name}): {verdict}"
+        if io.unknown:
+            windows += f"; not known for {', '.join(io.unknown)}"
         return [
             *rows,
             str(self.room),
@@ -179,8 +180,9 @@ class Capacity:
                 "bus_numbers": {"used": self.bus_numbers, "of": BUS_NUMBERS},
                 "port_memory_kib": {"used": self.port_memory_kib, "ports": self.ports},
                 "io_windows": {
-                    "asked": len(io.asking),
-                    "room": io.profile.windows if io.profile else "unknown",
+                    "asked": io.windows,
+                    "bridges": list(io.asking),
+                    "room": io.room if io.room is not None else "unknown",
                     "profile": io.profile.name if io.profile else "unknown",
                     "boots": io.boots if io.boots is not None else "unknown",
                     "unknown": list(io.unknown),

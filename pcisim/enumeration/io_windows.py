@@ -13,6 +13,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pcisim._record import record
+from pcisim.connector import CONVENTIONAL
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
@@ -34,6 +35,10 @@ class Profile:
     """Whether the machine does not boot when the room is exceeded."""
     windows: int
     """The most windows of 4 KiB that it hands out."""
+    occupied: int
+    """The same when devices with I/O ports are behind them."""
+    all_ask: bool
+    """Whether it asks for a window for every bridge, empty ports too."""
 
 
 _SEABIOS = "qemu-7.2/seabios-1.16.2"
@@ -42,10 +47,10 @@ PROFILES = MappingProxyType(
     {
         (row.firmware, row.family): row
         for row in (
-            Profile(_SEABIOS, "seabios", "q35", 0xF000, True, 14),
-            Profile(_SEABIOS, "seabios", "i440fx", 0x9000, True, 8),
-            Profile(_OVMF, "ovmf", "q35", 0xA000, False, 10),
-            Profile(_OVMF, "ovmf", "i440fx", 0x4000, False, 4),
+            Profile(_SEABIOS, "seabios", "q35", 0xF000, True, 14, 14, False),
+            Profile(_SEABIOS, "seabios", "i440fx", 0x9000, True, 8, 8, False),
+            Profile(_OVMF, "ovmf", "q35", 0xA000, False, 10, 9, True),
+            Profile(_OVMF, "ovmf", "i440fx", 0x4000, False, 4, 3, True),
         )
     }
 )
@@ -54,7 +59,11 @@ BUILT_IN_PORTS = MappingProxyType({"q35": 64, "i440fx": 0})
 """Bytes of ports of built-in devices of bus 0 that no definition lists: q35's SMBus controller."""
 
 ALWAYS_ASK = ("pci-bridge", "pcie-to-pci-bridge")
-"""Bridges with a hotplug controller ask for a window even when nothing is behind them."""
+"""Bridges with a hotplug controller ask for a window even when nothing is behind them, whatever the firmware."""
+
+EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
+"""Extra root buses: what is behind them comes out of the same room.  The bus of the first is behind a bridge of
+its own, which nobody lists and which asks when something is behind it."""
 
 
 @record
@@ -66,12 +75,16 @@ class IoBudget:
         asking: the labels of the bridges that ask for a window, in order of index.
         bytes: the sum of the windows and ports on bus 0.
         unknown: the labels of devices whose I/O ports are not known (host devices).
+        windows: the sum of the windows on bus 0, as a number of windows of 4 KiB; what hangs deeper is inside of them.
+        room: how many of these the firmware has; ``None`` where it was not measured.
     """
 
     profile: Profile | None
     asking: tuple[str, ...]
     bytes: int
     unknown: tuple[str, ...]
+    windows: int
+    room: int | None
 
     @property
     def boots(self) -> bool | None:
@@ -105,14 +118,23 @@ def io_budget(placement: Placement) -> IoBudget:
             unknown.append(device.label)
         else:
             own[number] += ports
-    windows = _windows(own, bridges, len(buses))
+    profile = PROFILES.get((guest.firmware, guest.machine.family))
+    all_ask = profile is not None and profile.all_ask
+    windows = _windows(own, bridges, len(buses), all_ask=all_ask)
     below = {controller.index: number for controller, number in bridges}
     roots = [number for number in range(len(buses)) if number not in below]
-    asking = [d.label for index, d in sorted(controllers.items(), key=lambda item: item[0] or 0) if windows.get(index)]
-    # windows of an expander's buses come out of the same room
-    total = BUILT_IN_PORTS.get(guest.machine.family, 0) + sum(own[number] for number in roots[:1])
-    total += sum(size for index, size in windows.items() if below.get(index) in roots)
-    return IoBudget(PROFILES.get((guest.firmware, guest.machine.family)), tuple(asking), total, tuple(unknown))
+    asking = [
+        d.label
+        for index, d in sorted(controllers.items(), key=lambda item: item[0] or 0)
+        if windows.get(index) and d.model not in EXPANDERS
+    ]
+    forwarded = sum(size for index, size in windows.items() if below.get(index) in roots)
+    total = BUILT_IN_PORTS.get(guest.machine.family, 0) + sum(own[number] for number in roots[:1]) + forwarded
+    room = None
+    if profile is not None:
+        occupied = any(ports for number, ports in enumerate(own) if number not in roots)
+        room = profile.occupied if occupied else profile.windows
+    return IoBudget(profile, tuple(asking), total, tuple(unknown), forwarded // WINDOW, room)
 
 
 def stops(placement: Placement) -> IoBudget | None:
@@ -122,19 +144,21 @@ def stops(placement: Placement) -> IoBudget | None:
         return None
     # Modern virtio behind a port has no ports, so that most guests need no closer look.
     buses = placement.topology.buses
-    most = sum(bus.model.name in ALWAYS_ASK for bus in buses) + len(placement.addresses) // 32
+    most = sum(bool(bus.model.accepts & CONVENTIONAL) for bus in buses) + len(placement.addresses) // 32
     for device in placement.addresses:
         if device.element == "controller":
             most += isinstance(device, Controller) and device.type != "pci"
         else:
-            most += device.element != "disk" and not device.model.startswith("virtio")
+            most += not device.model.startswith("virtio") or device.model == "virtio-transitional"
     if most < profile.windows:
         return None
     budget = io_budget(placement)
     return None if budget.boots else budget
 
 
-def _windows(own: list[int], bridges: list[tuple[Controller, int]], count: int) -> dict[int | None, int]:
+def _windows(
+    own: list[int], bridges: list[tuple[Controller, int]], count: int, *, all_ask: bool
+) -> dict[int | None, int]:
     """Return the size of the window that each bridge asks for, by its index; the deepest bridges first."""
     children: dict[int, list[Controller]] = {}
     parent = {}
@@ -154,9 +178,9 @@ def _windows(own: list[int], bridges: list[tuple[Controller, int]], count: int) 
         index = controller.index or 0
         behind = own[index] if index < count else 0
         behind += sum(windows.get(child.index, 0) for child in children.get(index, ()))
-        if controller.model.endswith("expander-bus"):
+        if controller.model == "pcie-expander-bus":
             windows[index] = behind
-        elif behind or controller.model in ALWAYS_ASK:
+        elif behind or controller.model in ALWAYS_ASK or (all_ask and controller.model not in EXPANDERS):
             windows[index] = max(WINDOW, -(-behind // WINDOW) * WINDOW)
     return windows
 
