@@ -17,12 +17,14 @@ from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest
 from pcisim.hotplug import RunningGuest
 from pcisim.hotplug.kinds import check_comes
-from pcisim.more import SPACE, Short, shortages
+from pcisim.more import SPACE, ClosedForm, Short
 from pcisim.placement import Placement
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.pinned import pinned
 from pcisim.placement.validation import validate
 
+_MOST_TRIED = 16
+"""How many sets of a kind are tried of those that make room by the closed form, which is right as a rule."""
 _BRIDGE_SLOTS = 31
 _PORTS_OF_A_SWITCH = 32
 _NAMES = {c.EXPRESS: "PCI Express", c.CONVENTIONAL: "conventional"}
@@ -79,11 +81,12 @@ def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplu
         reason = error.headline
     else:
         return Fits(True, f"yes: {what} {'fits' if len(devices) == 1 else 'fit'}", devices)
-    short = shortages(extended, policy)
+    form = ClosedForm(complete(extended, policy.rules), policy)
+    short = tuple(form.short())
     headline = f"no: {what} {'does' if len(devices) == 1 else 'do'} not fit: {'; '.join(map(str, short)) or reason}"
     express = guest.machine.express
     for plug in sorted({plug_on(d.plug, express) for d in devices}, reverse=True):
-        for controllers in _remedies(extended, {plug: 1}):
+        for controllers in _remedies(extended, form, {plug: 1}):
             if _try(_with(extended, controllers), policy) is not None:
                 return Fits(False, headline, devices, tuple(controllers), reason, short)
     return Fits(False, headline, devices, (), reason, short)
@@ -102,7 +105,8 @@ def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: LibvirtPolicy) 
     headline = f"no: {attached} of {len(devices)} can be attached; free hot-pluggable room lacks {short}"
     reason = "No more available PCI slots"
     stored = pinned(placement)
-    for controllers in _remedies(stored, missing):
+    form = ClosedForm(complete(stored, policy.rules), policy)
+    for controllers in _remedies(stored, form, missing):
         grown = _try(_with(stored, controllers), policy)
         if grown is not None and not _missing_hot(grown, devices, policy):
             return Fits(False, headline, devices, tuple(controllers), reason, missing=named)
@@ -150,21 +154,26 @@ _RECIPES = (
 )
 
 
-def _remedies(guest: Guest, least: Mapping[int, int]) -> Iterator[list[Controller]]:
+def _remedies(guest: Guest, form: ClosedForm, least: Mapping[int, int]) -> Iterator[list[Controller]]:
     """Yield sets of controllers that may make it fit, the smallest of each kind first.
 
     Args:
         guest: whose indexes go on.
+        form: the closed form of the guest; sets for which it has no room are left out.
         least: how many slots have to be made at least, by plug.
     """
     highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=0)
     rows = [[r for r in _RECIPES if r.express == guest.machine.express and r.plug == plug] for plug in least]
     for recipes in itertools.product(*rows):
+        tried = 0
         for extra in range(MAX_INDEX):
             counts = [-(-slots // recipe.slots) + extra for recipe, slots in zip(recipes, least.values())]
             models = [model for recipe, count in zip(recipes, counts) for model in recipe.models(count)]
-            if highest + len(models) > MAX_INDEX:
+            if highest + len(models) > MAX_INDEX or tried == _MOST_TRIED:
                 break
+            if form.with_controllers(models).short():
+                continue
+            tried += 1
             yield [
                 Controller("controller", f"pci:{index}", model, type="pci", index=index)
                 for index, model in enumerate(models, start=highest + 1)
@@ -182,9 +191,9 @@ def _place(guest: Guest, policy: LibvirtPolicy) -> Placement:
 
 
 def _try(guest: Guest, policy: LibvirtPolicy) -> Placement | None:
-    """Return the placement of a guest, ``None`` when it is refused; where room is short, that is known beforehand."""
+    """Return the placement of a guest, ``None`` when it is refused."""
     try:
-        return None if shortages(guest, policy) else _place(guest, policy)
+        return _place(guest, policy)
     except RefusedError:
         return None
 

@@ -25,9 +25,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from pcisim import connector as c
-from pcisim._record import record
+from pcisim._record import evolved, record
 from pcisim.address import FUNCTIONS
-from pcisim.catalogue.controllers import MAX_INDEX
+from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
 from pcisim.catalogue.devices import PLUGS, plug_on
 from pcisim.catalogue.versions import Libvirt
 from pcisim.completion import complete
@@ -138,9 +138,12 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
             fitting = [n for n in range(count) if refusal(n) is None]
             most = fitting[-1] if fitting else -1
             return More(device, most, _ranges(n for n in range(most) if refusal(n)), error.headline)
-    form = _ClosedForm(complete(guest.extended({device: 2}), rules), policy)
+    form = ClosedForm(complete(guest.extended({device: 2}), rules), policy)
     plug = plug_on(PLUGS[row.element].get(row.model, c.EXPRESS), guest.machine.express)
     counts = [n for n in range(3) if refusal(n) is None]
+    if not counts and first is not None and not form.short(plug):
+        # what is refused then is a controller of the definition, which is placed before any device
+        return More(device, -1, (), first.headline)
     for n in range(3, _HIGHEST_COUNT):
         short = form.short(plug, n - 2)
         if not short:
@@ -167,7 +170,7 @@ def shortages(guest: Guest, policy: LibvirtPolicy) -> tuple[Short, ...]:
     Raises:
         RefusedError: an address that is written down, or a fixed place, is refused.
     """
-    return tuple(_ClosedForm(complete(guest, policy.rules), policy).short())
+    return tuple(ClosedForm(complete(guest, policy.rules), policy).short())
 
 
 def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy) -> RefusedError | None:
@@ -179,15 +182,36 @@ def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy) -> Re
     return None
 
 
-class _ClosedForm:
-    """The closed form of one guest."""
+class ClosedForm:
+    """The closed form of one guest: what it wants and what it finds.
+
+    Args:
+        guest: a completed guest.
+        policy: whose rules.
+
+    Raises:
+        RefusedError: an address that is written down, or a fixed place, is refused.
+    """
+
+    fields = __slots__ = (
+        "bridges",
+        "buses",
+        "conventional",
+        "express",
+        "express_root",
+        "free_bridge",
+        "free_conventional",
+        "free_express",
+        "free_port",
+        "free_root",
+        "homeless",
+        "integrated",
+        "ports",
+        "spare",
+        "takes_bridges",
+    )
 
     def __init__(self, guest: Guest, policy: LibvirtPolicy) -> None:
-        """Count what a completed guest wants and finds.
-
-        Raises:
-            RefusedError: an address that is written down, or a fixed place, is refused.
-        """
         demand = policy.demand(guest)
         buses = demand.topology.buses
         known = {d.index for d in guest.controllers if d.type == "pci"}
@@ -219,6 +243,31 @@ class _ClosedForm:
             whole_slots = want.get(c.DMI_BRIDGE, 0) + want.get(c.EXPRESS_EXPANDER, 0) + self.integrated
             self.free_port -= FUNCTIONS * whole_slots
 
+        self.homeless = 0
+
+    def with_controllers(self, models: Iterable[str]) -> ClosedForm:
+        """Return the form of the same guest with more PCI controllers in its definition."""
+        form = evolved(self)
+        for model in models:
+            row = PCI_CONTROLLERS[model]
+            low, high = row.slots
+            socket = row.automatic_socket
+            form.spare = False
+            form.buses += 1
+            form.ports += row.plug == c.ROOT_PORT
+            form.conventional += row.plug == c.PCI_BRIDGE
+            form.homeless += row.plug == c.PCI_BRIDGE and not form.has_parent
+            form.express += row.plug in (c.EXPRESS_TO_PCI_BRIDGE, c.UPSTREAM_PORT)
+            form.takes_bridges |= bool(socket & c.PCI_BRIDGE)
+            form.free_conventional += (high - low + 1) * bool(socket & c.CONVENTIONAL)
+            form.free_express += (high - low + 1) * bool(socket & c.EXPRESS)
+        return form
+
+    @property
+    def has_parent(self) -> bool:
+        """Return whether a bridge finds a slot on a bus that is there; on its own bus libvirt refuses it."""
+        return bool(self.free_conventional + self.free_bridge)
+
     def short(self, plug: int = 0, more: int = 0) -> list[Short]:
         """Return the budgets that run out with more devices of a plug; none when the trial pass goes through."""
         conventional = self.conventional + (more if plug == c.CONVENTIONAL else 0)
@@ -226,15 +275,18 @@ class _ClosedForm:
         deficit = max(conventional, on_root) - self.free_conventional
         short = self.express - self.free_express + (more if plug == c.EXPRESS else 0)
         to_pci = bridges = 0
+        homeless = self.homeless
         if deficit > 0:
             if not self.takes_bridges:
                 to_pci, deficit = 1, deficit - _BRIDGE_SLOTS
             bridges = max(0, -(-deficit // _BRIDGE_SLOTS))
+            homeless += bridges if not to_pci and not self.has_parent else 0
         ports = max(0, short) + to_pci
         if self.spare and short >= 0 and (ports or bridges or self.buses > 1):
             ports += 1
+        left = self.free_bridge + bridges * _BRIDGE_SLOTS - deficit
         rows = (
-            (BRIDGE_SLOTS, self.bridges + bridges, self.free_bridge + bridges * _BRIDGE_SLOTS - deficit),
+            (BRIDGE_SLOTS, self.bridges + bridges, left) if not homeless else (BRIDGE_SLOTS, homeless, 0),
             (PORT_PLACES, self.ports + ports, self.free_port),
             (ROOT_SLOTS, on_root, self.free_root),
             (BUS_NUMBERS, self.buses + ports + to_pci + bridges, MAX_INDEX + 1),
