@@ -233,6 +233,13 @@ def test_refused(name: str, machine: str, devices: list[str], headline: str) -> 
     assert error.remedy
 
 
+def test_usb_net_with_an_address_of_pci_is_no_usb_device_in_older_rules() -> None:
+    """Asked of libvirt 9.0.0, which knows the name and no more."""
+    text = domain("pc", NO_USB, nic("usb-net", at(0, 7)))
+    assert str(pcisim.assign(text, libvirt="9.0").addresses["interface:0"]) == "0000:00:07.0"
+    assert refused("pc", NO_USB, nic("usb-net", at(0, 7))).code == "usb-disabled"
+
+
 def test_ccw_is_for_other_machines() -> None:
     error = refused("pc", nic("virtio", CCW))
     assert error.headline == "CCW addresses are not supported by machine type 'pc'"

@@ -13,6 +13,7 @@ from pcisim.catalogue.devices import ICH9_START_PORTS
 from pcisim.catalogue.machines import Machine
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.catalogue.words import FOREIGN
+from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 
@@ -194,7 +195,7 @@ def _check_address_type(device: Device, guest: Guest) -> None:
 def _is_usb(device: Device) -> bool:
     return (
         device.element in ("hub", "redirdev")
-        or (device.element == "interface" and device.model == "usb-net")
+        or (device.element == "interface" and device.model == "usb-net" and not device.plug & NO_CLASS)
         or (device.element in ("input", "disk", "hostdev") and device.bus == "usb")
         or (device.element == "sound" and device.model == "usb")
         or (device.element == "serial" and device.model == "usb-serial")
