@@ -199,11 +199,10 @@ def capacity(placement: Placement) -> Capacity:
     """
     topology = placement.topology
     off = _single_functions(placement)
-    hotplug_off = topology.hotplug_off
     holders = topology.holders()
     claims = tuple(Held(format_packed(packed), place.owner, place.kind) for packed, place in placement.claims)
     buses = tuple(
-        _bus(bus, holders[bus.index], off, bus.index not in hotplug_off, claims if not bus.index else ())
+        _bus(bus, holders[bus.index], off, claims if not bus.index else (), hot=topology.takes_hotplug(bus))
         for bus in topology.buses
     )
     ports = sum("port" in bus.model.name for bus in topology.buses)
@@ -223,14 +222,13 @@ def capacity(placement: Placement) -> Capacity:
 
 def room(topology: Topology) -> Room:
     """Return the empty slots of a topology by plug, cold and hot."""
-    off = topology.hotplug_off
     counts = {(plug, hot): 0 for plug in (EXPRESS, CONVENTIONAL) for hot in (False, True)}
     for bus in topology.buses:
         plug = _PLUGS.get(bus.model.accepts & c.ENDPOINT)
         if plug is not None:
             free = bus.free.bit_count()
             counts[plug, False] += free
-            counts[plug, True] += free if bus.model.hotplug and bus.index not in off else 0
+            counts[plug, True] += free if topology.takes_hotplug(bus) else 0
     return Room(counts[EXPRESS, False], counts[CONVENTIONAL, False], counts[EXPRESS, True], counts[CONVENTIONAL, True])
 
 
@@ -244,7 +242,9 @@ def _room(buses: Iterable[BusCapacity]) -> Room:
     )
 
 
-def _bus(bus: Bus, holders: list[tuple[int, Any]], off: set[int], hot: bool, claims: tuple[Held, ...]) -> BusCapacity:
+def _bus(
+    bus: Bus, holders: list[tuple[int, Any]], off: set[int], claims: tuple[Held, ...], *, hot: bool
+) -> BusCapacity:
     low, high = bus.model.slots
     used = sum(owner.owner_kind == DEVICE for _, owner in holders)
     free_functions = 0
@@ -273,7 +273,7 @@ def _bus(bus: Bus, holders: list[tuple[int, Any]], off: set[int], hot: bool, cla
         free_functions=free_functions,
         unusable=THEORETICAL - (high - low + 1) * FUNCTIONS + blocked,
         why=tuple(why),
-        hot_slots=free_slots if plug and hot and bus.model.hotplug else 0,
+        hot_slots=free_slots if plug and hot else 0,
         held=tuple(Held(format_packed(packed), owner.label, owner.owner_kind) for packed, owner in holders),
         claims=claims,
     )

@@ -6,12 +6,12 @@ Source: sections 6, 7.6 and 12 of the rules.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 from pcisim import connector as c
 from pcisim._record import evolved, record
-from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.devices import plug_on
+from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.completion import complete
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest
@@ -22,11 +22,11 @@ from pcisim.placement import Placement
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.pinned import pinned
 from pcisim.placement.validation import validate
+from pcisim.recipes import remedies
 
-_MOST_TRIED = 16
-"""How many sets of a kind are tried of those that make room by the closed form, which is right as a rule."""
-_BRIDGE_SLOTS = 31
-_PORTS_OF_A_SWITCH = 32
+HOT_SPACE = frozenset({"no-more-slots", "no-hotplug", "virtual-functions"})
+"""The codes of refusals that say that a running guest has no place, or none that the emulator takes."""
+
 _NAMES = {c.EXPRESS: "PCI Express", c.CONVENTIONAL: "conventional"}
 
 
@@ -86,7 +86,7 @@ def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplu
     headline = f"no: {what} {'does' if len(devices) == 1 else 'do'} not fit: {'; '.join(map(str, short)) or reason}"
     express = guest.machine.express
     for plug in sorted({plug_on(d.plug, express) for d in devices}, reverse=True):
-        for controllers in _remedies(extended, form, {plug: 1}):
+        for controllers in remedies(extended, {plug: 1}, form.has_room_with):
             if _try(_with(extended, controllers), policy) is not None:
                 return Fits(False, headline, devices, tuple(controllers), reason, short)
     return Fits(False, headline, devices, (), reason, short)
@@ -96,88 +96,80 @@ def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: LibvirtPolicy) 
     for device in devices:
         check_comes(device)
     placement = _place(guest, policy)
-    missing = _missing_hot(placement, devices, policy)
+    missing, reason = _missing_hot(placement, devices, policy)
     if not missing:
         return Fits(True, f"yes: {_count(len(devices))} can be attached to the running guest", devices)
     named = tuple((_NAMES[plug], count) for plug, count in missing.items())
     short = ", ".join(f"{count} {name} {'slot' if count == 1 else 'slots'}" for name, count in named)
     attached = len(devices) - sum(missing.values())
     headline = f"no: {attached} of {len(devices)} can be attached; free hot-pluggable room lacks {short}"
-    reason = "No more available PCI slots"
-    stored = pinned(placement)
-    form = ClosedForm(complete(stored, policy.rules), policy)
-    for controllers in _remedies(stored, form, missing):
-        grown = _try(_with(stored, controllers), policy)
-        if grown is not None and not _missing_hot(grown, devices, policy):
-            return Fits(False, headline, devices, tuple(controllers), reason, missing=named)
-    return Fits(False, headline, devices, (), reason, missing=named)
+    controllers = _room_for(placement, devices, policy, missing)
+    return Fits(False, headline, devices, controllers, reason, missing=named)
 
 
-def _missing_hot(placement: Placement, devices: tuple[Device, ...], policy: LibvirtPolicy) -> dict[int, int]:
-    """Return how many slots that a running guest takes are missing, by plug."""
-    running = RunningGuest(placement, policy.rules)
-    plugs = [plug_on(d.plug, placement.guest.machine.express) for d in devices]
-    short = {plug: plugs.count(plug) - running.headroom(plug) for plug in _NAMES if plug in plugs}
-    return {plug: count for plug, count in short.items() if count > 0}
+def room_at_next_boot(
+    placement: Placement, devices: Sequence[Device], rules: Libvirt = VERSIONS[DEFAULT_VERSION]
+) -> tuple[Controller, ...]:
+    """Return the fewest PCI controllers that, added to the stored definition, let a guest take devices while it runs.
 
-
-# what to paste
-
-
-@record
-class _Recipe:
-    """One row: controllers that make room for a plug on a kind of machine."""
-
-    express: bool
-    plug: int
-    models: Callable[[int], list[str]]
-    """The models of one controller, of two, and so on; a switch counts by its ports."""
-    slots: int
-    """How many slots one of them makes at most."""
-
-
-def _switch(count: int) -> list[str]:
-    models: list[str] = []
-    while count > 0:
-        down = min(count, _PORTS_OF_A_SWITCH)
-        models += ["pcie-root-port", "pcie-switch-upstream-port", *["pcie-switch-downstream-port"] * down]
-        count -= down
-    return models
-
-
-_RECIPES = (
-    _Recipe(False, c.CONVENTIONAL, lambda count: ["pci-bridge"] * count, _BRIDGE_SLOTS),
-    _Recipe(True, c.EXPRESS, lambda count: ["pcie-root-port"] * count, 1),
-    _Recipe(True, c.CONVENTIONAL, lambda count: ["pcie-root-port", "pcie-to-pci-bridge"] * count, _BRIDGE_SLOTS),
-    _Recipe(True, c.CONVENTIONAL, lambda count: ["pci-bridge"] * count, _BRIDGE_SLOTS),
-    _Recipe(True, c.EXPRESS, _switch, 1),
-)
-
-
-def _remedies(guest: Guest, form: ClosedForm, least: Mapping[int, int]) -> Iterator[list[Controller]]:
-    """Yield sets of controllers that may make it fit, the smallest of each kind first.
+    Each answer has been tried: the definition with the controllers is placed, no address moves, and every device
+    is attached.
 
     Args:
-        guest: whose indexes go on.
-        form: the closed form of the guest; sets for which it has no room are left out.
-        least: how many slots have to be made at least, by plug.
+        placement: the stored definition.
+        devices: what is to be attached after the next boot.
+        rules: the version of libvirt.
+
+    Returns:
+        The controllers, without addresses; empty when none help, or when none are needed.
     """
-    highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=0)
-    rows = [[r for r in _RECIPES if r.express == guest.machine.express and r.plug == plug] for plug in least]
-    for recipes in itertools.product(*rows):
-        tried = 0
-        for extra in range(MAX_INDEX):
-            counts = [-(-slots // recipe.slots) + extra for recipe, slots in zip(recipes, least.values())]
-            models = [model for recipe, count in zip(recipes, counts) for model in recipe.models(count)]
-            if highest + len(models) > MAX_INDEX or tried == _MOST_TRIED:
-                break
-            if form.with_controllers(models).short():
-                continue
-            tried += 1
-            yield [
-                Controller("controller", f"pci:{index}", model, type="pci", index=index)
-                for index, model in enumerate(models, start=highest + 1)
-            ]
+    policy = LibvirtPolicy(rules)
+    try:
+        missing, _ = _missing_hot(placement, devices, policy)
+    except RefusedError:
+        return ()
+    return _room_for(placement, devices, policy, missing)
+
+
+def _room_for(
+    placement: Placement, devices: Sequence[Device], policy: LibvirtPolicy, missing: Mapping[int, int]
+) -> tuple[Controller, ...]:
+    """Return the controllers with which all devices can be attached; none when none help."""
+    stored = pinned(placement)
+    form = ClosedForm(complete(stored, policy.rules), policy)
+    for controllers in remedies(stored, missing, form.has_room_with):
+        grown = _try(_with(stored, controllers), policy)
+        if grown is not None and not _missing_hot(grown, devices, policy)[0]:
+            return tuple(controllers)
+    return ()
+
+
+def _missing_hot(placement: Placement, devices: Sequence[Device], policy: LibvirtPolicy) -> tuple[dict[int, int], str]:
+    """Return how many of the devices find no place in a running guest, by plug, and why.
+
+    Raises:
+        RefusedError: one of them is refused for something else.
+    """
+    running = RunningGuest(placement, policy.rules)
+    missing = dict.fromkeys(_NAMES, 0)
+    reason = ""
+    for _, group in itertools.groupby(devices, key=lambda device: device.row or id(device)):
+        alike = list(group)
+        plug = plug_on(alike[0].plug, placement.guest.machine.express)
+        count = max(1, min(len(alike), running.headroom(plug)))
+        while alike and count:  # what is refused once is refused from then on
+            try:
+                running.attach_alike(alike[:count])
+            except RefusedError as error:
+                if error.code not in HOT_SPACE:
+                    raise
+                reason = error.headline
+                count //= 2
+            else:
+                del alike[:count]
+                count = min(count, len(alike))
+        missing[plug] += len(alike)
+    return {plug: count for plug, count in missing.items() if count}, reason
 
 
 def _with(guest: Guest, controllers: list[Controller]) -> Guest:

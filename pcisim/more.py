@@ -263,6 +263,10 @@ class ClosedForm:
             form.free_express += (high - low + 1) * bool(socket & c.EXPRESS)
         return form
 
+    def has_room_with(self, models: Iterable[str]) -> bool:
+        """Return whether no budget runs out with more PCI controllers in the definition."""
+        return not self.with_controllers(models).short()
+
     @property
     def has_parent(self) -> bool:
         """Return whether a bridge finds a slot on a bus that is there; on its own bus libvirt refuses it."""

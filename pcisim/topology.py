@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pcisim import connector as c
 from pcisim._record import record
 from pcisim.address import FUNCTIONS, MAX_FUNCTION, MAX_SLOT, format_packed
-from pcisim.catalogue.controllers import SOCKETS, ControllerModel
+from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, SOCKETS, ControllerModel
 from pcisim.catalogue.machines import DEVICE
 from pcisim.errors import RefusedError
 
@@ -148,6 +148,11 @@ class Topology:
         """Append a number of buses of one model."""
         first = len(self.buses)
         self.buses += [Bus(index, model) for index in range(first, first + count)]
+
+    def takes_hotplug(self, bus: Bus) -> bool:
+        """Return whether devices can be plugged into a bus of this topology while the guest runs."""
+        model = bus.model
+        return model.hotplug and bus.index not in self.hotplug_off and model.name not in EMULATOR_TAKES_NO_HOTPLUG
 
     def accepts(self, bus: Bus, plug: int, *, explicit: bool) -> bool:
         """Return whether a bus accepts a plug.

@@ -77,7 +77,7 @@ def test_an_empty_q35() -> None:
     ("model", "parents", "expected", "plug", "why"),
     [
         ("pci-bridge", [], (0, 0, 31, 248, 8, 31), "conventional", (BRIDGE,)),
-        ("pci-expander-bus", [], (0, 0, 32, 256, 0, 32), "conventional", ()),
+        ("pci-expander-bus", [], (0, 0, 32, 256, 0, 0), "conventional", ()),
         ("pcie-root-port", [], (0, 0, 1, 8, 248, 1), "express", ("a port has one slot behind it",)),
         ("dmi-to-pci-bridge", [], (0, 0, 32, 256, 0, 0), "conventional", ()),
         ("pcie-expander-bus", [], (0, 0, 32, 256, 0, 0), None, ()),

@@ -96,6 +96,9 @@ TARGET_RANGES = MappingProxyType(
     {"chassisNr": (1, 255), "chassis": (0, 255), "port": (0, 255), "busNr": (1, 254), "index": (0, 30)}
 )
 
+EMULATOR_TAKES_NO_HOTPLUG = frozenset({"pci-expander-bus"})
+"""Buses that libvirt takes for hot-pluggable and QEMU does not (facts, section 7)."""
+
 MAX_INDEX = 255
 """The highest index of a PCI controller: a bus number has eight bits."""
 

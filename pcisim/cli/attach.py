@@ -311,7 +311,7 @@ class _Running(_Answer):
 
     def controllers_to_add(self) -> tuple[Controller, ...]:
         """Return the controllers that let all be attached after the next boot."""
-        from pcisim.hotplug import room_at_next_boot
+        from pcisim.fits import room_at_next_boot
 
         if self.refused is None or self.refused.code != "no-more-slots":
             return ()

@@ -221,7 +221,7 @@ def controllers_to_paste(guest: Guest, version: str, policy: str | Policy = "lib
             return False
         return not any(finding.severity == ERROR for finding in sound(placement, whole=True))
 
-    return paste_for(guest, is_sound)
+    return paste_for(guest, libvirt_version(version), is_sound)
 
 
 def controller_text(controller: Controller) -> str:

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from pcisim import connector as c
 from pcisim._record import evolved
 from pcisim.catalogue.controllers import MAX_INDEX
+from pcisim.catalogue.versions import Libvirt
+from pcisim.completion import complete
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import View, found
 from pcisim.enumeration.io_windows import IoBudget, io_budget
+from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Guest
-
-_COUNTS = (*range(1, 9), 10, 12, 16, 20, 24, 30, 40, 60, 80, 120, 160, 200, 240)
-"""How many controllers of a kind are tried; a few too many do no harm."""
+from pcisim.more import ClosedForm
+from pcisim.placement.libvirt import LibvirtPolicy
+from pcisim.recipes import recipes_for, remedies
 
 
 def hot_slots(view: View) -> Iterator[Finding]:
@@ -111,26 +114,25 @@ def _in_use(view: View, budget: IoBudget) -> bool:
 ROOM_RULES = (hot_slots, io_ports)
 
 
-def paste_for(guest: Guest, is_sound: Callable[[Guest], bool]) -> list[Controller]:
+def paste_for(guest: Guest, rules: Libvirt, is_sound: Callable[[Guest], bool]) -> list[Controller]:
     """Return controllers that make a guest fit which libvirt refuses for want of room; none when none help.
 
     Args:
         guest: as it was read, or described.
+        rules: the version of libvirt.
         is_sound: says whether a guest is accepted, and starts.
     """
-    highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=0)
-    for models in _ON_EXPRESS if guest.machine.express else _ON_CONVENTIONAL:
-        for count in _COUNTS:
-            names = models(count)
-            if highest + len(names) > MAX_INDEX:
-                break
-            made = [
-                Controller("controller", f"pci:{index}", name, type="pci", index=index)
-                for index, name in enumerate(names, highest + 1)
-            ]
-            root = _root(guest)
-            if is_sound(evolved(guest, controllers=[*root, *guest.controllers, *made])):
-                return [*root, *made]
+    root = _root(guest)
+    rooted = evolved(guest, controllers=[*root, *guest.controllers])
+    try:
+        form = ClosedForm(complete(rooted, rules), LibvirtPolicy(rules))
+    except RefusedError:  # for something else than room
+        return []
+    for plug in (c.EXPRESS, c.CONVENTIONAL):
+        if recipes_for(guest, plug):
+            for made in remedies(guest, {plug: 1}, form.has_room_with):
+                if is_sound(evolved(rooted, controllers=[*rooted.controllers, *made])):
+                    return [*root, *made]
     return []
 
 
@@ -141,21 +143,3 @@ def _root(guest: Guest) -> list[Controller]:
     if model and unlisted and any(d.type == "pci" and d.index is None for d in guest.controllers):
         return [Controller("controller", "pci:0", model, type="pci", index=0)]
     return []
-
-
-def _switch(count: int) -> list[str]:
-    names: list[str] = []
-    while count > 0:
-        below = min(count, 32)
-        names += ["pcie-root-port", "pcie-switch-upstream-port", *["pcie-switch-downstream-port"] * below]
-        count -= below
-    return names
-
-
-_ON_CONVENTIONAL = (lambda count: ["pci-bridge"] * count,)
-_ON_EXPRESS = (
-    lambda count: ["pcie-root-port"] * count,
-    lambda count: ["pcie-root-port", "pcie-to-pci-bridge", *["pci-bridge"] * (count - 1)],
-    lambda count: ["pci-bridge"] * count,
-    _switch,
-)

@@ -6,7 +6,7 @@ definition anew: a placing like any other, which grows, ignores hotplug and take
 """
 
 from pcisim.hotplug.running import ABSENT, PLUGGED, TRANSITIONS, UNPLUGGING, Event, RunningGuest
-from pcisim.hotplug.stored import attach_config, room_at_next_boot
+from pcisim.hotplug.stored import attach_config
 
 __all__ = [
     "ABSENT",
@@ -16,5 +16,4 @@ __all__ = [
     "Event",
     "RunningGuest",
     "attach_config",
-    "room_at_next_boot",
 ]

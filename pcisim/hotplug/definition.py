@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pcisim._record import evolved
 from pcisim.guest import Controller, Device, Guest
@@ -15,13 +15,16 @@ def next_number(guest: Guest, element: str) -> int:
     return max((int(number) for number in labels if number.isdigit()), default=-1) + 1
 
 
-def extended(guest: Guest, device: Device) -> Guest:
-    """Return a guest with one device more, last of its kind."""
-    if isinstance(device, Controller):
-        return evolved(guest, controllers=[*guest.controllers, device])
+def extended(guest: Guest, more: Iterable[Device]) -> Guest:
+    """Return a guest with more devices, each last of its kind."""
+    controllers = list(guest.controllers)
     devices = {element: list(of_element) for element, of_element in guest.devices.items()}
-    devices.setdefault(device.element, []).append(device)
-    return evolved(guest, devices=devices)
+    for device in more:
+        if isinstance(device, Controller):
+            controllers.append(device)
+        else:
+            devices.setdefault(device.element, []).append(device)
+    return evolved(guest, devices=devices, controllers=controllers)
 
 
 def reduced(guest: Guest, label: str) -> Guest:
@@ -60,4 +63,5 @@ def copied(topology: Topology) -> Topology:
         copy = made.add_bus(bus.model)
         copy.used, copy.free, copy.full, copy.shared = bus.used, bus.free, bus.full, bus.shared
     made.owners = dict(topology.owners)
+    made.hotplug_off = set(topology.hotplug_off)
     return made

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pcisim import connector as c
 from pcisim._record import record
-from pcisim.catalogue.controllers import PCI_CONTROLLERS
+from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLLERS
 from pcisim.catalogue.versions import Libvirt
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.topology import Bus
@@ -133,7 +133,7 @@ def emulator_refuses(bus: Bus, controller: Controller | None, guest: Guest) -> C
     name = bus.model.name
     if name == "pcie-root":
         return _ROOT_OF_Q35
-    if name == "pci-expander-bus":
+    if name in EMULATOR_TAKES_NO_HOTPLUG:
         return _EXPANDER
     if name == "pci-root" and controller is not None and controller.target.get("hotplug") == "off":
         return _SWITCHED_OFF
@@ -194,6 +194,14 @@ def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
             "not-attachable",
             "edit the definition (virsh edit)",
         )
+    if device.element == "watchdog" and not rules.places_newcomers and guest.devices.get("watchdog"):
+        raise refuse(
+            device,
+            "domain already has a watchdog",
+            "second-device",
+            "take one of them out",
+            f"libvirt {rules.version} knows no second one",
+        )
     if isinstance(device, Controller) and device.type == "pci":
         check_options(device)
     if any(d.label == device.label for d in guest.all_devices()):
@@ -229,16 +237,6 @@ def check_options(controller: Controller) -> None:
             + (f" and <target {' '.join(f'{name}=...' for name in required[1:])}/>" if required[1:] else "")
             + ", or edit the definition, where they are filled in",
         )
-
-
-ROOM: Mapping[tuple[bool, int], tuple[tuple[str, ...], ...]] = MappingProxyType(
-    {
-        (True, c.EXPRESS): (("pcie-root-port",),),
-        (True, c.CONVENTIONAL): (("pcie-root-port", "pcie-to-pci-bridge"), ("pci-bridge",)),
-        (False, c.CONVENTIONAL): (("pci-bridge",),),
-    }
-)
-"""For a root bus that is PCI Express or not, and a plug: the controllers that make hot-pluggable room."""
 
 
 def no_room(plug: int, guest: Guest) -> str:

@@ -5,7 +5,7 @@ Source: rules 2 and 7.6, and what libvirt 11.3.0 with QEMU 10.0 answered about r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from pcisim import connector as c
@@ -18,7 +18,6 @@ from pcisim.errors import RefusedError, UsageError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.hotplug.definition import copied, extended, next_number, reduced, settled
 from pcisim.hotplug.kinds import (
-    ROOM,
     VIRTUAL_FUNCTIONS,
     bus_name,
     check_comes,
@@ -31,7 +30,8 @@ from pcisim.hotplug.unplug import check_goes
 from pcisim.placement import Placement
 from pcisim.placement.pinned import pinned
 from pcisim.placement.validation import validate
-from pcisim.topology import Bus
+from pcisim.recipes import recipes_for
+from pcisim.topology import Bus, bits
 
 _MOST_LOOKS = 12
 
@@ -118,11 +118,28 @@ class RunningGuest:
         Raises:
             RefusedError: libvirt or QEMU refuses; nothing has changed then.
         """
-        device = self._named(device)
-        self._next(device.label, ATTACH, device)
-        check_comes(device)
-        trial = complete(extended(self.definition, device), self.rules)
-        newcomers = self._newcomers(trial, device)
+        self.attach_alike([device])
+        return self.events[-1].address
+
+    def attach_alike(self, devices: Sequence[Device]) -> None:
+        """Plug devices of one kind in, one after the other: all of them, or none when one of them is refused.
+
+        It takes no longer for many of them than for one.
+
+        Args:
+            devices: as for `attach`; their labels differ.
+
+        Raises:
+            RefusedError: libvirt or QEMU refuses one of them; nothing has changed then.
+        """
+        asked = [self._named(device, number) for number, device in enumerate(devices)]
+        if not asked:
+            return
+        for device in asked:
+            self._next(device.label, ATTACH, device)
+            check_comes(device)
+        trial = complete(extended(self.definition, asked), self.rules)
+        newcomers = self._newcomers(trial, asked[-1])
         places = self._take(newcomers)
         try:
             validate(trial, {d for d in trial.all_devices() if d.address is not None} | set(places))
@@ -130,15 +147,16 @@ class RunningGuest:
             self._give_back(places)
             raise
         self.definition = settled(trial, self.definition, newcomers, places)
-        self._numbers[device.element] = self._numbers.get(device.element, 0) + 1
+        element = asked[-1].element
+        self._numbers[element] = self._numbers.get(element, 0) + len(asked)
+        implied = newcomers[: -len(asked)]
         for one in newcomers:
             packed = places.get(one)
             self._states[one.label] = PLUGGED
             if packed is not None:
                 self._places[one.label] = packed
             address = None if packed is None else PciAddress.from_int(packed)
-            self.events.append(Event(ATTACH, one.label, address, one.multifunction, one is not newcomers[-1]))
-        return self.events[-1].address
+            self.events.append(Event(ATTACH, one.label, address, one.multifunction, one in implied))
 
     def detach(self, label: str, *, wait: bool = True) -> PciAddress | None:
         """Ask the guest to let a device go, as ``virsh detach-device --live`` does.
@@ -247,10 +265,10 @@ class RunningGuest:
             parties=(label,),
         )
 
-    def _named(self, device: Device) -> Device:
+    def _named(self, device: Device, number: int) -> Device:
         if device.element in ("disk", "controller"):
             return device
-        return evolved(device, label=f"{device.element}:{self._numbers.get(device.element, 0)}")
+        return evolved(device, label=f"{device.element}:{self._numbers.get(device.element, 0) + number}")
 
     def _newcomers(self, trial: Guest, asked: Device) -> list[Device]:
         """Return the devices that an attach brings, the one that was asked for last.
@@ -377,7 +395,6 @@ class RunningGuest:
 
     def _check_virtual_functions(self, device: Device, packed: int) -> None:
         """Refuse what meets the functions that QEMU holds for virtual ones."""
-        models = {d.label: d.model for d in self.definition.devices.get("interface", ())}
         above = VIRTUAL_FUNCTIONS.get(device.model, range(0))
         mine = {packed + n for n in above}
         if above and (packed & 0xFF) + above[-1] > 0xFF:
@@ -389,18 +406,18 @@ class RunningGuest:
                 f"{device.label} at {format_packed(packed)}: QEMU holds {len(above)} functions for virtual ones,"
                 f" from {above[0]} above it on",
             )
-        for label, other in self._places.items():
-            if other >> 8 != packed >> 8:
-                continue
-            theirs = VIRTUAL_FUNCTIONS.get(models.get(label, ""), range(0))
+        for function in bits(self.topology.buses[packed >> 8].used):
+            other = packed & ~0xFF | function
+            holder = self.topology.owners[other]
+            theirs = VIRTUAL_FUNCTIONS.get(holder.model, range(0)) if isinstance(holder, Device) else range(0)
             virtual = {other + n for n in theirs}
-            if packed in virtual or not virtual.isdisjoint(mine) or other in mine:
+            if holder is not device and (packed in virtual or not virtual.isdisjoint(mine) or other in mine):
                 raise refuse(
                     device,
                     f"PCI: slot {packed >> 3 & MAX_SLOT} function 0 not available for {device.label}",
                     "virtual-functions",
                     "name another slot",
-                    f"it meets the functions that QEMU holds for the virtual ones of an SR-IOV card: {label}"
+                    f"it meets the functions that QEMU holds for the virtual ones of an SR-IOV card: {holder.label}"
                     f" at {format_packed(other)}, {device.label} at {format_packed(packed)}",
                 )
 
@@ -424,12 +441,12 @@ class RunningGuest:
                 return error
         looks = [self._look(bus) for bus in self.topology.buses if plug & bus.model.accepts]
         more = (f"and {len(looks) - _MOST_LOOKS} more buses",) if len(looks) > _MOST_LOOKS else ()
-        express = self.definition.machine.express
+        recipe = recipes_for(self.definition, plug & c.ENDPOINT)[0]
         return refuse(
             device,
             "No more available PCI slots",
             "no-more-slots",
-            "before the next boot add " + " and ".join(map(row_of, ROOM[express, plug & c.ENDPOINT][0])),
+            "before the next boot add " + " and ".join(map(row_of, recipe.models(1))),
             no_room(plug, self.definition),
             *looks[:_MOST_LOOKS],
             *more,

@@ -125,7 +125,7 @@ class View:
 
     def hotplug(self, index: int) -> bool:
         """Return whether a bus takes devices while the guest runs."""
-        return self.topology.buses[index].model.hotplug and index not in self.topology.hotplug_off
+        return self.topology.takes_hotplug(self.topology.buses[index])
 
 
 def kind_of(owner: Holder) -> str:

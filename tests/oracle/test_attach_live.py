@@ -163,7 +163,7 @@ def config_disagreement(
         if error is not None and error.code in BRICKED and said["ok"]:
             counts["libvirt stores what it cannot read any more"] += 1
             return []
-        if error is None and NOT_ABOUT_PCI.search(said.get("error", "")):
+        if NOT_ABOUT_PCI.search(said.get("error", "")):
             counts["refused, but not about PCI: left out"] += 1
             return []
         line = verdict(error, said)
