@@ -43,6 +43,8 @@ class Fits:
         reason: why not, in libvirt's words; "" when it fits.
         short: the budgets that run out, and by how much.
         missing: how many places are missing, by plug, for a running guest.
+        placement: the guest with all of it, placed: with the controllers, and with the new devices unless they are
+            to be attached while it runs; ``None`` when nothing makes it fit.
     """
 
     fits: bool
@@ -52,6 +54,7 @@ class Fits:
     reason: str = ""
     short: tuple[Short, ...] = ()
     missing: tuple[tuple[str, int], ...] = ()
+    placement: Placement | None = None
 
 
 def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplug: bool = False) -> Fits:
@@ -74,21 +77,22 @@ def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplu
         return _fits_hot(guest, devices, policy)
     what = _count(len(devices))
     try:
-        _place(extended, policy)
+        placement = _place(extended, policy)
     except RefusedError as error:
         if error.code not in SPACE:
             raise
         reason = error.headline
     else:
-        return Fits(True, f"yes: {what} {'fits' if len(devices) == 1 else 'fit'}", devices)
+        return Fits(True, f"yes: {what} {'fits' if len(devices) == 1 else 'fit'}", devices, placement=placement)
     form = ClosedForm(complete(extended, policy.rules), policy)
     short = tuple(form.short())
     headline = f"no: {what} {'does' if len(devices) == 1 else 'do'} not fit: {'; '.join(map(str, short)) or reason}"
     express = guest.machine.express
     for plug in sorted({plug_on(d.plug, express) for d in devices}, reverse=True):
         for controllers in remedies(extended, {plug: 1}, form.has_room_with):
-            if _try(_with(extended, controllers), policy) is not None:
-                return Fits(False, headline, devices, tuple(controllers), reason, short)
+            grown = _try(_with(extended, controllers), policy)
+            if grown is not None:
+                return Fits(False, headline, devices, tuple(controllers), reason, short, placement=grown)
     return Fits(False, headline, devices, (), reason, short)
 
 
@@ -98,13 +102,14 @@ def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: LibvirtPolicy) 
     placement = _place(guest, policy)
     missing, reason = _missing_hot(placement, devices, policy)
     if not missing:
-        return Fits(True, f"yes: {_count(len(devices))} can be attached to the running guest", devices)
+        headline = f"yes: {_count(len(devices))} can be attached to the running guest"
+        return Fits(True, headline, devices, placement=placement)
     named = tuple((_NAMES[plug], count) for plug, count in missing.items())
     short = ", ".join(f"{count} {name} {'slot' if count == 1 else 'slots'}" for name, count in named)
     attached = len(devices) - sum(missing.values())
     headline = f"no: {attached} of {len(devices)} can be attached; free hot-pluggable room lacks {short}"
-    controllers = _room_for(placement, devices, policy, missing)
-    return Fits(False, headline, devices, controllers, reason, missing=named)
+    controllers, grown = _room_for(placement, devices, policy, missing)
+    return Fits(False, headline, devices, controllers, reason, missing=named, placement=grown)
 
 
 def room_at_next_boot(
@@ -128,20 +133,20 @@ def room_at_next_boot(
         missing, _ = _missing_hot(placement, devices, policy)
     except RefusedError:
         return ()
-    return _room_for(placement, devices, policy, missing)
+    return _room_for(placement, devices, policy, missing)[0]
 
 
 def _room_for(
     placement: Placement, devices: Sequence[Device], policy: LibvirtPolicy, missing: Mapping[int, int]
-) -> tuple[Controller, ...]:
-    """Return the controllers with which all devices can be attached; none when none help."""
+) -> tuple[tuple[Controller, ...], Placement | None]:
+    """Return the controllers with which all devices can be attached, none when none help, and the guest with them."""
     stored = pinned(placement)
     form = ClosedForm(complete(stored, policy.rules), policy)
     for controllers in remedies(stored, missing, form.has_room_with):
         grown = _try(_with(stored, controllers), policy)
         if grown is not None and not _missing_hot(grown, devices, policy)[0]:
-            return tuple(controllers)
-    return ()
+            return tuple(controllers), grown
+    return (), None
 
 
 def _missing_hot(placement: Placement, devices: Sequence[Device], policy: LibvirtPolicy) -> tuple[dict[int, int], str]:

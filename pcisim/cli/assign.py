@@ -186,4 +186,4 @@ def _report(plan: Plan, *, replacements: bool) -> None:
         lines += [f"  line {change.line}: {change}" for change in plan.changes()]
     common.say(*lines)
     common.warn_if_it_is_unsound(plan)
-    common.warn_if_it_will_not_boot(plan)
+    common.warn_if_it_will_not_boot(plan.placement)

@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, TextIO
 
+    from pcisim.placement import Placement
+
 STDIN = "-"
 STDOUT = "-"
 MOST_DEVICES = 50_000
@@ -357,11 +359,11 @@ def _reason(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
-def warn_if_it_will_not_boot(plan: Plan) -> None:
-    """Say on stderr when the guest's firmware stops for want of I/O ports."""
+def warn_if_it_will_not_boot(placement: Placement) -> None:
+    """Say on stderr when a guest's firmware stops for want of I/O ports."""
     from pcisim.enumeration.io_windows import stops
 
-    budget = stops(plan.placement)
+    budget = stops(placement)
     if budget is None or budget.profile is None:
         return
     say(

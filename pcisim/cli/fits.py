@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pcisim.placement import Placement
+
 _EPILOG = """examples:
   pcisim fits guest.xml --add virtio-blk=3 --add virtio-net=1
   virsh dumpxml vm | pcisim fits - --add virtio-net=3 --hotplug
@@ -65,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             "libvirt": plan.rules.version,
             "fits": answer.fits,
             "headline": answer.headline,
+            "boots": _boots(answer.placement),
             "hotplug": arguments.hotplug,
             "reason": answer.reason,
             "short": [short.to_json() for short in answer.short],
@@ -82,9 +85,21 @@ def run(arguments: argparse.Namespace) -> int:
             text += ["before the next boot add:" if arguments.hotplug else "add (moves nothing that is there):"]
             text += [f"  {line}" for line in lines]
         elif not answer.fits:
-            text += ["no controllers that libvirt takes make it fit"]
+            text += [f"no controllers that were tried make it fit; libvirt says: {answer.reason}"]
         common.write_stdout("\n".join(text) + "\n")
+    if answer.placement is not None:
+        common.warn_if_it_will_not_boot(answer.placement)
     return 0 if answer.fits else 1
+
+
+def _boots(placement: Placement | None) -> bool | str | None:
+    """Return whether the firmware gets past its I/O windows, where that was measured."""
+    from pcisim.enumeration.io_windows import io_budget
+
+    if placement is None:
+        return None
+    boots = io_budget(placement).boots
+    return "unknown" if boots is None else boots
 
 
 def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bool) -> str | bytes:

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     lines = tree(plan.placement, ascii_only=not _can_show(BOXES))
     text = "\n".join(lines) + "\n"
     common.write_stdout((_coloured(lines) if _wants_colour() else None) or text)
-    common.warn_if_it_will_not_boot(plan)
+    common.warn_if_it_will_not_boot(plan.placement)
     return 0
 
 

@@ -1,0 +1,237 @@
+"""``pcisim fits``: yes and no, what to paste, its formats, its exit statuses."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from typing import Any
+
+import pytest
+
+import pcisim
+from tests.cli.running import EXAMPLES, Done, is_tidy, process, run
+from tests.guests import domain, nic, pci
+
+PORTS = "places for root ports: 247 needed, 240 available, short by 7"
+SOON = 10.0
+
+
+def document(*words: str, given: bytes = b"") -> tuple[int, dict[str, Any]]:
+    """Return the exit status, and the JSON that the command prints."""
+    done = run("fits", "--format", "json", *words, given=given)
+    found: dict[str, Any] = json.loads(done.out)
+    return done.status, found
+
+
+def test_yes() -> None:
+    assert run("fits", "--machine", "pc", "--add", "virtio-blk=58") == Done(0, "yes: 58 more devices fit\n", "")
+    assert run("fits", "--machine", "pc", "--add", "vga") == Done(0, "yes: 1 more device fits\n", "")
+    assert run("fits", "--machine", "pc", "--add", "virtio-blk=0") == Done(0, "yes: 0 more devices fit\n", "")
+
+
+def test_options_add_up() -> None:
+    words = ["--add", "virtio-blk=100", "--add", "virtio-net=100", "--add", "virtio-blk=37"]
+    assert run("fits", "--machine", "q35", *words) == Done(0, "yes: 237 more devices fit\n", "")
+    assert run("fits", "--machine", "q35", *words, "--add", "virtio-rng").status == 1
+
+
+def test_no_and_what_to_paste() -> None:
+    assert run("fits", "--machine", "pc", "--add", "virtio-blk=90") == Done(
+        1,
+        "no: 90 more devices do not fit: slots for pci-bridges: 2 needed, 0 available, short by 2\n"
+        "add (moves nothing that is there):\n"
+        "  <controller type='pci' index='1' model='pci-bridge'/>\n",
+        "",
+    )
+
+
+def test_no_and_nothing_to_paste() -> None:
+    assert run("fits", "--machine", "q35", "--add", "virtio-blk=300") == Done(
+        1,
+        "no: 300 more devices do not fit: places for root ports: 303 needed, 240 available, short by 63;"
+        " bus numbers: 304 needed, 256 available, short by 48\n"
+        "no controllers that were tried make it fit; libvirt says: a PCI slot is needed to connect a PCI controller"
+        " model='pcie-root-port', but none is available, and it cannot be automatically added\n",
+        "",
+    )
+
+
+def test_hotplug() -> None:
+    desktop = str(EXAMPLES / "desktop.xml")
+    assert run("fits", desktop, "--add", "virtio-net=1", "--hotplug") == Done(
+        0, "yes: 1 more device can be attached to the running guest\n", ""
+    )
+    assert run("fits", desktop, "--add", "virtio-net=3", "--hotplug") == Done(
+        1,
+        "no: 1 of 3 can be attached; free hot-pluggable room lacks 2 PCI Express slots\n"
+        "before the next boot add:\n"
+        "  <controller type='pci' index='8' model='pcie-root-port'/>\n"
+        "  <controller type='pci' index='9' model='pcie-root-port'/>\n",
+        "",
+    )
+
+
+def test_what_a_running_guest_never_takes() -> None:
+    done = run("fits", "--machine", "q35", "--add", "vga", "--hotplug")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("live attach of device 'video' is not supported\n")
+    done = run("fits", "--machine", "q35", "--add", "vhost-vsock=2", "--hotplug")
+    assert (done.status, done.out) == (1, "")
+
+
+def test_json() -> None:
+    status, found = document("--machine", "q35", "--add", "virtio-blk=244")
+    assert status == 1
+    assert found["controllers"][:2] == [
+        "<controller type='pci' index='1' model='pcie-root-port'/>",
+        "<controller type='pci' index='2' model='pcie-switch-upstream-port'/>",
+    ]
+    assert len(found["controllers"]) == 9
+    del found["controllers"]
+    assert found == {
+        "schema": "pcisim.fits/1",
+        "libvirt": "11.3",
+        "fits": False,
+        "headline": f"no: 244 more devices do not fit: {PORTS}",
+        "boots": True,
+        "hotplug": False,
+        "reason": "a PCI slot is needed to connect a PCI controller model='pcie-root-port',"
+        " but none is available, and it cannot be automatically added",
+        "short": [{"budget": "places for root ports", "needed": 247, "available": 240, "short": 7}],
+        "missing": {},
+    }
+
+
+def test_json_of_a_running_guest() -> None:
+    status, found = document("--machine", "q35", "--hotplug", "--add", "virtio-net=2", "--add", "e1000=1")
+    assert (status, found["hotplug"], found["missing"]) == (1, True, {"PCI Express": 1, "conventional": 1})
+    assert found["reason"] == "No more available PCI slots"
+
+
+def test_fits_and_boots_are_two_answers() -> None:
+    done = run("fits", "--machine", "q35", "--add", "e1000e=15")
+    assert (done.status, done.out) == (0, "yes: 15 more devices fit\n")
+    assert done.err.startswith("warning: this guest will not boot: 15 bridges ask for an I/O window, and qemu-7.2/sea")
+    assert is_tidy(done.err)
+    status, found = document("--machine", "q35", "--add", "e1000e=15")
+    assert (status, found["fits"], found["boots"]) == (0, True, False)
+    assert document("--machine", "q35", "--add", "e1000e=14")[1]["boots"] is True
+    assert document("--machine", "pc", "--add", "virtio-blk=9000")[1]["boots"] is None
+
+
+def test_the_new_definition() -> None:
+    """Issue 3: "`--format xml` for the whole new definition", in which no address that exists moves."""
+    plan = pcisim.assign(domain("pc", *[nic("virtio")] * 20))
+    text = plan.to_xml()
+    assert isinstance(text, str)
+    done = run("fits", "-", "--add", "virtio-blk=39", "--format", "xml", given=text.encode())
+    assert done.status == 1
+    assert done.err.startswith("no: 39 more devices do not fit: slots for pci-bridges: 1 needed")
+    new = pcisim.assign(done.out)
+    assert done.out == new.to_xml()
+    assert plan.addresses.items() <= new.addresses.items()
+    assert sum(label.startswith("disk:") for label in new.addresses) == 39
+    kept = [line for line in text.splitlines() if line in done.out.splitlines()]
+    assert kept == text.splitlines()
+
+
+def test_the_new_definition_of_a_guest_without_xml() -> None:
+    done = run("fits", "--machine", "pc", "--add", "virtio-blk=59", "--format", "xml")
+    assert done.status == 1
+    assert len(pcisim.assign(done.out).addresses) == 59 + 2 + 2
+    done = run("fits", "--machine", "pc", "--add", "virtio-blk=58", "--format", "xml")
+    assert (done.status, done.err) == (0, "yes: 58 more devices fit\n")
+    assert len(pcisim.assign(done.out).addresses) == 58 + 2 + 1
+
+
+def test_the_new_definition_of_a_running_guest_is_without_the_devices() -> None:
+    text = pcisim.assign_xml(domain("q35", nic("virtio")))
+    assert isinstance(text, str)
+    done = run("fits", "-", "--add", "virtio-blk=3", "--hotplug", "--format", "xml", given=text.encode())
+    assert done.status == 1
+    new = pcisim.assign(done.out)
+    assert new.addresses.keys() - pcisim.assign(text).addresses.keys() == {"pci:5", "pci:6"}
+
+
+def test_no_new_definition_where_nothing_helps() -> None:
+    done = run("fits", "--machine", "q35", "--add", "virtio-blk=300", "--format", "xml")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("no: 300 more devices do not fit")
+
+
+def test_a_definition_in_another_encoding() -> None:
+    text = f"<?xml version='1.0' encoding='utf-16'?>{domain('pc', nic('virtio'))}".encode("utf-16")
+    done = process(["fits", "-", "--add", "virtio-net=1", "--format", "xml"], given=text)
+    assert (done.returncode, done.stderr) == (0, b"yes: 1 more device fits\n")
+    assert pcisim.assign(done.stdout).addresses.keys() > pcisim.assign(text).addresses.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "headline"),
+    [
+        ([], 2, "nothing to add"),
+        (["-"], 2, "nothing to add"),
+        (["--add", "vga"], 2, "no guest: neither a file nor --machine is given"),
+        (["--machine", "q35", "--add"], 2, "argument --add: expected one argument"),
+        (["--machine", "q35", "--add", ""], 2, "unknown device ''"),
+        (["--machine", "q35", "--add", "=3"], 2, "unknown device ''"),
+        (["--machine", "q35", "--add", "virtio-block=3"], 2, "unknown device 'virtio-block'"),
+        (["--machine", "q35", "--add", "virtio-blk=-1"], 2, "--add virtio-blk=-1: '-1' is no count"),
+        (["--machine", "q35", "--add", "virtio-blk="], 2, "--add virtio-blk=: '' is no count"),
+        (["--machine", "q35", "--add", "virtio-blk=1e3"], 2, "--add virtio-blk=1e3: '1e3' is no count"),
+        (["--machine", "q35", "--add", "virtio-blk=0x10"], 2, "--add virtio-blk=0x10: '0x10' is no count"),
+        (["--machine", "q35", "--add", "virtio-blk=3=3"], 2, "--add virtio-blk=3=3: '3=3' is no count"),
+        (["--machine", "q35", "--add", "virtio-blk=\u0663"], 2, "--add virtio-blk=\u0663: '\u0663' is no count"),
+        (["--machine", "q35", "--add", "virtio-blk=50001"], 2, "--add virtio-blk=50001: at most 50000 are tried"),
+        (["--machine", "q35", "--add", f"virtio-blk={'9' * 5000}"], 2, "--add virtio-blk=999"),
+        (["missing.xml", "--add", "vga"], 3, "cannot read missing.xml: no such file or directory"),
+        (["", "--add", "vga"], 3, "cannot read a file without a name: no such file or directory"),
+        ([".", "--add", "vga"], 3, "cannot read .: is a directory"),
+        (["-", "--add", "vga"], 3, "<stdin>:1: XML cannot be read: the document is empty"),
+        (["--machine", "frobnicator", "--add", "vga"], 1, "No PCI buses available"),
+        (["--machine", "pc", "--add", "virtio-iommu"], 1, "IOMMU device: 'virtio' is only supported with"),
+    ],
+)
+@pytest.mark.parametrize("hotplug", [False, True])
+def test_what_is_refused(words: list[str], status: int, headline: str, hotplug: bool) -> None:
+    begin = time.monotonic()
+    done = run("fits", *words, *(["--hotplug"] if hotplug else []))
+    assert time.monotonic() - begin < SOON
+    assert (done.status, done.out) == (status, "")
+    if "virtio-iommu" in words and hotplug:
+        headline = "live attach of device 'iommu' is not supported"
+    assert done.err.startswith(headline), done.err
+    assert is_tidy(done.err)
+
+
+@pytest.mark.parametrize("text", [b"\0" * 5000, b"<domain>", b"<a/>", random.Random(4).randbytes(5000)])
+def test_garbage(text: bytes) -> None:
+    done = run("fits", "-", "--add", "virtio-blk=3", given=text)
+    assert (done.status, done.out) == (3, "")
+    assert is_tidy(done.err)
+
+
+@pytest.mark.parametrize("hotplug", [False, True])
+@pytest.mark.parametrize("count", [7000, 50_000])
+@pytest.mark.parametrize(("machine", "model"), [("pc", "virtio-blk"), ("q35", "virtio-blk"), ("q35", "e1000")])
+def test_absurd_counts_are_answered_soon(machine: str, model: str, count: int, hotplug: bool) -> None:
+    begin = time.monotonic()
+    done = run("fits", "--machine", machine, "--add", f"{model}={count}", *(["--hotplug"] if hotplug else []))
+    assert time.monotonic() - begin < SOON
+    assert (done.status, done.err) == (1, "") or done.err.startswith("warning: this guest will not boot")
+
+
+def test_a_full_guest_is_filled_soon() -> None:
+    """255 bridges take some thousand devices while the guest runs."""
+    text = domain("pc", pci("pci-root"), *[pci("pci-bridge")] * 255).encode()
+    begin = time.monotonic()
+    done = run("fits", "-", "--add", "virtio-rng=7600", "--hotplug", given=text)
+    assert time.monotonic() - begin < SOON
+    assert done.out == "yes: 7600 more devices can be attached to the running guest\n"
+
+
+def test_a_closed_pipe_ends_in_silence() -> None:
+    words = ["fits", "--machine", "pc", "--add", "virtio-blk=900", "--format", "xml"]
+    done = process(words, shell="2>/dev/null | head -c 10")
+    assert (done.stdout, done.stderr) == (b"<domain ty", b"")
