@@ -404,6 +404,39 @@ def test_the_least_that_makes_room(machine: str, devices: str, counts: dict[str,
 # ------------------------------------------------------------------ one by one
 
 
+@pytest.mark.parametrize(
+    ("machine", "acpi", "devices", "again"),
+    [
+        ("pc", True, [rng(at(0, 5))], False),
+        ("pc", True, [pci("pci-root", 0), pci("pci-bridge", 1), rng(at(1, 3))], False),
+        ("pc", False, [pci("pci-root", 0), pci("pci-bridge", 1), rng(at(1, 3))], True),
+        ("pc", True, [pci("pci-root", 0), pci("pci-expander-bus", 1), pci("pci-bridge", 2, at(1, 4)),
+                      rng(at(2, 3))], True),
+        ("q35", True, [pci("pcie-root", 0), pci("pcie-root-port", 1), rng(at(1, 0))], False),
+        ("q35", False, [pci("pcie-root", 0), pci("pcie-root-port", 1), pci("pcie-to-pci-bridge", 2),
+                        rng(at(2, 3))], False),
+        ("q35", True, [pci("pcie-root", 0), pci("pcie-expander-bus", 1), pci("pcie-root-port", 2, at(1, 0)),
+                       rng(at(2, 0))], False),
+        ("q35", True, [pci("pcie-root", 0), pci("pcie-expander-bus", 1), pci("pcie-root-port", 2, at(1, 0)),
+                       pci("pcie-to-pci-bridge", 3, at(2, 0)), rng(at(3, 3))], True),
+    ],
+)  # fmt: skip
+def test_only_the_hotplug_controller_of_a_bridge_asks_twice(
+    machine: str, acpi: bool, devices: list[str], again: bool
+) -> None:
+    """Asked of libvirt 11.3.0 with QEMU 10.0, each row."""
+    guest = started(machine, BARE + "".join(devices), acpi=acpi)
+    guest.detach("rng:0", wait=False)
+    if not again:
+        with pytest.raises(RefusedError, match="already in the process of unplug"):
+            guest.detach("rng:0", wait=False)
+        return
+    guest.detach("rng:0", wait=False)
+    assert guest.state("rng:0") == UNPLUGGING
+    guest.detach("rng:0")
+    assert "rng:0" not in guest.addresses
+
+
 def test_a_place_is_held_until_the_guest_lets_go() -> None:
     """libvirt: the address of a device that is being unplugged is free when QEMU says that it has gone."""
     guest = started("pc", BARE, rng())

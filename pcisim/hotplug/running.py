@@ -26,7 +26,7 @@ from pcisim.hotplug.kinds import (
     no_room,
     row_of,
 )
-from pcisim.hotplug.unplug import check_goes
+from pcisim.hotplug.unplug import check_goes, may_ask_again
 from pcisim.placement import Placement
 from pcisim.placement.pinned import pinned
 from pcisim.placement.validation import validate
@@ -240,6 +240,9 @@ class RunningGuest:
         after = TRANSITIONS[state].get(event)
         if after is not None:
             return after
+        packed = self._places.get(label)
+        if event == DETACH and packed is not None and may_ask_again(packed, self.definition, self.topology):
+            return state
         if state == ABSENT:
             known = ", ".join(self._states)
             raise UsageError(f"no device {label!r}", code="unknown-label", details=(f"there are: {known}",))

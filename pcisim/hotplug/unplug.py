@@ -34,6 +34,30 @@ def check_goes(device: Device, packed: int | None, guest: Guest, topology: Topol
         _check_bus(device, packed, guest, topology)
 
 
+_WITH_SHPC = ("pci-bridge", "pcie-to-pci-bridge")
+_EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
+
+
+def may_ask_again(packed: int, guest: Guest, topology: Topology) -> bool:
+    """Return whether QEMU asks a second time for a device that the guest has not let go yet.
+
+    Only a bridge's own hotplug controller (SHPC) does; it is in force where ACPI is not: below an expander, and
+    on pc without ACPI.
+    """
+    controllers = {d.index: d for d in guest.controllers if d.type == "pci"}
+    index = packed >> 8
+    if topology.buses[index].model.name not in _WITH_SHPC:
+        return False
+    if guest.machine.family == "i440fx" and not guest.acpi:
+        return True
+    above = set()
+    while index and index not in above:
+        above.add(index)
+        controller = controllers.get(index)
+        index = 0 if controller is None or controller.address is None else controller.address >> 8
+    return any(controllers[index].model in _EXPANDERS for index in above if index in controllers)
+
+
 def _check_kind(device: Device) -> None:
     row = HOT.get(device.element)
     value = row.value(device) if row is not None else ""
