@@ -1,13 +1,13 @@
 # make run   sets up and shows the main job on an example guest
 # make test  sets up and runs the tests
-# more: make check, score, oracle, bench, notebooks, wheel, clean
+# more: make check, slow, score, oracle, bench, notebooks, wheel, clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 ORACLE_DIR ?= /var/tmp/pcisim-oracle
 
-.PHONY: run test check score oracle bench notebooks wheel clean
+.PHONY: run test check slow score oracle bench notebooks wheel clean
 
 run: $(VENV)/.installed
 	@echo '$$ pcisim tree examples/desktop.xml'
@@ -20,13 +20,18 @@ run: $(VENV)/.installed
 	@$(BIN)/pcisim assign examples/conflict.xml; test $$? = 1
 
 test: $(VENV)/.developer
-	$(BIN)/pytest -m 'not oracle' $(PYTEST_OPTIONS)
+	$(BIN)/pytest -m 'not oracle and not slow' $(PYTEST_OPTIONS)
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# every count of devices against the engine, and the limits on time
+slow: $(VENV)/.developer
+	$(BIN)/pytest -m slow $(PYTEST_OPTIONS)
+	$(BIN)/pytest benchmarks $(PYTEST_OPTIONS)
 
 # PCISIM_CORPUS=DIR: recorded answers of libvirt, with the scoring tool in DIR/../oracle
 score: $(VENV)/.installed

@@ -32,15 +32,17 @@ else:
         def __init__(self, *values, **named):
             if len(values) > len(fields):
                 raise TypeError(f"{cls.__name__} takes {len(fields)} values, not {len(values)}")
-            given = dict(zip(fields, values))
-            for name in named:
-                if name in given or name not in fields:
-                    raise TypeError(f"{cls.__name__} does not take {name!r} here")
-            given.update(named)
-            for name in fields:
-                if name not in given and name not in defaults:
+            for name, value in zip(fields, values):
+                set_field(self, name, value)
+            for name in fields[len(values) :]:
+                if name in named:
+                    set_field(self, name, named.pop(name))
+                elif name in defaults:
+                    set_field(self, name, defaults[name])
+                else:
                     raise TypeError(f"{cls.__name__} needs {name!r}")
-                set_field(self, name, given[name] if name in given else defaults[name])
+            if named:
+                raise TypeError(f"{cls.__name__} does not take {next(iter(named))!r} here")
 
         def __setattr__(self, name, value):
             raise AttributeError(f"{cls.__name__} is immutable")

@@ -18,7 +18,7 @@ from pcisim.address import FUNCTIONS, MAX_SLOT, format_packed
 from pcisim.catalogue.machines import DEVICE
 from pcisim.enumeration.io_windows import IoBudget, io_budget
 from pcisim.placement import Placement
-from pcisim.topology import Bus, Topology
+from pcisim.topology import Bus, Holder, Topology
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ PORT_MEMORY_KIB = 700
 """Resident memory of the emulator for each PCI Express port before the guest runs, as QEMU's
 maintainers give it (about; more after boot)."""
 
-_HOLDERS = ("held", "claims")
+_WHO = ("holders", "claims")
 
 CONVENTIONAL, EXPRESS = "conventional", "express"
 _PLUGS = {c.CONVENTIONAL: CONVENTIONAL, c.EXPRESS: EXPRESS}
@@ -72,9 +72,15 @@ class BusCapacity:
     """Why the others cannot be used."""
     hot_slots: int
     """Slots that a running guest can take."""
-    held: tuple[Held, ...]
+    holders: tuple[tuple[int, Holder], ...]
+    """The packed addresses that are held, in ascending order, and by whom."""
     claims: tuple[Held, ...]
     """Functions that nothing holds and the machine, or a kind of device, has a claim on."""
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """Return the functions that are held."""
+        return tuple([Held(format_packed(packed), owner.label, owner.owner_kind) for packed, owner in self.holders])
 
 
 @record
@@ -158,11 +164,11 @@ class Capacity:
             "schema": "pcisim.capacity/1",
             "machine": self.machine,
             "buses": [
-                {name: getattr(bus, name) for name in bus.fields if name not in _HOLDERS}  # type: ignore[attr-defined]
+                {name: getattr(bus, name) for name in bus.fields if name not in _WHO}  # type: ignore[attr-defined]
                 | {"theoretical": THEORETICAL}
                 | {
                     name: [{"address": h.address, "owner": h.owner, "kind": h.kind} for h in getattr(bus, name)]
-                    for name in _HOLDERS
+                    for name in ("held", "claims")
                 }
                 for bus in self.buses
             ],
@@ -198,12 +204,20 @@ def capacity(placement: Placement) -> Capacity:
         placement: a placed guest.
     """
     topology = placement.topology
-    off = _single_functions(placement)
+    alone = _single_functions(placement)
     holders = topology.holders()
     claims = tuple(Held(format_packed(packed), place.owner, place.kind) for packed, place in placement.claims)
     buses = tuple(
-        _bus(bus, holders[bus.index], off, claims if not bus.index else (), hot=topology.takes_hotplug(bus))
-        for bus in topology.buses
+        [
+            _bus(
+                bus,
+                tuple(holders[bus.index]),
+                alone.get(bus.index, ()),
+                claims if not bus.index else (),
+                hot=topology.takes_hotplug(bus),
+            )
+            for bus in topology.buses
+        ]
     )
     ports = sum("port" in bus.model.name for bus in topology.buses)
     hidden = sum(bus.model.name == "pci-expander-bus" for bus in topology.buses)
@@ -243,18 +257,17 @@ def _room(buses: Iterable[BusCapacity]) -> Room:
 
 
 def _bus(
-    bus: Bus, holders: list[tuple[int, Any]], off: set[int], claims: tuple[Held, ...], *, hot: bool
+    bus: Bus,
+    holders: tuple[tuple[int, Holder], ...],
+    alone: Iterable[int],
+    claims: tuple[Held, ...],
+    *,
+    hot: bool,
 ) -> BusCapacity:
     low, high = bus.model.slots
-    used = sum(owner.owner_kind == DEVICE for _, owner in holders)
-    free_functions = 0
-    blocked = 0
-    for slot in range(low, high + 1):
-        held = bus.functions(slot).bit_count()
-        if bus.index << 5 | slot in off:
-            blocked += FUNCTIONS - held
-        else:
-            free_functions += FUNCTIONS - held
+    used = sum([owner.owner_kind == DEVICE for _, owner in holders])
+    blocked = sum([FUNCTIONS - bus.functions(slot).bit_count() for slot in alone])
+    free_functions = (high - low + 1) * FUNCTIONS - len(holders) - blocked
     why = []
     if high - low < MAX_SLOT:
         why.append(bus.model.unusable)
@@ -274,15 +287,16 @@ def _bus(
         unusable=THEORETICAL - (high - low + 1) * FUNCTIONS + blocked,
         why=tuple(why),
         hot_slots=free_slots if plug and hot else 0,
-        held=tuple(Held(format_packed(packed), owner.label, owner.owner_kind) for packed, owner in holders),
+        holders=holders,
         claims=claims,
     )
 
 
-def _single_functions(placement: Placement) -> set[int]:
-    """Return the slots, as ``bus << 5 | slot``, whose function 0 says that it is alone."""
-    return {
-        packed >> 3
-        for device, packed in placement.addresses.items()
-        if placement.multifunction.get(device) == "off" and not packed & (FUNCTIONS - 1)
-    }
+def _single_functions(placement: Placement) -> dict[int, set[int]]:
+    """Return, by bus, the slots whose function 0 says that it is alone."""
+    slots: dict[int, set[int]] = {}
+    for device, value in placement.multifunction.items():
+        packed = placement.addresses.get(device)
+        if value == "off" and packed is not None and not packed & (FUNCTIONS - 1):
+            slots.setdefault(packed >> 8, set()).add(packed >> 3 & MAX_SLOT)
+    return slots

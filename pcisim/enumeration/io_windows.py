@@ -10,12 +10,13 @@ same counts.  Every figure here is of those versions.
 
 from __future__ import annotations
 
+from functools import cache
 from types import MappingProxyType
 
 from pcisim._record import record
 from pcisim.connector import CONVENTIONAL
 from pcisim.drivers import driver_of
-from pcisim.guest import Controller, Device
+from pcisim.guest import Controller
 from pcisim.placement import Placement
 
 WINDOW = 0x1000
@@ -60,6 +61,8 @@ BUILT_IN_PORTS = MappingProxyType({"q35": 64, "i440fx": 0})
 
 ALWAYS_ASK = ("pci-bridge", "pcie-to-pci-bridge")
 """Bridges with a hotplug controller ask for a window even when nothing is behind them, whatever the firmware."""
+
+_EXPRESS_BUSES = ("pcie-root", "pcie-root-port", "pcie-switch-downstream-port")
 
 EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
 """Extra root buses: what is behind them comes out of the same room.  The bus of the first is behind a bridge of
@@ -106,6 +109,9 @@ def io_budget(placement: Placement) -> IoBudget:
     own = [0] * len(buses)
     unknown: list[str] = []
     bridges: list[tuple[Controller, int]] = []
+    express = [guest.machine.express and bus.model.name in _EXPRESS_BUSES for bus in buses]
+    alike: dict[tuple[object, ...], int | None] = {}
+    first_video = next(iter(guest.devices.get("video", ())), None)
     for device, packed in placement.addresses.items():
         number = packed >> 8
         if number >= len(buses) or device.mirrors is not None:
@@ -113,16 +119,21 @@ def io_budget(placement: Placement) -> IoBudget:
         if isinstance(device, Controller) and device.type == "pci":
             bridges.append((device, number))
             continue
-        ports = _ports(device, placement, number)
+        kind = device.type if isinstance(device, Controller) else device.kind
+        where = express[number], express[number] and not number
+        what = device.element, kind, device.model, device.bus, device.row, device is first_video, where
+        if what not in alike:
+            alike[what] = _ports(driver_of(device, guest), express=where[0], root=where[1])
+        ports = alike[what]
         if ports is None:
             unknown.append(device.label)
         else:
             own[number] += ports
     profile = PROFILES.get((guest.firmware, guest.machine.family))
     all_ask = profile is not None and profile.all_ask
-    windows = _windows(own, bridges, len(buses), all_ask=all_ask)
     below = {controller.index: number for controller, number in bridges}
     roots = [number for number in range(len(buses)) if number not in below]
+    windows = _windows(own, bridges, roots, all_ask=all_ask)
     asking = [
         d.label
         for index, d in sorted(controllers.items(), key=lambda item: item[0] or 0)
@@ -157,27 +168,20 @@ def stops(placement: Placement) -> IoBudget | None:
 
 
 def _windows(
-    own: list[int], bridges: list[tuple[Controller, int]], count: int, *, all_ask: bool
+    own: list[int], bridges: list[tuple[Controller, int]], roots: list[int], *, all_ask: bool
 ) -> dict[int | None, int]:
-    """Return the size of the window that each bridge asks for, by its index; the deepest bridges first."""
+    """Return the size of the window that each bridge asks for, by its index; what no root leads to has none."""
     children: dict[int, list[Controller]] = {}
-    parent = {}
     for controller, number in bridges:
         children.setdefault(number, []).append(controller)
-        parent[controller.index] = number
-    depth: dict[int, int] = {}
-    for index in parent:
-        seen: list[int] = []
-        current = index
-        while current in parent and current not in seen:
-            seen.append(current or 0)
-            current = parent[current]
-        depth[index or 0] = len(seen)
+    downwards = [controller for number in roots for controller in children.get(number, ())]
+    for controller in downwards:
+        downwards += children.get(controller.index or 0, ())
     windows: dict[int | None, int] = {}
-    for controller, _ in sorted(bridges, key=lambda item: -depth.get(item[0].index or 0, 0)):
+    for controller in reversed(downwards):
         index = controller.index or 0
-        behind = own[index] if index < count else 0
-        behind += sum(windows.get(child.index, 0) for child in children.get(index, ()))
+        behind = own[index] if index < len(own) else 0
+        behind += sum([windows[child.index] for child in children.get(index, ()) if child.index in windows])
         if controller.model == "pcie-expander-bus":
             windows[index] = behind
         elif behind or controller.model in ALWAYS_ASK or (all_ask and controller.model not in EXPANDERS):
@@ -185,18 +189,12 @@ def _windows(
     return windows
 
 
-def _ports(device: Device, placement: Placement, number: int) -> int | None:
-    """Return the bytes of I/O ports of a device where it sits; ``None`` when that was not measured."""
+@cache
+def _ports(driver: str, *, express: bool, root: bool) -> int | None:
+    """Return the bytes of I/O ports of QEMU's device on a kind of bus; ``None`` when that was not measured."""
     from pcisim.catalogue.functions import function_at, is_measured  # 3 ms, so not before it is needed
 
-    driver = driver_of(device, placement.guest)
     if not driver or not is_measured(driver):
         return None if driver else 0
-    model = placement.topology.buses[number].model.name
-    express = placement.guest.machine.express and model in (
-        "pcie-root",
-        "pcie-root-port",
-        "pcie-switch-downstream-port",
-    )
-    function = function_at(driver, express_bus=express, root_bus=express and number == 0)
+    function = function_at(driver, express_bus=express, root_bus=root)
     return sum(bar.size for bar in function.bars if bar.kind == "io")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 
 import pytest
 from hypothesis import assume, given, reject, settings
@@ -21,7 +22,7 @@ from pcisim.fits import HOT_SPACE, fits
 from pcisim.formats.domain_xml import read
 from pcisim.guest import Controller, Device, Guest
 from pcisim.hotplug import RunningGuest
-from pcisim.more import how_many_more
+from pcisim.more import More, how_many_more
 from pcisim.placement import Placement
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.pinned import pinned
@@ -244,6 +245,42 @@ def test_most_is_what_assign_achieves(drawn: Drawn, model: str) -> None:
         reason = answer.reason
         assert (answer.fits, answer.short) == (False, more.short)
     assert reason == more.reason
+
+
+@cache
+def most_of(machine: str, video: bool, model: str) -> More:
+    return how_many_more(Guest.of(machine, {"vga": 1} if video else {}), model, RULES)
+
+
+def foretold(machine: str, video: bool, model: str, count: int) -> bool:
+    more = most_of(machine, video, model)
+    return count <= more.most and not any(low <= count <= high for low, high in more.holes)
+
+
+@given(st.sampled_from(["pc", "q35"]), st.booleans(), st.sampled_from(["virtio-blk", "e1000"]), st.integers(0, 1000))
+def test_any_count_is_accepted_as_foretold(machine: str, video: bool, model: str, count: int) -> None:
+    """Issue 3: "Every count from 0 to 1,000 agrees with `assign`, for `pc`, `q35`, conventional devices on q35,
+    with and without video"; see below for all of them.
+    """
+    guest = Guest.of(machine, {"vga": int(video), model: count})
+    assert (accepts(guest) is not None) is foretold(machine, video, model, count)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("video", [False, True])
+@pytest.mark.parametrize(("machine", "model"), [("pc", "virtio-blk"), ("q35", "virtio-blk"), ("q35", "e1000")])
+def test_every_count_is_accepted_as_foretold(machine: str, model: str, video: bool) -> None:
+    """The same for each of them, through `assign`."""
+    wrong = []
+    for count in range(1001):
+        guest = Guest.of(machine, {"vga": int(video), model: count})
+        try:
+            accepted = bool(pcisim.assign(guest).addresses)
+        except RefusedError:
+            accepted = False
+        if accepted is not foretold(machine, video, model, count):
+            wrong.append(count)
+    assert wrong == []
 
 
 # What a bridge adds.
