@@ -363,6 +363,13 @@ CASES = (
         "interface:0 is at 0000:00:01.1, where the machine's own IDE controller is",
     ),
     Case(
+        "virtual-functions",
+        "pc",
+        [nic("igb", at(0, 3)), nic("virtio", at(0, 0x13))],
+        11,
+        "interface:1 at 0000:00:13.0 meets the virtual functions of interface:0",
+    ),
+    Case(
         "duplicate-chassis",
         "q35",
         [*PORTS, port(4, "<target chassis='2'/>")],
@@ -571,6 +578,7 @@ REMEDIES = (
     ("slot-occupied", "pc", [nic("virtio", at(0, 5)), nic("e1000", at(0, 5, 1))]),
     ("slot-range", "q35", [*PORTS, port(4), nic("virtio", at(1, 0))]),
     ("chipset-function", "pc", [nic("virtio", at(0, 1, 4))]),
+    ("virtual-functions", "pc", [nic("igb", at(0, 3)), nic("virtio", at(0, 2))]),
     ("fixed-place", "q35", [controller("sata", 0, inner=at(0, 0x1F, 2))]),
     ("not-integrated", "q35", ["<iommu model='virtio'>" + at(0, 3) + "</iommu>"]),
     ("domain-range", "pc", [nic("virtio", "<address type='pci' domain='0x0000' slot='3'/>")]),
@@ -618,6 +626,34 @@ def test_remedy_is_right_by_hand(code: str, machine: str, devices: list[str]) ->
 def test_finds_in_documents(code: str, line: int | None, text: str) -> None:
     (finding,) = diagnose(text)
     assert (finding.code, finding.severity, finding.line) == (code, ERROR, line)
+
+
+@pytest.mark.parametrize(
+    ("machine", "devices", "headlines"),
+    [
+        ("pc", [nic("igb"), nic("igb")], ["interface:1 at 0000:00:03.0 meets the virtual functions of interface:0"]),
+        ("pc", [nic("igb", at(0, 3)), nic("igb", at(0, 5))], []),
+        ("pc", [nic("igb", at(0, 3)), nic("virtio", at(0, 0x14))],
+         ["interface:1 at 0000:00:14.0 meets the virtual functions of interface:0"]),
+        ("pc", [nic("igb", at(0, 3)), nic("virtio", at(0, 0x13, 1))],
+         ["slot 0000:00:13 has no function 0, so that the guest never sees interface:1",
+          "interface:1 at 0000:00:13.1 meets the virtual functions of interface:0"]),
+        ("pc", [nic("igb", at(0, 3)), nic("virtio", at(0, 0x12)), nic("virtio", at(0, 0x15))], []),
+        ("pc", [nic("virtio", at(0, 0x13)), nic("igb", at(0, 3))],
+         ["interface:0 at 0000:00:13.0 meets the virtual functions of interface:1"]),
+        ("pc", [nic("igb", at(0, 0xE))], []),
+        ("pc", [nic("igb", at(0, 0xF))],
+         ["interface:0 at 0000:00:0f.0 leaves no room on its bus for its virtual functions"]),
+        ("q35", [nic("igb"), nic("igb")], []),
+        ("q35", [R, port(1), nic("igb", at(1, 0, 0, "on")), nic("igb", at(1, 0, 1))], []),
+        ("q35", [R, port(1), nic("igb", at(1, 0, 0, "on")), nic("igb", at(1, 0, 2))],
+         ["interface:1 at 0000:01:00.2 meets the virtual functions of interface:0"]),
+    ],
+)  # fmt: skip
+def test_virtual_functions(machine: str, devices: list[str], headlines: list[str]) -> None:
+    """Each was started by libvirt 11.3.0 with QEMU 10.0, or was not."""
+    text = domain(machine, BARE, *devices)
+    assert sorted(f.headline for f in diagnose(text) if f.severity != "note") == sorted(headlines)
 
 
 def test_every_rule_has_a_case() -> None:

@@ -73,13 +73,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that attach and detach share."""
     parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
-    parser.add_argument(
-        "--host-pci",
-        action="append",
-        default=[],
-        metavar="ADDRESS=pci|auto",
-        help="a host device that is conventional, such as 0000:06:12.0=pci; auto reads this machine's sysfs",
-    )
+    common.add_host_pci(parser)
     common.add_debug(parser)
 
 
@@ -93,7 +87,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
 
     name = "<stdin>" if arguments.file == common.STDIN else arguments.file
     data = common.read_bytes(arguments.file)
-    return assign(data, libvirt=arguments.libvirt, host_pci=common._host_pci(arguments.host_pci), name=name)
+    return assign(data, libvirt=arguments.libvirt, host_pci=common.host_pci_of(arguments.host_pci), name=name)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -138,7 +132,7 @@ def _devices(arguments: argparse.Namespace, plan: Plan) -> list[Device]:
     from pcisim.formats.domain_xml import read_device
     from pcisim.formats.host_pci import lookup
 
-    host_pci = lookup(common._host_pci(arguments.host_pci))
+    host_pci = lookup(common.host_pci_of(arguments.host_pci))
     devices = []
     for name in arguments.devices:
         data = common.read_bytes(name)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pcisim.diagnose import Finding
+    from pcisim.plan import HostPci
 
 SCHEMA = "pcisim.check/1"
 UNREADABLE = 3
@@ -51,6 +52,7 @@ def add_parser(commands: Any) -> None:
         default="text",
         help="text (default); json; github: workflow commands that annotate a pull request",
     )
+    common.add_host_pci(parser)
     parser.add_argument("-v", "--verbose", action="store_true", help="print all details")
     common.add_debug(parser)
     parser.set_defaults(run=run)
@@ -62,12 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.diagnose import SEVERITIES
 
     libvirt_version(arguments.libvirt)
+    host_pci = common.host_pci_of(arguments.host_pci)
     rows = []
     counts = dict.fromkeys(SEVERITIES, 0)
     unreadable = 0
     for name in arguments.files:
         shown = "<stdin>" if name == common.STDIN else name
-        findings, readable = check_file(name, arguments.libvirt)
+        findings, readable = check_file(name, arguments.libvirt, host_pci)
         unreadable += not readable
         for finding in findings:
             counts[finding.severity] += 1
@@ -85,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     return UNREADABLE if unreadable else int(bool(counts["error"]))
 
 
-def check_file(name: str, libvirt: str) -> tuple[list[Finding], bool]:
+def check_file(name: str, libvirt: str, host_pci: HostPci = None) -> tuple[list[Finding], bool]:
     """Return the findings of a file, and whether it could be read as a guest."""
     from pcisim.diagnose import Finding, examine
 
@@ -93,7 +96,7 @@ def check_file(name: str, libvirt: str) -> tuple[list[Finding], bool]:
         data = common.read_bytes(name)
     except InputError as error:
         return [Finding.of(error)], False
-    diagnosis = examine(data, libvirt=libvirt)
+    diagnosis = examine(data, libvirt=libvirt, host_pci=host_pci)
     return diagnosis.findings, diagnosis.readable or not _is_input_error(diagnosis.findings)
 
 

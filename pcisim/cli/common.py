@@ -49,6 +49,12 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
     parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default)")
+    add_host_pci(parser)
+    add_debug(parser)
+
+
+def add_host_pci(parser: argparse.ArgumentParser) -> None:
+    """Add ``--host-pci``, which says which host devices are conventional."""
     parser.add_argument(
         "--host-pci",
         action="append",
@@ -57,7 +63,6 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         help="a host device that is conventional, such as 0000:06:12.0=pci; auto reads this machine's sysfs"
         " (default: all are PCI Express)",
     )
-    add_debug(parser)
 
 
 def lists_devices(arguments: argparse.Namespace) -> bool:
@@ -88,7 +93,7 @@ def plan_of(arguments: argparse.Namespace, change: Callable[[bytes, Any], bytes]
     """
     name = None
     guest: Guest | bytes
-    host_pci = _host_pci(arguments.host_pci)
+    host_pci = host_pci_of(arguments.host_pci)
     if arguments.machine is not None and (change is None or arguments.file is None):
         if arguments.file is not None:
             raise UsageError("both a file and --machine are given", code="usage", remedy="give the one or the other")
@@ -151,7 +156,7 @@ def device_counts(options: list[str]) -> dict[str, int]:
     return counts
 
 
-def _host_pci(options: list[str]) -> Mapping[str, str] | str | None:
+def host_pci_of(options: list[str]) -> Mapping[str, str] | str | None:
     """Return what the ``--host-pci`` options say, after a check of their syntax.
 
     Raises:

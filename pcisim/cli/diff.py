@@ -46,13 +46,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
     parser.add_argument("--libvirt-old", metavar="VERSION", help="whose rules for OLD")
     parser.add_argument("--libvirt-new", metavar="VERSION", help="whose rules for NEW")
-    parser.add_argument(
-        "--host-pci",
-        action="append",
-        default=[],
-        metavar="ADDRESS=pci|auto",
-        help="a host device that is conventional, such as 0000:06:12.0=pci; auto reads this machine's sysfs",
-    )
+    common.add_host_pci(parser)
     common.add_debug(parser)
     parser.set_defaults(run=run)
 
@@ -80,7 +74,7 @@ def _plan(name: str, version: str, arguments: argparse.Namespace) -> Plan:
     from pcisim.plan import assign
 
     shown = "<stdin>" if name == common.STDIN else name
-    host_pci = common._host_pci(arguments.host_pci)
+    host_pci = common.host_pci_of(arguments.host_pci)
     return assign(common.read_bytes(name), libvirt=version, host_pci=host_pci, name=shown)
 
 

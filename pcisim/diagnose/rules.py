@@ -103,6 +103,8 @@ _ROWS = (
          "function 0 says multifunction='off', and other functions of the slot are in use"),
     Rule("chipset-function", ERROR, EMULATOR, "measured",
          "pc's IDE controller is at 00:01.1 even when the definition has none"),
+    Rule("virtual-functions", ERROR, EMULATOR, "measured",
+         "QEMU holds functions for the virtual ones of an SR-IOV card, and another device is there"),
     Rule("duplicate-chassis", ERROR, EMULATOR, "measured",
          "two ports have one chassis number; QEMU's key is chassis and slot, and libvirt gives no slot"),
     Rule("duplicate-bus-nr", ERROR, EMULATOR, "measured", "two expanders have one busNr"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pcisim import connector as c
-from pcisim.address import MAX_FUNCTION, format_packed, pack
+from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed, pack
 from pcisim.catalogue.devices import plug_on
 from pcisim.catalogue.machines import IDE_0
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import View, found, is_port, line_of
+from pcisim.enumeration.virtual_functions import in_the_way, overflows, virtual_functions
 from pcisim.guest import IGNORED, Controller, Device
+from pcisim.topology import Topology, bits
 
 HIGHEST_ACPI_INDEX = 16383
 
@@ -91,6 +93,47 @@ def chipset_functions(view: View) -> Iterator[Finding]:
             "libvirt keeps the place only for a guest with an IDE controller; QEMU has one in every pc machine",
             remedy=f"leave the address of {holder.label} out, or write slot='0x01' function='0x4'",
         )
+
+
+def virtual_functions_in_the_way(view: View) -> Iterator[Finding]:
+    """Find devices where QEMU holds functions for the virtual ones of a card with SR-IOV."""
+    topology = view.placement.topology
+    for card, packed in view.addresses.items():
+        virtual = virtual_functions(card, packed)
+        if not virtual:
+            continue
+        if overflows(card, packed):
+            yield found(
+                "virtual-functions",
+                f"{card.label} at {view.place(card)} leaves no room on its bus for its virtual functions",
+                (card,),
+                f"QEMU holds {len(virtual)} of them, from 16 slots above on, and does not start: 'VF addr overflows'",
+                remedy=f"give {card.label} a slot up to 0x0e, or one behind a port of its own",
+            )
+            continue
+        for other, holder in in_the_way(card, packed, topology):
+            if not isinstance(holder, Device) or (other < packed and virtual_functions(holder, other)):
+                continue  # said of the other card
+            slots = sorted({f"{each >> 3 & MAX_SLOT:#04x}" for each in virtual})
+            place = _place_out_of_the_way(holder, other, topology)
+            yield found(
+                "virtual-functions",
+                f"{holder.label} at {view.place(holder)} meets the virtual functions of {card.label}",
+                (holder, card),
+                f"for {card.label} at {view.place(card)} QEMU holds functions of slots {' and '.join(slots)}, switched"
+                " on or off, and does not start",
+                remedy=f"give {holder.label} {place}",
+            )
+
+
+def _place_out_of_the_way(device: Device, packed: int, topology: Topology) -> str:
+    """Return a place on the same bus where a device meets nobody, as advice."""
+    bus = topology.buses[packed >> 8]
+    for slot in bits(bus.free & ~(topology.spoken_for if not bus.index else 0)):
+        place = pack(bus.index, slot)
+        if not overflows(device, place) and not any(in_the_way(device, place, topology)):
+            return f"the address <address type='pci' bus='{bus.index:#04x}' slot='{slot:#04x}'/>"
+    return "a place on another bus"
 
 
 def mixed_plugs(view: View) -> Iterator[Finding]:
@@ -209,6 +252,7 @@ SLOT_RULES = (
     orphan_functions,
     single_functions,
     chipset_functions,
+    virtual_functions_in_the_way,
     mixed_plugs,
     acpi_indexes,
     chassis_numbers,

@@ -238,11 +238,16 @@ TEXTS = (
          "libvirt attaches and detaches whole devices at function 0 (7.6)",
          "change the stored definition with --config and start the guest anew"),
 
-    Text(QEMU, ("PCI: slot * function * not available for * in use by *",), ("slot-occupied", "chipset-function"),
+    Text(QEMU, ("PCI: slot * function * not available for * in use by *",), ("slot-occupied", "chipset-function",
+                                                                             "virtual-functions"),
          "two devices are at one address, or one where the machine has a function of its own",
          "pc: 00.0, 01.0, 01.1 (IDE, also when libvirt lists none), 01.3; q35: 00.0, 1f.0, 1f.2, 1f.3; with"
          " defaults also the video and network card",
          "move one of them: on pc take 00:01.4 instead of 00:01.1; without libvirt add -nodefaults"),
+    Text(QEMU, ("VF addr overflows",), ("virtual-functions",),
+         "an igb, or another card with SR-IOV, sits too high on its bus for its virtual functions",
+         "QEMU holds eight functions for an igb, from 16 slots above it on, every second one",
+         "give it a slot up to 0x0e, or one behind a port of its own"),
     Text(QEMU, ("PCI: slot * function * not available for * reserved",), ("slot-occupied",),
          "the slot is reserved on that bus", "some buses keep slots from devices", "use another slot"),
     Text(QEMU, ("PCI: no slot/function available for * all in use or reserved",), (),

@@ -142,14 +142,6 @@ def emulator_refuses(bus: Bus, controller: Controller | None, guest: Guest) -> C
     return None
 
 
-VIRTUAL_FUNCTIONS: Mapping[str, range] = MappingProxyType({"igb": range(128, 128 + 2 * 8, 2)})
-"""Models with SR-IOV: how far above a card's own function those lie that QEMU holds for its virtual ones.
-
-QEMU 10.0 refuses a card whose last one would be above 1f.7 ("VF addr overflows"), and whatever is to sit on one;
-libvirt knows nothing of them.  Behind a port they are in nobody's way.
-"""
-
-
 def check_comes(device: Device) -> None:
     """Refuse what never comes while a guest runs.
 

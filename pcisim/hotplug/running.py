@@ -14,11 +14,11 @@ from pcisim.address import MAX_FUNCTION, MAX_SLOT, PciAddress, format_packed, pa
 from pcisim.catalogue.devices import plug_on
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.completion import complete
+from pcisim.enumeration.virtual_functions import in_the_way, overflows, virtual_functions
 from pcisim.errors import RefusedError, UsageError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.hotplug.definition import copied, extended, next_number, reduced, settled
 from pcisim.hotplug.kinds import (
-    VIRTUAL_FUNCTIONS,
     bus_name,
     check_comes,
     emulator_refuses,
@@ -31,7 +31,7 @@ from pcisim.placement import Placement
 from pcisim.placement.pinned import pinned
 from pcisim.placement.validation import validate
 from pcisim.recipes import recipes_for
-from pcisim.topology import Bus, bits
+from pcisim.topology import Bus
 
 _MOST_LOOKS = 12
 
@@ -398,31 +398,25 @@ class RunningGuest:
 
     def _check_virtual_functions(self, device: Device, packed: int) -> None:
         """Refuse what meets the functions that QEMU holds for virtual ones."""
-        above = VIRTUAL_FUNCTIONS.get(device.model, range(0))
-        mine = {packed + n for n in above}
-        if above and (packed & 0xFF) + above[-1] > 0xFF:
+        if overflows(device, packed):
+            virtual = virtual_functions(device, packed)
             raise refuse(
                 device,
                 "VF addr overflows",
                 "virtual-functions",
                 "name a slot up to 0x0e, or one behind a port",
-                f"{device.label} at {format_packed(packed)}: QEMU holds {len(above)} functions for virtual ones,"
-                f" from {above[0]} above it on",
+                f"{device.label} at {format_packed(packed)}: QEMU holds {len(virtual)} functions for virtual ones,"
+                f" from {virtual.start - packed} above it on",
             )
-        for function in bits(self.topology.buses[packed >> 8].used):
-            other = packed & ~0xFF | function
-            holder = self.topology.owners[other]
-            theirs = VIRTUAL_FUNCTIONS.get(holder.model, range(0)) if isinstance(holder, Device) else range(0)
-            virtual = {other + n for n in theirs}
-            if holder is not device and (packed in virtual or not virtual.isdisjoint(mine) or other in mine):
-                raise refuse(
-                    device,
-                    f"PCI: slot {packed >> 3 & MAX_SLOT} function 0 not available for {device.label}",
-                    "virtual-functions",
-                    "name another slot",
-                    f"it meets the functions that QEMU holds for the virtual ones of an SR-IOV card: {holder.label}"
-                    f" at {format_packed(other)}, {device.label} at {format_packed(packed)}",
-                )
+        for other, holder in in_the_way(device, packed, self.topology):
+            raise refuse(
+                device,
+                f"PCI: slot {packed >> 3 & MAX_SLOT} function 0 not available for {device.label}",
+                "virtual-functions",
+                "name another slot",
+                f"it meets the functions that QEMU holds for the virtual ones of an SR-IOV card: {holder.label}"
+                f" at {format_packed(other)}, {device.label} at {format_packed(packed)}",
+            )
 
     def _other_slot(self, device: Device) -> str:
         """Return the advice to name a slot that both libvirt and QEMU take; "" when there is none."""

@@ -140,6 +140,19 @@ def test_version(tmp_path: Path) -> None:
     assert check(tmp_path, "a.xml", "--libvirt", "8").status == 2
 
 
+def test_host_devices(tmp_path: Path) -> None:
+    """62 conventional cards on q35 are a hole; whether a host device is one, the definition does not say."""
+    source = "<source><address domain='0' bus='0x06' slot='0x12' function='0'/></source>"
+    hostdev = f"<hostdev mode='subsystem' type='pci' managed='yes'>{source}</hostdev>"
+    (tmp_path / "a.xml").write_text(domain("q35", *[nic("e1000")] * 61, hostdev))
+    assert check(tmp_path, "a.xml").status == 0
+    done = check(tmp_path, "a.xml", "--host-pci", "0000:06:12.0=pci")
+    assert (done.status, "[no-slot-for-controller]" in done.out) == (1, True)
+    done = check(tmp_path, "a.xml", "--host-pci", "0000:06:12.0=nonsense")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("host device 0000:06:12.0 cannot be 'nonsense'\n")
+
+
 @pytest.mark.parametrize("words", [["check"], ["check", "--format", "yaml", "-"], ["check", "--nonsense", "-"]])
 def test_usage(words: list[str]) -> None:
     assert run(*words).status == 2
