@@ -23,9 +23,10 @@ controller too, which looks for its place at the end, with those of the new buse
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 
 from pcisim import connector as c
-from pcisim._record import evolved, record
+from pcisim._record import record
 from pcisim.address import FUNCTIONS
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
 from pcisim.catalogue.devices import PLUGS, plug_on
@@ -247,7 +248,7 @@ class ClosedForm:
 
     def with_controllers(self, models: Iterable[str]) -> ClosedForm:
         """Return the form of the same guest with more PCI controllers in its definition."""
-        form = evolved(self)
+        form = copy(self)
         for model in models:
             row = PCI_CONTROLLERS[model]
             low, high = row.slots

@@ -239,6 +239,10 @@ def test_json_of_pc() -> None:
                     {"address": "0000:00:01.3", "owner": "PIIX4 power management", "kind": "built-in"},
                     {"address": "0000:00:02.0", "owner": "memballoon:0", "kind": "device"},
                 ],
+                "claims": [
+                    {"address": "0000:00:00.0", "owner": "i440FX host bridge", "kind": "built-in"},
+                    {"address": "0000:00:01.1", "owner": "PIIX3 IDE controller (ide:0)", "kind": "reserved"},
+                ],
             }
         ],
         "totals": {
