@@ -209,3 +209,88 @@ def _checked(domain: int, bus: int, slot: int, function: int) -> int:
                 details=(f"a {name} is a whole number from 0 to {_LIMITS[name]} ({_LIMITS[name]:#x})",),
             )
     return pack(bus, slot, function, domain)
+
+
+class GuestAddress:
+    """An address as the guest enumerates it: ``segment:bus:device.function``, ordered and hashable.
+
+    The bus is a real bus number, given by the firmware; it is not the index of a controller, so
+    that a guest address never equals a `PciAddress`.
+
+    Args:
+        text: ``0000:03:1f.7``, or without the segment, ``03:1f.7``.
+
+    Raises:
+        InputError: as for `PciAddress`.
+    """
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, text: str) -> None:
+        self._packed = int(PciAddress(text))
+
+    @classmethod
+    def of(cls, bus: int, device: int, function: int = 0, segment: int = 0) -> GuestAddress:
+        """Return the address with these numbers.
+
+        Raises:
+            InputError: one of them is out of range.
+        """
+        return cls.from_int(_checked(segment, bus, device, function))
+
+    @classmethod
+    def from_int(cls, packed: int) -> GuestAddress:
+        """Return the address of ``segment << 16 | bus << 8 | device << 3 | function``, which is in range."""
+        address = cls.__new__(cls)
+        address._packed = packed
+        return address
+
+    @property
+    def segment(self) -> int:
+        """Return the PCI segment; x86 guests of QEMU only have 0."""
+        return self._packed >> 16
+
+    @property
+    def bus(self) -> int:
+        """Return the bus number (0 to 255)."""
+        return self._packed >> 8 & MAX_BUS
+
+    @property
+    def device(self) -> int:
+        """Return the device number on the bus (0 to 31), which a configured address calls slot."""
+        return self._packed >> 3 & MAX_SLOT
+
+    @property
+    def function(self) -> int:
+        """Return the function of the device (0 to 7)."""
+        return self._packed & MAX_FUNCTION
+
+    def __int__(self) -> int:
+        return self._packed
+
+    def __hash__(self) -> int:
+        return hash((GuestAddress, self._packed))
+
+    def __eq__(self, other: object) -> bool:
+        return self._packed == other._packed if isinstance(other, GuestAddress) else NotImplemented
+
+    def __lt__(self, other: GuestAddress) -> bool:
+        return self._packed < other._packed if isinstance(other, GuestAddress) else NotImplemented
+
+    def __le__(self, other: GuestAddress) -> bool:
+        return self._packed <= other._packed if isinstance(other, GuestAddress) else NotImplemented
+
+    def __gt__(self, other: GuestAddress) -> bool:
+        return self._packed > other._packed if isinstance(other, GuestAddress) else NotImplemented
+
+    def __ge__(self, other: GuestAddress) -> bool:
+        return self._packed >= other._packed if isinstance(other, GuestAddress) else NotImplemented
+
+    def __str__(self) -> str:
+        return format_packed(self._packed)
+
+    def __repr__(self) -> str:
+        return f"GuestAddress('{self}')"
+
+    def __reduce__(self) -> tuple[type[GuestAddress], tuple[str]]:
+        return GuestAddress, (str(self),)

@@ -1,0 +1,141 @@
+"""What a guest sees of its PCI buses, as values."""
+
+from __future__ import annotations
+
+from pcisim._record import record
+from pcisim.address import GuestAddress, PciAddress
+
+IO, MEMORY, PREFETCH = "io", "memory", "prefetch"
+WINDOW_KINDS = (IO, MEMORY, PREFETCH)
+
+
+@record
+class Numbers:
+    """The three bus numbers of a bridge; all 0 where no firmware programmed it."""
+
+    primary: int
+    secondary: int
+    subordinate: int
+
+
+@record
+class Bar:
+    """One base address register of a function, or its expansion ROM (index 6)."""
+
+    index: int
+    kind: str
+    """``io``, ``mem32`` or ``mem64``."""
+    prefetchable: bool
+    size: int
+    """In bytes."""
+    address: int | None
+    """Where the firmware put it; ``None`` when it never did, or when that was not worked out."""
+
+
+@record
+class Window:
+    """What a bridge forwards to the bus behind it."""
+
+    kind: str
+    """``io``, ``memory`` or ``prefetch``."""
+    size: int | None
+    """In bytes; ``None`` when the bridge goes without."""
+    base: int | None = None
+    """Its first address; ``None`` when it goes without, or when that was not worked out."""
+
+
+@record
+class GuestFunction:
+    """One PCI function of the machine, and where the guest finds it.
+
+    Args:
+        address: where the guest sees it; ``None`` when it never does.
+        label: the device or controller of the definition (``disk:vda``, ``pci:3``), the ``id`` of a
+            ``-device``; ``None`` for a function of the chipset.
+        configured: the address in the definition: the bus is the index of a controller.  ``None``
+            for a function that no definition lists.
+        driver: QEMU's name of the device; "" where it is not known (a host device).
+        vendor, device: 16-bit ids; 0 where the driver is not known.
+        subsystem: the subsystem's vendor and device ids; ``None`` for a bridge, which has none.
+        class_code: class and subclass, 16 bits: 0x0200 is an Ethernet controller.
+        revision: 8 bits.
+        header: 0 for an endpoint, 1 for a bridge.
+        pin: the interrupt pin, 1 for INTA; 0 for none.
+        express: whether it has a PCI Express capability.
+        multifunction: whether it says that its device has more functions.
+        bars: its base address registers by index, the expansion ROM last.
+        numbers: of a bridge, else ``None``.
+        windows: of a bridge, its I/O, memory and prefetchable window in that order; else empty.
+        hotplug_slot: the number by which the guest's ``/sys/bus/pci/slots`` knows the slot that it
+            sits in; ``None`` where there is no such slot.
+        remarks: what is odd about it: why it is lost, dead or fatal.
+    """
+
+    address: GuestAddress | None
+    label: str | None
+    configured: PciAddress | None
+    driver: str
+    vendor: int
+    device: int
+    subsystem: tuple[int, int] | None
+    class_code: int
+    revision: int
+    header: int
+    pin: int
+    express: bool
+    multifunction: bool
+    bars: tuple[Bar, ...]
+    numbers: Numbers | None
+    windows: tuple[Window, ...]
+    hotplug_slot: int | None
+    remarks: tuple[str, ...]
+
+    @property
+    def is_bridge(self) -> bool:
+        """Return whether it is a PCI-to-PCI bridge."""
+        return self.numbers is not None
+
+
+@record
+class GuestBus:
+    """One bus that the guest enumerates.
+
+    Args:
+        number: its bus number.
+        bridge: the address of the bridge that leads to it; ``None`` for a root bus.
+        label: the controller whose bus it is (``pci:0`` for the root bus of a definition), or the
+            bus's name on QEMU's command line; ``None`` where it has none.
+    """
+
+    number: int
+    bridge: GuestAddress | None
+    label: str | None
+
+
+@record
+class GuestView:
+    """What firmware and guest see of a machine.
+
+    Args:
+        firmware: ``seabios`` or ``ovmf``.
+        profile: the versions that the figures were measured on.
+        functions: everything that the guest sees, in order of its address.
+        unseen: everything that QEMU takes and the guest never sees; the remarks say why.
+        buses: in order of their number.
+        boots: whether the machine gets as far as booting; ``None`` when that is not known.
+        reason: why it does not boot; "" when it does.
+        remarks: what is odd about the machine as a whole.
+    """
+
+    firmware: str
+    profile: str
+    functions: tuple[GuestFunction, ...]
+    unseen: tuple[GuestFunction, ...]
+    buses: tuple[GuestBus, ...]
+    boots: bool | None
+    reason: str
+    remarks: tuple[str, ...]
+
+    def find(self, label: str) -> GuestFunction | None:
+        """Return the function of a device, seen or not; ``None`` when there is no such device."""
+        return next((f for f in (*self.functions, *self.unseen) if f.label == label), None)
