@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.functions import PciFunction
-from pcisim.enumeration.hardware import PORT, Hardware, Part, PciBus, hardware_of
+from pcisim.enumeration.placed import hardware_of
 from pcisim.enumeration.numbers import number_buses
 from pcisim.enumeration.view import WINDOW_KINDS, Bar, GuestBus, GuestFunction, GuestView, Numbers, Window
 from pcisim.errors import UsageError
+from pcisim.hardware import PORT, Hardware, Part, PciBus
 from pcisim.placement import Placement
 from pcisim.topology import Topology
 

@@ -6,13 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-from pcisim._record import record
-from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.functions import BUILT_INS, FUNCTIONS, PciFunction, function_at, is_measured
-from pcisim.drivers import driver_of
-from pcisim.guest import Controller, Device, Guest
-from pcisim.placement import Placement
-from pcisim.topology import Topology
 
 ENUMERATED_ON = "7.2"
 """The profile of `pcisim.catalogue.functions` that goes with the firmwares that were measured."""
@@ -32,13 +26,14 @@ BUS_KINDS: Mapping[str, str] = MappingProxyType(
 
 EXPANDERS = MappingProxyType({"pxb": False, "pxb-pcie": True})
 """Devices that bring a root bus of their own, and whether that is PCI Express."""
-HIDDEN_BRIDGE = MappingProxyType({"shpc": "off"})
+HIDDEN_BRIDGE: Mapping[str, str] = MappingProxyType({"shpc": "off"})
 """The options of the bridge between the root bus of a pxb and what is plugged into it."""
 
+MULTIFUNCTION_BUILT_INS = frozenset({"PIIX3", "ICH9-LPC", "ich9-ahci", "ICH9-SMB"})
+"""The chipset's functions that have the multifunction bit."""
+_ABSENT_BY_DEFAULT = frozenset({"piix3-usb-uhci", "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3", "ich9-usb-ehci1"})
+
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
-_ABSENT_BY_DEFAULT = frozenset(
-    {"piix3-usb-uhci", "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3", "ich9-usb-ehci1"}
-)
 
 
 class Part:
@@ -57,17 +52,9 @@ class Part:
     """
 
     __slots__ = (
-        "behind",
-        "bus",
-        "configured",
-        "driver",
-        "function",
-        "label",
-        "multifunction",
-        "options",
-        "row",
+        "behind", "bus", "configured", "driver", "expander", "function", "label", "multifunction", "options", "row",
         "slot",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -93,6 +80,8 @@ class Part:
         self.options = options
         self.behind: PciBus | None = None
         """The bus that a bridge leads to."""
+        self.expander: PciBus | None = None
+        """The root bus that an expander brings."""
         bus.parts[slot << 3 | function] = self
 
 
@@ -118,7 +107,7 @@ class PciBus:
         self.parent = parent
         self.number = number
         self.parts: dict[int, Part] = {}
-        """By ``slot << 3 | function``."""
+        """By ``slot << 3 | function``, in the order in which they were made."""
         if parent is not None:
             parent.behind = self
 
@@ -127,8 +116,12 @@ class PciBus:
         parts = self.parts
         return [parts[place] for place in sorted(parts)]
 
+    def buses_below(self) -> list[PciBus]:
+        """Return the buses that hang on this one, the last made first, as QEMU looks through them."""
+        made = [bus for part in self.parts.values() for bus in (part.behind, part.expander) if bus is not None]
+        return made[::-1]
 
-@record
+
 class Hardware:
     """All PCI functions of a machine.
 
@@ -136,15 +129,29 @@ class Hardware:
         family: ``pc``, ``q35`` or ``microvm``.
         root: the main root bus.
         extra: the root buses of expanders, in the order in which they were made.
-        hotplug_bridges: whether ACPI hotplug is on below bridges.
-        hotplug_root: whether it is on for the root bus (of pc).
+        memory: bytes of RAM.
+        acpi_root: whether ACPI hotplug is on for the root bus (of pc).
+        acpi_bridges: whether it is on below bridges.
     """
 
-    family: str
-    root: PciBus
-    extra: tuple[PciBus, ...]
-    acpi_bridges: bool = True
-    acpi_root: bool = True
+    __slots__ = ("acpi_bridges", "acpi_root", "extra", "family", "memory", "root")
+
+    def __init__(
+        self,
+        family: str,
+        root: PciBus,
+        extra: list[PciBus],
+        *,
+        memory: int = 256 << 20,
+        acpi_root: bool = True,
+        acpi_bridges: bool = True,
+    ) -> None:
+        self.family = family
+        self.root = root
+        self.extra = extra
+        self.memory = memory
+        self.acpi_root = acpi_root
+        self.acpi_bridges = acpi_bridges
 
     def parts(self) -> Iterator[Part]:
         """Yield every function, each bridge before what is behind it."""
@@ -174,68 +181,35 @@ def row_on(driver: str, bus: PciBus, options: Mapping[str, str] = _NO_OPTIONS) -
     return _row(driver, bus.express, bus.kind == ROOT, tuple(options.items()) if options else ())
 
 
-def built_ins(family: str, *, acpi: bool = True, without: frozenset[str] = frozenset()) -> dict[tuple[int, int], str]:
-    """Return the chipset's functions by slot and function, with their QEMU names.
+def add_built_ins(root: PciBus, family: str, *, without: frozenset[str] = frozenset(), usb: bool = False) -> None:
+    """Put the chipset's functions on a root bus.
 
     Args:
+        root: an empty root bus.
         family: ``pc``, ``q35`` or ``microvm``.
-        acpi: whether the machine has ACPI; pc's power management goes with it.
-        without: functions that were switched off.
+        without: QEMU's names of functions that were switched off.
+        usb: whether the chipset's USB controllers are there.
     """
-    gone = without | (frozenset() if acpi else frozenset({"PIIX4_PM"})) | _ABSENT_BY_DEFAULT
-    return {place: driver for place, driver in BUILT_INS[family].items() if driver not in gone}
+    for (slot, function), driver in BUILT_INS[family].items():
+        if driver not in without and (usb or driver not in _ABSENT_BY_DEFAULT):
+            multifunction = driver in MULTIFUNCTION_BUILT_INS
+            Part(driver, slot, function, root, FUNCTIONS[driver], multifunction=multifunction)
 
 
-def hardware_of(placed: Placement | Topology) -> Hardware:
-    """Return the functions of a placed guest, the chipset's included.
+def expander_bus(part: Part, number: int, label: str | None) -> PciBus:
+    """Give an expander its root bus, and return the bus that devices are plugged into.
+
+    On pc that is the bus of a bridge which nobody lists.
 
     Args:
-        placed: a placement, or its topology alone: that has everything but the multifunction bits
-            that somebody switched off, and whether there is ACPI.
+        part: a pxb or pxb-pcie.
+        number: the number of its root bus.
+        label: the name of the bus.
     """
-    topology, guest = (placed.topology, placed.guest) if isinstance(placed, Placement) else (placed, None)
-    devices = {packed: owner for packed, owner in topology.owners.items() if isinstance(owner, Device)}
-    express = bool(topology.buses) and topology.buses[0].model.name == "pcie-root"
-    family = "q35" if express else "pc"
-    if guest is None:
-        videos = sorted((d for d in devices.values() if d.element == "video"), key=lambda d: d.label)
-        guest = Guest(family, devices={"video": videos})
-    root = PciBus(ROOT, express=express, label="pci:0")
-    buses: dict[int, PciBus] = {0: root}
-    extra = []
-    controllers = {d.index: d for d in devices.values() if isinstance(d, Controller) and d.type == "pci"}
-    for index, controller in controllers.items():
-        if controller.model_name in EXPANDERS:
-            number = int(controller.target.get("busNr", 0))
-            bus = PciBus(ROOT, express=EXPANDERS[controller.model_name], label=controller.label, number=number)
-            extra.append(bus)
-            if not bus.express:
-                hidden = Part("pci-bridge", 0, 0, bus, row_on("pci-bridge", bus, HIDDEN_BRIDGE), options=HIDDEN_BRIDGE)
-                bus = PciBus(CONVENTIONAL, express=False, label=controller.label, parent=hidden)
-        else:
-            kind = BUS_KINDS.get(controller.model_name, CONVENTIONAL)
-            bus = PciBus(kind, express=kind != CONVENTIONAL, label=controller.label)
-        buses[index or 0] = bus
-    if topology.buses:
-        for (slot, function), driver in built_ins(family, acpi=guest.acpi).items():
-            row = FUNCTIONS[driver]
-            Part(driver, slot, function, root, row, multifunction=(slot, function) in ((1, 0), (0x1F, 0)))
-    for packed, device in devices.items():
-        bus = buses[packed >> 8 & MAX_BUS]
-        slot, function = packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION
-        built_in = bus.parts.get(slot << 3 | function)
-        if built_in is not None:
-            built_in.label, built_in.configured = device.label, packed
-            continue
-        driver = driver_of(device, guest)
-        options = {}
-        if isinstance(device, Controller) and "memReserve" in device.target:
-            options["mem-reserve"] = str(device.target["memReserve"] << 10)
-        part = Part(
-            driver, slot, function, bus, row_on(driver, bus) if driver else None, device.label, packed, options=options
-        )
-        part.multifunction = function == 0 and topology.buses[packed >> 8].functions(slot) != 1
-        if isinstance(device, Controller) and device.type == "pci" and driver not in EXPANDERS:
-            behind = buses[device.index or 0]
-            part.behind, behind.parent = behind, part
-    return Hardware(family, root, tuple(extra))
+    express = EXPANDERS[part.driver]
+    bus = PciBus(ROOT, express=express, label=label if express else "pxb-internal", number=number)
+    part.expander = bus
+    if express:
+        return bus
+    hidden = Part("pci-bridge", 0, 0, bus, row_on("pci-bridge", bus, HIDDEN_BRIDGE), options=HIDDEN_BRIDGE)
+    return PciBus(CONVENTIONAL, express=False, label=label, parent=hidden)

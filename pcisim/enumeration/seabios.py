@@ -1,0 +1,255 @@
+"""What SeaBIOS makes of the buses: windows of bridges, addresses of BARs, or no boot at all.
+
+Each bus needs, for I/O, memory and prefetchable memory, the sum of what is on it; a bridge passes
+its need on to its parent, aligned and at least as large as hotplug wants it.  The root bus hands the
+room out: I/O from 0xc000 (or 0x1000), memory downwards from 0xfec00000.  Where that does not do,
+64-bit memory moves above 4 GiB; where that does not do either, SeaBIOS stops.
+
+Source: measured with SeaBIOS 1.16.2 on QEMU 7.2; sections 5 and 6 of the facts about QEMU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pcisim._record import record
+from pcisim.catalogue.functions import ALWAYS
+from pcisim.catalogue.functions import IO as IO_BAR
+from pcisim.catalogue.functions import MEM64
+from pcisim.enumeration.numbers import Routing, found_on, number_buses
+from pcisim.enumeration.view import WINDOW_KINDS
+from pcisim.hardware import PORT, Hardware, Part, PciBus
+
+IO, MEMORY, PREFETCH = range(3)
+"""Kinds of regions, by which lists here are indexed; their names are `WINDOW_KINDS`."""
+
+LEAST_WINDOW = (0x1000, 0x200000, 0x200000)
+"""The alignment of a bridge's windows, and what hotplug wants at least."""
+LEAST_BAR = 0x1000
+"""Memory BARs smaller than this take as much."""
+ROM = 6
+"""The index of the expansion ROM among the BARs."""
+
+IO_TRADITIONAL = (0xC000, 0x4000)
+"""Base and size of the I/O range that is used as long as it does."""
+IO_LARGE = 0x1000
+"""The base of the larger range."""
+IO_END: Mapping[str, int] = MappingProxyType({"pc": 0xA000, "q35": 0x10000, "microvm": 0x10000})
+"""The end of the larger range, by family."""
+MEMORY_END = 0xFEC00000
+HIGH_MEMORY = 1 << 32
+_GIB = 1 << 30
+FIXED_PORTS: Mapping[str, int] = MappingProxyType({"ICH9-SMB": 0x700})
+"""I/O BARs that the firmware moves to a place of their own after all."""
+
+HOTPLUG_CONTROLLER = frozenset({"pci-bridge", "pci-bridge-seat", "pcie-pci-bridge"})
+"""Bridges with a hotplug controller: empty ones get windows of all kinds (ports get no I/O)."""
+RESERVE_OPTIONS = (("io-reserve",), ("mem-reserve",), ("pref32-reserve", "pref64-reserve"))
+_UNSET = (1 << 64) - 1
+_USB = 0x0C03
+
+
+class Region:
+    """What the functions of one bus need of one kind."""
+
+    __slots__ = ("align", "base", "entries", "total")
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[int, int, Part, int, bool]] = []
+        """Alignment, size, function, index of the BAR (-1: the window of a bridge), whether it is 64-bit."""
+        self.align = 1
+        self.total = 0
+        self.base = 0
+
+    def add(self, align: int, size: int, part: Part, bar: int, is64: bool) -> None:
+        """Add a BAR or window."""
+        self.entries.append((align, size, part, bar, is64))
+        self.total += size
+        self.align = max(self.align, align)
+
+    def split_64bit(self) -> Region:
+        """Move what can live above 4 GiB to a region of its own; USB controllers stay."""
+        high, low = Region(), Region()
+        for align, size, part, bar, is64 in self.entries:
+            usb = part.row is not None and part.row.class_code == _USB
+            (high if is64 and not usb else low).add(align, size, part, bar, is64)
+        self.entries, self.align, self.total = low.entries, low.align, low.total
+        return high
+
+
+@record
+class Programmed:
+    """What a firmware wrote into the functions.
+
+    Args:
+        routing: the bus numbers.
+        found: the bus number of every function that it found.
+        bars: for each function the address of its BARs, by index.
+        windows: for each bridge and kind base and size; no entry where it goes without.
+        boots: whether it got past this.
+        reason: why it did not; "" when it did.
+    """
+
+    routing: Routing
+    found: dict[Part, int]
+    bars: dict[Part, dict[int, int]]
+    windows: dict[tuple[Part, int], tuple[int, int]]
+    boots: bool
+    reason: str
+
+
+def probe(hardware: Hardware, routing: Routing) -> dict[int, list[Part]]:
+    """Return what is found on each bus number, in ascending order of the numbers."""
+    buses: dict[int, PciBus] = {0: hardware.root}
+    if hardware.extra:
+        for number in range(1, 256):
+            bus = routing.find(number)
+            if bus is not None:
+                buses[number] = bus
+    else:
+        for part, numbers in routing.numbers.items():
+            if part.behind is not None:
+                buses[numbers[1]] = part.behind
+    return {number: found_on(buses[number]) for number in sorted(buses)}
+
+
+def run(hardware: Hardware) -> Programmed:
+    """Return what SeaBIOS writes into the functions of a machine."""
+    routing, enough = number_buses(hardware)
+    if not enough:
+        return Programmed(routing, {}, {}, {}, False, "there are more buses than bus numbers (256): it never gets to boot")
+    buses = probe(hardware, routing)
+    found: dict[Part, int] = {}
+    for number, parts in buses.items():
+        for part in parts:
+            found.setdefault(part, number)
+    needs = _needs(buses, routing)
+    root = needs[0]
+    programmed = Programmed(routing, found, {}, {}, True, "")
+    end = IO_END[hardware.family]
+    if root[IO].total < IO_TRADITIONAL[1]:
+        root[IO].base = IO_TRADITIONAL[0]
+    elif root[IO].total < end - 0x1000:
+        root[IO].base = IO_LARGE
+    else:
+        return _stopped(programmed, "out of I/O address space")
+    start = _memory_start(hardware)
+    if not _settle(root, start):
+        high = [root[MEMORY].split_64bit(), root[PREFETCH].split_64bit()]
+        if not _settle(root, start):
+            return _stopped(programmed, "out of 32bit address space")
+        base = HIGH_MEMORY + max(hardware.memory - start, 0)
+        for region, kind in zip(high, (MEMORY, PREFETCH)):
+            region.base = _up(_up(base, region.align), _GIB)
+            base = region.base + region.total
+            _map(region, kind, needs, programmed)
+    for number in sorted(needs):
+        for kind, region in enumerate(needs[number]):
+            _map(region, kind, needs, programmed)
+    for part in found:
+        if part.driver in FIXED_PORTS:
+            bars = programmed.bars[part]
+            bars.update(dict.fromkeys(bars, FIXED_PORTS[part.driver]))
+    return programmed
+
+
+def _stopped(programmed: Programmed, why: str) -> Programmed:
+    return Programmed(programmed.routing, programmed.found, {}, {}, False, f"PCI: {why}")
+
+
+def _memory_start(hardware: Hardware) -> int:
+    if hardware.family == "pc" and hardware.memory <= 0x80000000:
+        return 0x80000000
+    return 0xC0000000
+
+
+def _needs(buses: dict[int, list[Part]], routing: Routing) -> dict[int, list[Region]]:
+    """Return what each bus needs, windows of the bridges on it included.
+
+    Everything on a root bus, also on those of expanders, counts for bus 0.
+    """
+    needs = {0: [Region(), Region(), Region()]}
+    bridges: dict[int, tuple[Part, int]] = {}
+    for number, parts in buses.items():
+        regions = needs[number if number in bridges else 0]
+        for part in parts:
+            if part.behind is not None:
+                secondary = routing.numbers[part][1]
+                bridges[secondary] = part, number
+                needs[secondary] = [Region(), Region(), Region()]
+            _add_bars(part, regions)
+    for secondary in sorted(bridges, reverse=True):
+        part, number = bridges[secondary]
+        parent = needs[number if number in bridges else 0]
+        for kind, region in enumerate(needs[secondary]):
+            size, align = window_size(part, kind, region.total, region.align)
+            is64 = kind == PREFETCH and all(entry[4] for entry in region.entries)
+            parent[kind].add(align, size, part, -1, is64)
+    return needs
+
+
+def _add_bars(part: Part, regions: list[Region]) -> None:
+    row = part.row
+    if row is None:
+        return
+    for bar in row.bars:
+        if bar.kind == IO_BAR:
+            regions[IO].add(bar.size, bar.size, part, bar.number, False)
+        else:
+            size = max(bar.size, LEAST_BAR)
+            regions[PREFETCH if bar.prefetchable else MEMORY].add(size, size, part, bar.number, bar.kind == MEM64)
+    if row.rom:
+        regions[MEMORY].add(row.rom, row.rom, part, ROM, False)
+
+
+def window_size(part: Part, kind: int, total: int, align: int) -> tuple[int, int]:
+    """Return size and alignment of a bridge's window.
+
+    Args:
+        part: the bridge.
+        kind: `IO`, `MEMORY` or `PREFETCH`.
+        total: bytes that are needed behind it.
+        align: the greatest alignment that is needed behind it.
+    """
+    align = max(align, LEAST_WINDOW[kind])
+    port = part.behind is not None and part.behind.kind == PORT
+    controller = part.driver in HOTPLUG_CONTROLLER and part.options.get("shpc") != "off"
+    if not total and ((port and kind != IO) or controller):
+        total = align
+    reserved = [int(part.options[name]) for name in RESERVE_OPTIONS[kind] if name in part.options]
+    size = reserved[0] if reserved and reserved[0] != _UNSET else 0
+    if size > total:
+        return (size if kind == IO else _up(size, align)), align
+    return _up(total, align), align
+
+
+def _settle(root: list[Region], start: int) -> bool:
+    """Put the two memory regions of the root bus below 4 GiB; return whether they fit."""
+    upper, lower = root[PREFETCH], root[MEMORY]
+    if lower.align < upper.align:
+        upper, lower = lower, upper
+    upper.base = (MEMORY_END - upper.total) & -upper.align
+    lower.base = (upper.base - lower.total) & -lower.align
+    return start <= lower.base <= MEMORY_END
+
+
+def _map(region: Region, kind: int, needs: dict[int, list[Region]], programmed: Programmed) -> None:
+    """Hand a region out: the largest alignment first, then the largest size."""
+    address = region.base
+    for _, size, part, bar, _ in sorted(region.entries, key=lambda entry: (-entry[0], -entry[1])):
+        if bar < 0:
+            secondary = programmed.routing.numbers[part][1]
+            needs[secondary][kind].base = address
+            if size:
+                programmed.windows[part, kind] = address, size
+        elif bar != ROM:
+            programmed.bars.setdefault(part, {})[bar] = address
+        address += size
+
+
+def _up(value: int, align: int) -> int:
+    return (value + align - 1) & -align
+
+
+__all__ = ["ALWAYS", "Programmed", "WINDOW_KINDS", "run"]
