@@ -13,24 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pcisim._record import record
-from pcisim.catalogue.functions import ALWAYS
 from pcisim.catalogue.functions import IO as IO_BAR
 from pcisim.catalogue.functions import MEM64
 from pcisim.enumeration.numbers import Routing, found_on, number_buses
-from pcisim.enumeration.view import WINDOW_KINDS
+from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, ROM, Programmed, up
 from pcisim.hardware import PORT, Hardware, Part, PciBus
-
-IO, MEMORY, PREFETCH = range(3)
-"""Kinds of regions, by which lists here are indexed; their names are `WINDOW_KINDS`."""
 
 LEAST_WINDOW = (0x1000, 0x200000, 0x200000)
 """The alignment of a bridge's windows, and what hotplug wants at least."""
 LEAST_BAR = 0x1000
 """Memory BARs smaller than this take as much."""
-ROM = 6
-"""The index of the expansion ROM among the BARs."""
-
 IO_TRADITIONAL = (0xC000, 0x4000)
 """Base and size of the I/O range that is used as long as it does."""
 IO_LARGE = 0x1000
@@ -62,7 +54,7 @@ class Region:
         self.total = 0
         self.base = 0
 
-    def add(self, align: int, size: int, part: Part, bar: int, is64: bool) -> None:
+    def add(self, align: int, size: int, part: Part, bar: int, *, is64: bool) -> None:
         """Add a BAR or window."""
         self.entries.append((align, size, part, bar, is64))
         self.total += size
@@ -73,30 +65,9 @@ class Region:
         high, low = Region(), Region()
         for align, size, part, bar, is64 in self.entries:
             usb = part.row is not None and part.row.class_code == _USB
-            (high if is64 and not usb else low).add(align, size, part, bar, is64)
+            (high if is64 and not usb else low).add(align, size, part, bar, is64=is64)
         self.entries, self.align, self.total = low.entries, low.align, low.total
         return high
-
-
-@record
-class Programmed:
-    """What a firmware wrote into the functions.
-
-    Args:
-        routing: the bus numbers.
-        found: the bus number of every function that it found.
-        bars: for each function the address of its BARs, by index.
-        windows: for each bridge and kind base and size; no entry where it goes without.
-        boots: whether it got past this.
-        reason: why it did not; "" when it did.
-    """
-
-    routing: Routing
-    found: dict[Part, int]
-    bars: dict[Part, dict[int, int]]
-    windows: dict[tuple[Part, int], tuple[int, int]]
-    boots: bool
-    reason: str
 
 
 def probe(hardware: Hardware, routing: Routing) -> dict[int, list[Part]]:
@@ -114,7 +85,7 @@ def probe(hardware: Hardware, routing: Routing) -> dict[int, list[Part]]:
     return {number: found_on(buses[number]) for number in sorted(buses)}
 
 
-def run(hardware: Hardware) -> Programmed:
+def seabios(hardware: Hardware) -> Programmed:
     """Return what SeaBIOS writes into the functions of a machine."""
     routing, enough = number_buses(hardware)
     if not enough:
@@ -141,7 +112,7 @@ def run(hardware: Hardware) -> Programmed:
             return _stopped(programmed, "out of 32bit address space")
         base = HIGH_MEMORY + max(hardware.memory - start, 0)
         for region, kind in zip(high, (MEMORY, PREFETCH)):
-            region.base = _up(_up(base, region.align), _GIB)
+            region.base = up(up(base, region.align), _GIB)
             base = region.base + region.total
             _map(region, kind, needs, programmed)
     for number in sorted(needs):
@@ -185,7 +156,7 @@ def _needs(buses: dict[int, list[Part]], routing: Routing) -> dict[int, list[Reg
         for kind, region in enumerate(needs[secondary]):
             size, align = window_size(part, kind, region.total, region.align)
             is64 = kind == PREFETCH and all(entry[4] for entry in region.entries)
-            parent[kind].add(align, size, part, -1, is64)
+            parent[kind].add(align, size, part, -1, is64=is64)
     return needs
 
 
@@ -195,12 +166,12 @@ def _add_bars(part: Part, regions: list[Region]) -> None:
         return
     for bar in row.bars:
         if bar.kind == IO_BAR:
-            regions[IO].add(bar.size, bar.size, part, bar.number, False)
+            regions[IO].add(bar.size, bar.size, part, bar.number, is64=False)
         else:
             size = max(bar.size, LEAST_BAR)
-            regions[PREFETCH if bar.prefetchable else MEMORY].add(size, size, part, bar.number, bar.kind == MEM64)
+            regions[PREFETCH if bar.prefetchable else MEMORY].add(size, size, part, bar.number, is64=bar.kind == MEM64)
     if row.rom:
-        regions[MEMORY].add(row.rom, row.rom, part, ROM, False)
+        regions[MEMORY].add(row.rom, row.rom, part, ROM, is64=False)
 
 
 def window_size(part: Part, kind: int, total: int, align: int) -> tuple[int, int]:
@@ -220,8 +191,8 @@ def window_size(part: Part, kind: int, total: int, align: int) -> tuple[int, int
     reserved = [int(part.options[name]) for name in RESERVE_OPTIONS[kind] if name in part.options]
     size = reserved[0] if reserved and reserved[0] != _UNSET else 0
     if size > total:
-        return (size if kind == IO else _up(size, align)), align
-    return _up(total, align), align
+        return (size if kind == IO else up(size, align)), align
+    return up(total, align), align
 
 
 def _settle(root: list[Region], start: int) -> bool:
@@ -247,9 +218,3 @@ def _map(region: Region, kind: int, needs: dict[int, list[Region]], programmed: 
             programmed.bars.setdefault(part, {})[bar] = address
         address += size
 
-
-def _up(value: int, align: int) -> int:
-    return (value + align - 1) & -align
-
-
-__all__ = ["ALWAYS", "Programmed", "WINDOW_KINDS", "run"]

@@ -1,0 +1,126 @@
+"""Score `pcisim.simulate_qemu` on records of a real QEMU, its firmwares and a Linux guest.
+
+    python benchmarks/score_qemu.py FILE.jsonl...      # as qemu_generate.py writes them
+    python benchmarks/score_qemu.py --show 5 FILE...   # with up to five misses of each kind
+
+Prints a line for each thing that is compared: how many records have it, how many are the same, and
+the ids of the others.  The exit status is 1 when there is any difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pcisim.simulation import simulate_hotplug, simulate_qemu
+
+WINDOWS = ("io", "memory", "prefetch")
+NUMBERS = ("primary", "secondary", "subordinate")
+Facts = Iterator[tuple[str, object]]
+
+
+def tree(buses: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield every function of a firmware's tree, parents first."""
+    for bus in buses:
+        stack = list(reversed(bus["functions"]))
+        while stack:
+            function = stack.pop()
+            yield function
+            stack += reversed(function.get("behind", []))
+
+
+def size(window: list[int] | None) -> int | None:
+    return None if window is None else window[1] - window[0] + 1
+
+
+def firmware_facts(name: str, record: Mapping[str, Any]) -> Facts:
+    """Yield what a firmware did, by kind."""
+    functions = list(tree(record["buses"]))
+    bridges = [f for f in functions if "bridge" in f]
+    yield f"{name} boots", "gave up" not in record["ended"]
+    yield f"{name} roots", sorted(bus["bus"] for bus in record["buses"])
+    yield f"{name} functions", [[f[key] for key in ("bus", "slot", "function", "qdev_id", "pci_id", "class")] for f in functions]
+    yield f"{name} numbers", [[f["qdev_id"], *(f["bridge"][key] for key in NUMBERS)] for f in bridges]
+    for kind in WINDOWS:
+        yield f"{name} {kind} windows", [[f["qdev_id"], size(f["bridge"][kind])] for f in bridges]
+    yield f"{name} BARs", [[[bar[key] for key in bar if key != "address"] for bar in f.get("bars", [])] for f in functions]
+    yield f"{name} BARs placed", [[bar["address"] is not None for bar in f.get("bars", [])] for f in functions]
+    addresses = [[bar["address"] for bar in f.get("bars", [])] for f in functions]
+    yield f"{name} addresses", [addresses, [[f["bridge"][kind] for kind in WINDOWS] for f in bridges]]
+
+
+def linux_facts(record: Mapping[str, Any]) -> Facts:
+    """Yield what a Linux guest saw, by kind."""
+    yield "linux boots", record["booted"]
+    if not record["booted"]:
+        return
+    functions = record["functions"]
+    bridges = [f for f in functions if "bridge" in f]
+    yield "linux functions", [[f[key] for key in ("address", "class", "pci_id")] for f in functions]
+    yield "linux numbers", [[f["address"], *(f["bridge"][key] for key in NUMBERS)] for f in bridges]
+    for kind in WINDOWS:
+        yield f"linux {kind} windows", [[f["address"], size(f["bridge"][kind])] for f in bridges]
+    yield "linux windows' addresses", [[f["bridge"][kind] for kind in WINDOWS] for f in bridges]
+
+
+def facts(record: Mapping[str, Any]) -> Facts:
+    """Yield everything that is compared about a record, by kind."""
+    yield "verdict", record["accepted"]
+    yield "reason", record["error"]
+    for number, step in enumerate(record.get("steps", ())):
+        yield "hotplug step", [number, step["error"] is None, step.get("placed", [])]
+        yield "hotplug reason", [number, step["error"]]
+    if "placement" in record:
+        yield "placement", record["placement"]
+        yield "warnings", record.get("warnings")
+    for name in ("seabios", "ovmf"):
+        if name in record:
+            yield from firmware_facts(name, record[name])
+    if "linux" in record:
+        yield from linux_facts(record["linux"])
+
+
+def predicted(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what pcisim says about the question of a record, with the keys that the record has."""
+    machine, devices, options = record["machine"], record["devices"], record.get("options", ())
+    if "steps" in record:
+        return simulate_hotplug(machine, devices, [step["step"] for step in record["steps"]], options=options).to_json()
+    answer = simulate_qemu(machine, devices, options=options).to_json()
+    if "ovmf" in record:
+        answer["ovmf"] = simulate_qemu(machine, devices, options=options, firmware="ovmf").to_json()["ovmf"]
+    return {key: value for key, value in answer.items() if key in record}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--show", type=int, default=0, metavar="N", help="show up to N misses of each kind")
+    args = parser.parse_args()
+    asked: dict[str, int] = {}
+    missed: dict[str, list[str]] = {}
+    for path in args.files:
+        for line in path.read_text().splitlines():
+            record = json.loads(line)
+            ours: dict[str, list[object]] = {}
+            for kind, value in facts(predicted(record)):
+                ours.setdefault(kind, []).append(value)
+            for kind, value in facts(record):
+                asked[kind] = asked.get(kind, 0) + 1
+                mine = ours.get(kind) or [None]
+                got = mine.pop(0)
+                if got != value:
+                    missed.setdefault(kind, []).append(record["id"])
+                    if len(missed[kind]) <= args.show:
+                        print(f"{record['id']} {kind}\n  theirs {value}\n  ours   {got}")
+    for kind, count in asked.items():
+        wrong = missed.get(kind, [])
+        print(f"{kind:26} {count - len(wrong):5} of {count:5}  {' '.join(wrong[:12])}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

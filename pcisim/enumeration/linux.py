@@ -1,0 +1,164 @@
+"""What Linux adds to what the firmware did: which functions it finds, and the windows it gives to ports.
+
+Linux keeps the firmware's bus numbers, BARs and windows.  A port that can take a device while the
+guest runs and has no I/O window gets one of 4 KiB, as far as the room goes: if there is enough for
+all, in the order of their addresses; otherwise from the last port backwards.
+
+Source: Linux 6.1 behind SeaBIOS 1.16.2 on QEMU 7.2; sections 3 and 5 of the facts about QEMU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pcisim.enumeration.numbers import found_on
+from pcisim.enumeration.programmed import IO, Programmed
+from pcisim.hardware import PORT, ROOT, Hardware, Part, PciBus
+
+WINDOW = 0x1000
+"""The size of the window that Linux wants for a port, and its alignment."""
+FIRST_PORT = 0x1000
+"""Below this Linux places nothing."""
+LAST_PORT = 0x10000
+RESERVED_PORTS = {"pc": ((0xAE00, 0xB000),), "q35": (), "microvm": ()}
+"""Ports of the chipset, by family: those of ACPI hotplug."""
+
+
+def sees(bus: PciBus) -> list[Part]:
+    """Return what Linux finds on a bus: behind a port it looks at slot 0 only."""
+    found = found_on(bus)
+    return [part for part in found if not part.slot] if bus.kind == PORT else found
+
+
+def scan(hardware: Hardware, programmed: Programmed) -> dict[Part, int]:
+    """Return the bus number of every function that Linux finds, in the order in which it looks."""
+    routing = programmed.routing
+    seen: dict[Part, int] = {}
+    done: set[int] = set()
+
+    def look(number: int, direct: PciBus | None) -> None:
+        bus = routing.find(number) if hardware.extra else direct
+        if bus is None or number in done:
+            return
+        done.add(number)
+        for part in sees(bus):
+            if part in seen:
+                continue
+            seen[part] = number
+            numbers = routing.numbers.get(part)
+            if numbers and numbers[1]:
+                look(numbers[1], part.behind)
+
+    for bus in (hardware.root, *sorted(hardware.extra, key=lambda extra: extra.number)):
+        look(bus.number, bus)
+    return seen
+
+
+def panics(hardware: Hardware, seen: dict[Part, int]) -> str:
+    """Return why Linux stops with a kernel panic; "" when it does not."""
+    del hardware
+    for part in seen:
+        if part.driver in ("xio3130-downstream", "cxl-downstream") and part.bus.kind == ROOT and part.behind is not None:
+            if any(child in seen for child in part.behind.parts.values()):
+                return f"{part.label or part.driver} is a downstream port without a switch: Linux panics"
+    return ""
+
+
+def io_windows(hardware: Hardware, programmed: Programmed, seen: dict[Part, int]) -> dict[Part, tuple[int, int]]:
+    """Return base and size of the I/O windows that Linux adds."""
+    return _Assignment(hardware, programmed, seen).run()
+
+
+class _Assignment:
+    """One pass of Linux over the root bus: sizes first, then from the root down."""
+
+    def __init__(self, hardware: Hardware, programmed: Programmed, seen: dict[Part, int]) -> None:
+        self.hardware = hardware
+        self.programmed = programmed
+        self.seen = seen
+        self.wanted: dict[Part, int] = {}
+        """What a bridge without a window would like, in the order in which it was found out."""
+        self.given: dict[Part, tuple[int, int]] = {}
+
+    def run(self) -> dict[Part, tuple[int, int]]:
+        for bus in (self.hardware.root, *self.hardware.extra):
+            self._size(bus)
+        if self.wanted:
+            self._assign(self.hardware.root, FIRST_PORT, LAST_PORT)
+            for part in self._bridges(*self.hardware.extra):
+                self._descend(part)
+        return self.given
+
+    def _bridges(self, *buses: PciBus) -> Iterator[Part]:
+        for bus in buses:
+            for part in bus.in_order():
+                if part.behind is not None and part in self.seen:
+                    yield part
+
+    def _window(self, part: Part) -> tuple[int, int] | None:
+        return self.programmed.windows.get((part, IO)) or self.given.get(part)
+
+    def _size(self, bus: PciBus) -> int:
+        """Find out what the bridges on a bus would like; return the sum of those without a window."""
+        total = 0
+        for part in self._bridges(bus):
+            assert part.behind is not None
+            below = self._size(part.behind)
+            if self._window(part):
+                continue
+            own = WINDOW if part.behind.kind == PORT and part.options.get("hotplug") != "off" else 0
+            if own + below:
+                self.wanted[part] = own + below
+                total += own + below
+        return total
+
+    def _assign(self, bus: PciBus, start: int, end: int) -> None:
+        wanting = [part for part in self._bridges(bus) if part in self.wanted]
+        if wanting:
+            free = self._free(bus, start, end)
+            if not self._place(wanting, list(free)):
+                for part in wanting[::-1]:
+                    self._place([part], free)
+        for part in self._bridges(bus):
+            self._descend(part)
+
+    def _descend(self, part: Part) -> None:
+        window = self._window(part)
+        if part.behind is not None:
+            base, size = window or (0, 0)
+            self._assign(part.behind, base, base + size)
+
+    def _place(self, parts: list[Part], free: list[tuple[int, int]]) -> bool:
+        """Give every part a window out of what is free, or none; the first that fits."""
+        given: dict[Part, tuple[int, int]] = {}
+        for part in parts:
+            size = self.wanted[part]
+            for number, (start, end) in enumerate(free):
+                base = (start + WINDOW - 1) & -WINDOW
+                if base + size <= end:
+                    free[number : number + 1] = [(start, base), (base + size, end)]
+                    given[part] = base, size
+                    break
+            else:
+                return False
+        self.given |= given
+        return True
+
+    def _free(self, bus: PciBus, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the gaps between what is placed on a bus."""
+        taken = list(RESERVED_PORTS[self.hardware.family]) if bus is self.hardware.root else []
+        buses = (bus, *self.hardware.extra) if bus is self.hardware.root else (bus,)
+        for part in (part for one in buses for part in one.parts.values()):
+            window = self._window(part) if part.behind is not None else None
+            if window:
+                taken.append((window[0], window[0] + window[1]))
+            addresses = self.programmed.bars.get(part, {})
+            for bar in part.row.bars if part.row else ():
+                if bar.kind == "io" and bar.number in addresses:
+                    taken.append((addresses[bar.number], addresses[bar.number] + bar.size))
+        gaps = []
+        for low, high in sorted(taken):
+            if start < low:
+                gaps.append((start, min(low, end)))
+            start = max(start, high)
+        return [*gaps, (start, end)] if start < end else gaps

@@ -1,0 +1,268 @@
+"""A command line without libvirt, simulated: what QEMU takes, what the firmware numbers, what Linux finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pcisim._record import record
+from pcisim.catalogue.functions import IO, MEM64
+from pcisim.enumeration.enumerate import FIRMWARES, check_firmware, program, view_of
+from pcisim.enumeration.numbers import Routing
+from pcisim.enumeration.programmed import Programmed
+from pcisim.enumeration.view import WINDOW_KINDS, GuestFunction, GuestView
+from pcisim.errors import RefusedError
+from pcisim.hardware import Part, PciBus
+from pcisim.qemu.machine import QemuMachine, placement_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_BOOTED = "boot attempt"
+_GAVE_UP = "firmware gave up: "
+_NO_FIRMWARE = ("microvm",)
+"""Families on which no firmware looks for PCI devices."""
+
+
+@record
+class Step:
+    """One device plugged into, or unplugged from, a running machine.
+
+    Args:
+        text: a ``-device`` text, or ``-`` and an id.
+        error: QEMU's reason to refuse it; ``None`` when it was done.
+        placed: bus name, slot and function of what was plugged in.
+        seen: whether a running Linux finds it; ``None`` for what was refused or unplugged.
+        remark: why not, or since when.
+    """
+
+    text: str
+    error: str | None
+    placed: tuple[tuple[str, int, int], ...]
+    seen: bool | None
+    remark: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as the records of a real QEMU have it."""
+        if self.text.startswith("-"):
+            return {"step": self.text, "error": self.error}
+        placed = [{"bus": bus, "slot": slot, "function": function} for bus, slot, function in self.placed]
+        return {"step": self.text, "error": self.error, "placed": placed}
+
+
+class Simulation:
+    """What becomes of a command line.
+
+    Args:
+        machine: as it was given.
+        devices: as they were given.
+        options: as they were given.
+        firmware: ``seabios`` or ``ovmf``.
+        built: the machine as far as QEMU built it; with every device when it was accepted.
+        refusal: why QEMU did not start; ``None`` when it did.
+    """
+
+    def __init__(
+        self,
+        machine: str,
+        devices: Sequence[str],
+        options: Sequence[str],
+        firmware: str,
+        built: QemuMachine,
+        refusal: RefusedError | None,
+    ) -> None:
+        self.machine = machine
+        self.devices = tuple(devices)
+        self.options = tuple(options)
+        self.firmware = firmware
+        self.built = built
+        self.refusal = refusal
+        self._programmed: Programmed | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether QEMU starts."""
+        return self.refusal is None
+
+    @property
+    def error(self) -> str | None:
+        """Return QEMU's words when it does not start: the device and the reason."""
+        if self.refusal is None:
+            return None
+        return ": ".join((*self.refusal.details[:1], self.refusal.headline))
+
+    @property
+    def programmed(self) -> Programmed | None:
+        """Return what the firmware wrote into the functions; ``None`` where none runs or QEMU does not start."""
+        if self._programmed is None and self.accepted and self.built.hardware.family not in _NO_FIRMWARE:
+            self._programmed = program(self.built.hardware, self.firmware)
+        return self._programmed
+
+    @property
+    def view(self) -> GuestView | None:
+        """Return what the guest sees; ``None`` where no firmware runs or QEMU does not start."""
+        programmed = self.programmed
+        return None if programmed is None else view_of(self.built.hardware, self.firmware, programmed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the simulation in the shape in which a real QEMU, its firmware and a Linux guest are recorded."""
+        record: dict[str, Any] = {"machine": self.machine, "devices": list(self.devices)}
+        if self.options:
+            record["options"] = list(self.options)
+        record |= {"accepted": self.accepted, "error": self.error}
+        if not self.accepted:
+            return record
+        record |= {"warnings": list(self.built.warnings), "placement": placement_of(self.built)}
+        programmed, view = self.programmed, self.view
+        if programmed is None or view is None:
+            return record
+        record[self.firmware] = {
+            "name": self.firmware,
+            "profile": FIRMWARES[self.firmware],
+            "ended": _BOOTED if programmed.boots else _GAVE_UP + programmed.reason,
+            "buses": self._buses(programmed),
+        }
+        if self.firmware == "seabios":
+            record["linux"] = _linux(view)
+        return record
+
+    def _buses(self, programmed: Programmed) -> list[dict[str, Any]]:
+        hardware, routing = self.built.hardware, programmed.routing
+        return [
+            {"bus": bus.number, "functions": [_function(part, bus.number, programmed) for part in _shown(bus, routing)]}
+            for bus in (*hardware.extra[::-1], hardware.root)
+        ]
+
+
+def simulate_qemu(
+    machine: str, devices: Iterable[str], *, options: Iterable[str] = (), firmware: str = "seabios"
+) -> Simulation:
+    """Simulate a QEMU 7.2 command line: who is taken where, what the firmware and a Linux guest make of it.
+
+    ``-nodefaults`` is taken for given, and back-ends (``drive=``, ``netdev=``) for there.
+
+    Args:
+        machine: as after ``-machine``, with its options: ``q35``, ``microvm,pcie=on``.
+        devices: what stands after each ``-device``, ``driver,key=value`` or JSON, in the order of the command line.
+        options: other options that matter, each with its blank: ``-global X=Y``, ``-m 1G``.
+        firmware: ``seabios`` or ``ovmf``.
+
+    Raises:
+        UsageError: an unknown machine or firmware.
+
+    A command line that QEMU refuses is a result, not an error: see `Simulation.refusal`.
+    """
+    check_firmware(firmware)
+    devices, options = tuple(devices), tuple(options)
+    built = QemuMachine(machine, options)
+    try:
+        built.start(devices)
+    except RefusedError as error:
+        return Simulation(machine, devices, options, firmware, built, error)
+    return Simulation(machine, devices, options, firmware, built, None)
+
+
+def _shown(bus: PciBus, routing: Routing) -> list[Part]:
+    """Return the functions of whatever bus QEMU takes for a root bus by its number."""
+    found = bus if bus.parent is None else routing.find(bus.number)
+    return found.in_order() if found else []
+
+
+def _function(part: Part, number: int, programmed: Programmed) -> dict[str, Any]:
+    row = part.row
+    item: dict[str, Any] = {"bus": number, "slot": part.slot, "function": part.function, "qdev_id": part.label or ""}
+    item["pci_id"] = f"{row.vendor:04x}:{row.device:04x}" if row else ""
+    item["class"] = f"{row.class_code:04x}" if row else ""
+    if row and (row.bars or row.rom):
+        addresses = programmed.bars.get(part, {})
+        bars = [_bar(bar.number, bar.kind, bar.prefetchable, bar.size, addresses.get(bar.number)) for bar in row.bars]
+        if row.rom:
+            bars.append(_bar(6, "rom", False, row.rom, None))
+        item["bars"] = bars
+    if part.behind is not None:
+        numbers = programmed.routing.numbers.get(part, [0, 0, 0])
+        bridge: dict[str, Any] = dict(zip(("primary", "secondary", "subordinate"), numbers, strict=True))
+        for kind, name in enumerate(WINDOW_KINDS):
+            base, size = programmed.windows.get((part, kind), (0, 0))
+            bridge[name] = [base, base + size - 1] if size else None
+        item["bridge"] = bridge
+        below = programmed.routing.find(numbers[1], part.bus) if numbers[1] else None
+        item["behind"] = [_function(child, numbers[1], programmed) for child in below.in_order()] if below else []
+    return item
+
+
+def _bar(number: int, kind: str, prefetchable: bool, size: int, address: int | None) -> dict[str, Any]:
+    item: dict[str, Any] = {"bar": number, "type": "io" if kind == IO else "memory", "size": size, "address": address}
+    if kind != IO:
+        item |= {"mem64": kind == MEM64, "prefetch": prefetchable}
+    return item
+
+
+def _linux(view: GuestView) -> dict[str, Any]:
+    if not view.boots:
+        return {"booted": False, "why": view.reason}
+    return {"booted": True, "functions": [_linux_function(function) for function in view.functions]}
+
+
+def _linux_function(function: GuestFunction) -> dict[str, Any]:
+    item: dict[str, Any] = {"address": str(function.address), "class": f"{function.class_code:04x}"}
+    item["pci_id"] = f"{function.vendor:04x}:{function.device:04x}"
+    if function.numbers is not None:
+        bridge: dict[str, Any] = {name: getattr(function.numbers, name) for name in function.numbers.fields}
+        for window in function.windows:
+            bridge[window.kind] = (
+                [window.base, window.base + window.size - 1] if window.base is not None and window.size else None
+            )
+        item["bridge"] = bridge
+    return item
+
+
+class HotplugSimulation:
+    """What becomes of devices that are plugged into a running, paused machine.
+
+    Args:
+        start: the machine as it started.
+        steps: what happened, in order; empty when QEMU did not start.
+    """
+
+    def __init__(self, start: Simulation, steps: tuple[Step, ...]) -> None:
+        self.start = start
+        self.steps = steps
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the steps in the shape in which those of a real QEMU are recorded."""
+        record = {k: v for k, v in self.start.to_json().items() if k in ("machine", "devices", "options", "accepted", "error")}
+        record["steps"] = [step.to_json() for step in self.steps]
+        return record
+
+
+def simulate_hotplug(
+    machine: str, devices: Iterable[str], steps: Iterable[str], *, options: Iterable[str] = ()
+) -> HotplugSimulation:
+    """Simulate ``device_add`` and ``device_del`` on a QEMU 7.2 that was started with some devices.
+
+    Args:
+        machine: as for `simulate_qemu`.
+        devices: as for `simulate_qemu`.
+        steps: a ``-device`` text to plug in, or ``-`` and an id to unplug.
+        options: as for `simulate_qemu`.
+
+    Raises:
+        UsageError: an unknown machine.
+    """
+    start = simulate_qemu(machine, devices, options=options)
+    done = [_step(start.built, text) for text in steps] if start.accepted else []
+    return HotplugSimulation(start, tuple(done))
+
+
+def _step(built: QemuMachine, text: str) -> Step:
+    try:
+        if text.startswith("-"):
+            built.unplug(text[1:])
+            return Step(text, None, (), None, "")
+        part = built.plug(text)
+    except RefusedError as error:
+        return Step(text, error.headline, (), None, "")
+    if part is None:
+        return Step(text, None, (), None, "not on PCI")
+    return Step(text, None, ((str(part.bus.label), part.slot, part.function),), None, "")
