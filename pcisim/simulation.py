@@ -11,7 +11,7 @@ from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.view import WINDOW_KINDS, GuestFunction, GuestView
 from pcisim.errors import RefusedError
-from pcisim.hardware import Part, PciBus
+from pcisim.hardware import PORT, Part, PciBus
 from pcisim.qemu.machine import QemuMachine, placement_of
 
 TYPE_CHECKING = False
@@ -182,13 +182,25 @@ def _function(part: Part, number: int, programmed: Programmed) -> dict[str, Any]
     if part.behind is not None:
         numbers = programmed.routing.numbers.get(part, [0, 0, 0])
         bridge: dict[str, Any] = dict(zip(("primary", "secondary", "subordinate"), numbers, strict=True))
+        untouched = _untouched(part, programmed)
         for kind, name in enumerate(WINDOW_KINDS):
-            base, size = programmed.windows.get((part, kind), (0, 0))
+            base, size = programmed.windows.get((part, kind), (0, untouched[kind]))
             bridge[name] = [base, base + size - 1] if size else None
         item["bridge"] = bridge
         below = programmed.routing.find(numbers[1], part.bus) if numbers[1] else None
         item["behind"] = [_function(child, numbers[1], programmed) for child in below.in_order()] if below else []
     return item
+
+
+def _untouched(part: Part, programmed: Programmed) -> tuple[int, int, int]:
+    """Return the sizes of the windows that are in the registers of a bridge which nobody gave any.
+
+    All zeros there mean a window at 0, but in ports, which start with windows that are closed.
+    SeaBIOS closes two of the three before it stops.
+    """
+    if part.behind is None or part.behind.kind == PORT or (programmed.boots and part in programmed.found):
+        return 0, 0, 0
+    return (0, 1 << 20, 0) if part in programmed.found else (1 << 12, 1 << 20, 1 << 20)
 
 
 def _bar(number: int, kind: str, prefetchable: bool, size: int, address: int | None) -> dict[str, Any]:

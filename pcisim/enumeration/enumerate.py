@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.functions import ALWAYS, PciFunction
 from pcisim.enumeration import linux
 from pcisim.enumeration.numbers import UNNUMBERED
+from pcisim.enumeration.ovmf import ovmf
 from pcisim.enumeration.placed import hardware_of
 from pcisim.enumeration.programmed import IO, ROM, Programmed
 from pcisim.enumeration.seabios import seabios
@@ -17,6 +21,7 @@ from pcisim.topology import Topology
 
 FIRMWARES = {"seabios": "qemu-7.2/seabios-1.16.2", "ovmf": "qemu-7.2/ovmf-2022.11"}
 """The firmwares whose rules are known, and the versions that they were measured on."""
+FIRMWARE_RULES: Mapping[str, Callable[[Hardware], Programmed]] = MappingProxyType({"seabios": seabios, "ovmf": ovmf})
 
 
 def check_firmware(firmware: str) -> None:
@@ -48,7 +53,7 @@ def enumerate_guest(placed: Placement | Topology, firmware: str = "seabios") -> 
 
 def program(hardware: Hardware, firmware: str) -> Programmed:
     """Return what a firmware writes into the functions of a machine."""
-    return seabios(hardware)
+    return FIRMWARE_RULES[firmware](hardware)
 
 
 def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestView:

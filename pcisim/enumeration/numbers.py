@@ -8,9 +8,7 @@ Source: section 4 of the facts about QEMU, measured with SeaBIOS 1.16.2 and OVMF
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from pcisim.address import FUNCTIONS, MAX_BUS
+from pcisim.address import MAX_BUS
 from pcisim.enumeration.view import Numbers
 from pcisim.hardware import PORT, Hardware, Part, PciBus
 
@@ -145,13 +143,16 @@ def _descend(routing: Routing, bus: PciBus, number: int, last: int, *, by_number
     return last
 
 
-def as_numbers(routing: Routing, parts: Iterable[Part]) -> dict[Part, Numbers]:
-    """Return the numbers of each bridge as values; all 0 where a bridge was never programmed."""
-    return {
-        part: Numbers(*routing.numbers[part]) if part in routing.numbers else UNNUMBERED
-        for part in parts
-        if part.behind is not None
-    }
-
-
-__all__ = ["FUNCTIONS", "Routing", "as_numbers", "found_on", "number_buses"]
+def probe(hardware: Hardware, routing: Routing) -> dict[int, list[Part]]:
+    """Return what is found on each bus number, in ascending order of the numbers."""
+    buses: dict[int, PciBus] = {0: hardware.root}
+    if hardware.extra:
+        for number in range(1, 256):
+            bus = routing.find(number)
+            if bus is not None:
+                buses[number] = bus
+    else:
+        for part, numbers in routing.numbers.items():
+            if part.behind is not None:
+                buses[numbers[1]] = part.behind
+    return {number: found_on(buses[number]) for number in sorted(buses)}

@@ -15,9 +15,9 @@ from types import MappingProxyType
 
 from pcisim.catalogue.functions import IO as IO_BAR
 from pcisim.catalogue.functions import MEM64
-from pcisim.enumeration.numbers import Routing, found_on, number_buses
+from pcisim.enumeration.numbers import Routing, number_buses, probe
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, ROM, Programmed, up
-from pcisim.hardware import PORT, Hardware, Part, PciBus
+from pcisim.hardware import PORT, Hardware, Part
 
 LEAST_WINDOW = (0x1000, 0x200000, 0x200000)
 """The alignment of a bridge's windows, and what hotplug wants at least."""
@@ -68,21 +68,6 @@ class Region:
             (high if is64 and not usb else low).add(align, size, part, bar, is64=is64)
         self.entries, self.align, self.total = low.entries, low.align, low.total
         return high
-
-
-def probe(hardware: Hardware, routing: Routing) -> dict[int, list[Part]]:
-    """Return what is found on each bus number, in ascending order of the numbers."""
-    buses: dict[int, PciBus] = {0: hardware.root}
-    if hardware.extra:
-        for number in range(1, 256):
-            bus = routing.find(number)
-            if bus is not None:
-                buses[number] = bus
-    else:
-        for part, numbers in routing.numbers.items():
-            if part.behind is not None:
-                buses[numbers[1]] = part.behind
-    return {number: found_on(buses[number]) for number in sorted(buses)}
 
 
 def seabios(hardware: Hardware) -> Programmed:

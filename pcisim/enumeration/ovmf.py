@@ -1,0 +1,265 @@
+"""What OVMF makes of the buses: windows of bridges and addresses of BARs.
+
+Each bridge asks for what is behind it or for what hotplug wants, whichever is more.  Where the room
+of a root bus does not do, OVMF takes away, one after the other, the largest request behind a bridge:
+what hotplug wanted of a bridge (all its windows), or a device (all its BARs).  It always boots.
+
+Source: measured with OVMF 2022.11 on QEMU 7.2; sections 5 and 6 of the facts about QEMU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from pcisim.catalogue.functions import IO as IO_BAR
+from pcisim.catalogue.functions import MEM32
+from pcisim.enumeration.numbers import Routing, number_buses, probe
+from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
+from pcisim.hardware import PORT, Hardware, Part
+
+PORTS, MEM, PMEM, MEM_64, PMEM_64 = range(5)
+"""The five kinds of requests that OVMF keeps apart."""
+WINDOW_OF = (IO, MEMORY, PREFETCH, MEMORY, PREFETCH)
+"""The window of a bridge that each of them goes through."""
+GRANULARITY = (0x1000, 0x100000, 0x100000, 0x100000, 0x100000)
+
+IO_ROOM: Mapping[str, tuple[int, int]] = MappingProxyType({"q35": (0x6000, 0x10000), "pc": (0xC000, 0x10000)})
+"""First and last I/O port, by family."""
+MEMORY_ROOM: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"q35": (0xC0000000, 0xFC000000), "pc": (0x80000000, 0xFC000000)}
+)
+"""Begin and end of the room below 4 GiB, with up to 2 GiB of RAM."""
+HIGH_ROOM = (0xE000000000, 0xF000000000)
+"""Begin and end of the room above 4 GiB."""
+
+HOTPLUG_WANTS = ((PORTS, 0x200), (MEM, 2 << 20), (PMEM_64, 512 << 20))
+"""What a bridge that takes devices while the guest runs asks for, where no option says so."""
+LEAST_BAR = 0x1000
+"""Memory BARs smaller than this take as much."""
+HOTPLUG_CONTROLLER = frozenset({"pci-bridge", "pci-bridge-seat", "pcie-pci-bridge"})
+RESERVE = (("io-reserve", PORTS), ("mem-reserve", MEM), ("pref32-reserve", PMEM), ("pref64-reserve", PMEM_64))
+_UNSET = (1 << 64) - 1
+
+
+class Request:
+    """One BAR, one bridge's window, or what hotplug wants.
+
+    Args:
+        part: whose it is.
+        bar: the index of the BAR; of a window its kind; -1 otherwise.
+        length: in bytes.
+        align: a power of two.
+        hotplug: whether nothing is there yet that needs it.
+        inside: of a window, the requests that it forwards.
+    """
+
+    __slots__ = ("align", "bar", "hotplug", "inside", "length", "offset", "part")
+
+    def __init__(
+        self, part: Part | None, bar: int, length: int, align: int, *, hotplug: bool = False, inside: bool = False
+    ) -> None:
+        self.part = part
+        self.bar = bar
+        self.length = length
+        self.align = align
+        self.hotplug = hotplug
+        self.inside: list[Request] | None = [] if inside else None
+        self.offset = 0
+
+    def insert(self, request: Request) -> None:
+        """Put a request among those inside: large alignments first, of equal ones the last comer."""
+        assert self.inside is not None
+        rest = request.length & request.align - 1
+        place = 0
+        for place, other in enumerate(self.inside):
+            if request.align > other.align:
+                break
+            if request.align == other.align and (not rest or rest >= other.length & other.align - 1):
+                break
+        else:
+            place = len(self.inside)
+        self.inside.insert(place, request)
+
+    def absorb(self, other: Request) -> None:
+        """Take over what is inside another window."""
+        assert other.inside is not None
+        for request in other.inside:
+            self.insert(request)
+        other.inside = []
+
+    def lay_out(self) -> None:
+        """Give each request inside its offset, and the window its length and alignment."""
+        assert self.inside is not None
+        ends = [0, 0]
+        for request in self.inside:
+            request.offset = up(ends[request.hotplug], request.align)
+            ends[request.hotplug] = request.offset + request.length
+        self.length = max(up(ends[0], self.align), ends[1])
+        if self.inside:
+            self.align = max(self.align, self.inside[0].align)
+
+
+def ovmf(hardware: Hardware) -> Programmed:
+    """Return what OVMF writes into the functions of a machine."""
+    routing, enough = number_buses(hardware)
+    if not enough:
+        return Programmed(routing, {}, {}, {}, False, "there are more buses than bus numbers (256)")
+    buses = probe(hardware, routing)
+    found: dict[Part, int] = {}
+    for number, parts in buses.items():
+        for part in parts:
+            found.setdefault(part, number)
+    clash = _clash(hardware, routing, found)
+    if clash:
+        return Programmed(routing, found, {}, {}, False, clash)
+    programmed = Programmed(routing, found, {}, {}, True, "")
+    _Allocation(hardware, routing, buses, programmed).run()
+    return programmed
+
+
+def _clash(hardware: Hardware, routing: Routing, found: dict[Part, int]) -> str:
+    """Return which bus numbers overlap; with such OVMF never reaches boot."""
+    starts = sorted(bus.number for bus in hardware.extra)
+    for bus in (hardware.root, *hardware.extra):
+        ends = [routing.numbers[part][2] for part in bus.parts.values() if part in routing.numbers]
+        last = max(ends, default=bus.number)
+        over = next((start for start in starts if bus.number < start <= last), None)
+        if over is not None:
+            return f"bus number {over} of an expander is also given out below bus {bus.number}"
+    missing = any(part.behind is not None and part not in routing.numbers for part in found)
+    return "a bridge has no bus number" if missing else ""
+
+
+class _Allocation:
+    """All root buses' requests, and the room there is for them."""
+
+    def __init__(
+        self, hardware: Hardware, routing: Routing, buses: dict[int, list[Part]], programmed: Programmed
+    ) -> None:
+        self.buses = buses
+        self.routing = routing
+        self.programmed = programmed
+        self.roots = sorted({0, *(bus.number for bus in hardware.extra)})
+        self.rooms = (IO_ROOM[hardware.family], MEMORY_ROOM[hardware.family], HIGH_ROOM)
+        self.rejected: set[Part] = set()
+        """Devices that go without."""
+        self.without_hotplug: set[Part] = set()
+        """Bridges from which what hotplug wants was taken away."""
+
+    def run(self) -> None:
+        while True:
+            trees = [self._root(number) for number in self.roots]
+            lost = False
+            for pool, (start, end) in zip((PORTS, MEM, MEM_64), self.rooms):
+                for tree in trees:
+                    request = tree[pool]
+                    request.offset = up(start, request.align)
+                    if request.offset + request.length > end:
+                        if not self._reject(request):
+                            return
+                        lost = True
+                    else:
+                        start = request.offset + request.length
+            if not lost:
+                break
+        for tree in trees:
+            for kind in (PORTS, MEM, MEM_64):
+                self._write(tree[kind], 0)
+
+    def _root(self, number: int) -> list[Request]:
+        tree = [Request(None, -1, 0, granularity, inside=True) for granularity in GRANULARITY]
+        if number == self.roots[0]:
+            rom = max((part.row.rom for part in self.programmed.found if part.row), default=0)
+            if rom:
+                tree[MEM].insert(Request(None, -1, rom, rom))
+        self._fill(tree, number)
+        tree[MEM].absorb(tree[PMEM])
+        tree[MEM_64].absorb(tree[PMEM_64])
+        for request in tree:
+            request.lay_out()
+        return tree
+
+    def _fill(self, tree: list[Request], number: int) -> None:
+        """Add everything on a bus, bridges with what is behind them included."""
+        for part in self.buses.get(number, ()):
+            if part not in self.rejected:
+                for kind, request in _bars(part):
+                    tree[kind].insert(request)
+            if part.behind is None:
+                continue
+            windows = [Request(part, WINDOW_OF[kind], 0, size, inside=True) for kind, size in enumerate(GRANULARITY)]
+            self._fill(windows, self.routing.numbers[part][1])
+            if part not in self.without_hotplug:
+                for kind, size in hotplug_wants(part):
+                    windows[kind].insert(Request(part, -1, size, size, hotplug=True))
+            windows[MEM].absorb(windows[MEM_64])  # a bridge forwards 64-bit addresses only if they are prefetchable
+            if windows[PMEM].inside:
+                windows[PMEM].absorb(windows[PMEM_64])
+            for kind, window in enumerate(windows):
+                if window.inside:
+                    window.lay_out()
+                    tree[kind].insert(window)
+
+    def _reject(self, request: Request) -> bool:
+        """Take away the largest request behind a bridge, of equal ones the last; return whether there was one."""
+        most: Request | None = None
+        for window in request.inside or ():
+            for candidate in _candidates(window) if window.inside is not None else ():
+                if most is None or candidate.length >= most.length:
+                    most = candidate
+        if most is None or most.part is None:
+            return False
+        (self.without_hotplug if most.hotplug else self.rejected).add(most.part)
+        return True
+
+    def _write(self, request: Request, base: int) -> None:
+        base += request.offset
+        if request.inside is None:
+            if request.part is not None and request.bar >= 0:
+                self.programmed.bars.setdefault(request.part, {})[request.bar] = base
+            return
+        for inner in request.inside:
+            if not inner.hotplug:
+                self._write(inner, base)
+        if request.part is not None:
+            grain = GRANULARITY[request.bar]
+            self.programmed.windows[request.part, request.bar] = base, up(request.length, grain)
+
+
+def _candidates(window: Request) -> Iterator[Request]:
+    for request in window.inside or ():
+        if request.inside is None:
+            yield request
+        else:
+            yield from _candidates(request)
+
+
+def _bars(part: Part) -> Iterator[tuple[int, Request]]:
+    if part.row is None:
+        return
+    for bar in part.row.bars:
+        if bar.kind == IO_BAR:
+            kind = PORTS
+        elif bar.kind == MEM32:
+            kind = PMEM if bar.prefetchable else MEM
+        else:
+            kind = PMEM_64 if bar.prefetchable else MEM_64
+        size = bar.size if kind == PORTS else max(bar.size, LEAST_BAR)
+        yield kind, Request(part, bar.number, size, size)
+
+
+def hotplug_wants(part: Part) -> Iterator[tuple[int, int]]:
+    """Yield the kinds and sizes of windows that a bridge wants for devices to come."""
+    port = part.behind is not None and part.behind.kind == PORT and part.options.get("hotplug") != "off"
+    controller = part.driver in HOTPLUG_CONTROLLER and part.options.get("shpc") != "off"
+    if not port and not controller:
+        return
+    wants = dict(HOTPLUG_WANTS)
+    for option, kind in RESERVE:
+        size = int(part.options.get(option, _UNSET))
+        if size != _UNSET:
+            if kind == PMEM:
+                del wants[PMEM_64]
+            wants[kind] = 1 << (size - 1).bit_length() if size else 0
+    yield from ((kind, size) for kind, size in wants.items() if size)
