@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _BOOTED = "boot attempt"
-_GAVE_UP = "firmware gave up: "
+_ENDED = {"seabios": "firmware gave up: {}", "ovmf": "tree unchanged"}
+"""How the run of a firmware ends that does not come to boot."""
 _NO_FIRMWARE = ("microvm",)
 """Families on which no firmware looks for PCI devices."""
 
@@ -119,7 +120,7 @@ class Simulation:
         record[self.firmware] = {
             "name": self.firmware,
             "profile": FIRMWARES[self.firmware],
-            "ended": _BOOTED if programmed.boots else _GAVE_UP + programmed.reason,
+            "ended": _BOOTED if programmed.boots else _ENDED[self.firmware].format(programmed.reason),
             "buses": self._buses(programmed),
         }
         if self.firmware == "seabios":

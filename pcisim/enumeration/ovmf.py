@@ -20,6 +20,8 @@ from pcisim.hardware import PORT, Hardware, Part
 
 PORTS, MEM, PMEM, MEM_64, PMEM_64 = range(5)
 """The five kinds of requests that OVMF keeps apart."""
+POOLS = (PORTS, MEM, MEM_64)
+"""What is left of them on a root bus, whose prefetchable memory is no different from other memory."""
 WINDOW_OF = (IO, MEMORY, PREFETCH, MEMORY, PREFETCH)
 """The window of a bridge that each of them goes through."""
 GRANULARITY = (0x1000, 0x100000, 0x100000, 0x100000, 0x100000)
@@ -114,7 +116,8 @@ def ovmf(hardware: Hardware) -> Programmed:
     if clash:
         return Programmed(routing, found, {}, {}, False, clash)
     programmed = Programmed(routing, found, {}, {}, True, "")
-    _Allocation(hardware, routing, buses, programmed).run()
+    if not _Allocation(hardware, routing, buses, programmed).run():
+        return Programmed(routing, found, {}, {}, False, "OVMF does not get by with the room, and programs no window")
     return programmed
 
 
@@ -141,31 +144,43 @@ class _Allocation:
         self.routing = routing
         self.programmed = programmed
         self.roots = sorted({0, *(bus.number for bus in hardware.extra)})
-        self.rooms = (IO_ROOM[hardware.family], MEMORY_ROOM[hardware.family], HIGH_ROOM)
+        self.rooms = {PORTS: IO_ROOM[hardware.family], MEM: MEMORY_ROOM[hardware.family], MEM_64: HIGH_ROOM}
         self.rejected: set[Part] = set()
         """Devices that go without."""
         self.without_hotplug: set[Part] = set()
         """Bridges from which what hotplug wants was taken away."""
 
-    def run(self) -> None:
+    def run(self) -> bool:
+        """Hand the room out; return whether OVMF came to an end with it.
+
+        OVMF takes something away only if the last root bus that asked for a kind went without; where
+        an earlier one did, it gives up and programs nothing.
+        """
         while True:
             trees = [self._root(number) for number in self.roots]
-            lost = False
-            for pool, (start, end) in zip((PORTS, MEM, MEM_64), self.rooms):
-                for tree in trees:
-                    request = tree[pool]
-                    request.offset = up(start, request.align)
-                    if request.offset + request.length > end:
-                        if not self._reject(request):
-                            return
-                        lost = True
-                    else:
-                        start = request.offset + request.length
-            if not lost:
+            short = {pool: states for pool in POOLS if not all(states := self._try(trees, pool))}
+            if not short:
                 break
+            if not all([not states[-1] and self._reject(trees, pool) for pool, states in short.items()]):
+                return False
         for tree in trees:
-            for kind in (PORTS, MEM, MEM_64):
-                self._write(tree[kind], 0)
+            for pool in POOLS:
+                self._write(tree[pool], 0)
+        return True
+
+    def _try(self, trees: list[list[Request]], pool: int) -> list[bool]:
+        """Give each root bus its part of the room; return who got one, of those that asked."""
+        start, end = self.rooms[pool]
+        states = []
+        for tree in trees:
+            request = tree[pool]
+            if not request.length:
+                continue
+            request.offset = up(start, request.align)
+            states.append(request.offset + request.length <= end)
+            if states[-1]:
+                start = request.offset + request.length
+        return states
 
     def _root(self, number: int) -> list[Request]:
         tree = [Request(None, -1, 0, granularity, inside=True) for granularity in GRANULARITY]
@@ -201,13 +216,14 @@ class _Allocation:
                     window.lay_out()
                     tree[kind].insert(window)
 
-    def _reject(self, request: Request) -> bool:
+    def _reject(self, trees: list[list[Request]], pool: int) -> bool:
         """Take away the largest request behind a bridge, of equal ones the last; return whether there was one."""
         most: Request | None = None
-        for window in request.inside or ():
-            for candidate in _candidates(window) if window.inside is not None else ():
-                if most is None or candidate.length >= most.length:
-                    most = candidate
+        for tree in trees[::-1]:
+            for window in tree[pool].inside or ():
+                for candidate in _candidates(window) if window.inside is not None else ():
+                    if most is None or candidate.length >= most.length:
+                        most = candidate
         if most is None or most.part is None:
             return False
         (self.without_hotplug if most.hotplug else self.rejected).add(most.part)

@@ -599,7 +599,7 @@ def class_name(code: int) -> str:
 def placement_of(machine: QemuMachine) -> list[dict[str, object]]:
     """Return every PCI function as the records of a real QEMU have them, by bus name, slot and function."""
     rows: list[dict[str, object]] = []
-    for part in machine.hardware.parts():
+    for part in (part for bus in machine.buses() for part in bus.parts.values()):
         row = part.row
         name = class_name(row.class_code) if row else ""
         item: dict[str, object] = {
