@@ -199,9 +199,11 @@ def _untouched(part: Part, programmed: Programmed) -> tuple[int, int, int]:
     All zeros there mean a window at 0, but in ports, which start with windows that are closed.
     SeaBIOS closes two of the three before it stops.
     """
-    if part.behind is None or part.behind.kind == PORT or (programmed.boots and part in programmed.found):
+    if part.behind is None or part.behind.kind == PORT:
         return 0, 0, 0
-    return (0, 1 << 20, 0) if part in programmed.found else (1 << 12, 1 << 20, 1 << 20)
+    if part not in programmed.found:
+        return 1 << 12, 1 << 20, 1 << 20
+    return (0, 0, 0) if programmed.closes_windows else (0, 1 << 20, 0)
 
 
 def _bar(number: int, kind: str, prefetchable: bool, size: int, address: int | None) -> dict[str, Any]:

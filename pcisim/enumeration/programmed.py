@@ -31,6 +31,8 @@ class Programmed:
     windows: dict[tuple[Part, int], tuple[int, int]]
     boots: bool
     reason: str
+    closes_windows: bool = True
+    """Whether a bridge that goes without a window has its registers set so."""
 
 
 def up(value: int, align: int) -> int:

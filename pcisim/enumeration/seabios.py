@@ -111,7 +111,7 @@ def seabios(hardware: Hardware) -> Programmed:
 
 
 def _stopped(programmed: Programmed, why: str) -> Programmed:
-    return Programmed(programmed.routing, programmed.found, {}, {}, False, f"PCI: {why}")
+    return Programmed(programmed.routing, programmed.found, {}, {}, False, f"PCI: {why}", closes_windows=False)
 
 
 def _memory_start(hardware: Hardware) -> int:
