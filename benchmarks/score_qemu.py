@@ -19,6 +19,7 @@ from typing import Any
 from pcisim.simulation import simulate_hotplug, simulate_qemu
 
 WINDOWS = ("io", "memory", "prefetch")
+WHAT = ("bus", "slot", "function", "qdev_id", "pci_id", "class")
 NUMBERS = ("primary", "secondary", "subordinate")
 Facts = Iterator[tuple[str, object]]
 
@@ -43,13 +44,14 @@ def firmware_facts(name: str, record: Mapping[str, Any]) -> Facts:
     bridges = [f for f in functions if "bridge" in f]
     yield f"{name} boots", "gave up" not in record["ended"]
     yield f"{name} roots", sorted(bus["bus"] for bus in record["buses"])
-    yield f"{name} functions", [[f[key] for key in ("bus", "slot", "function", "qdev_id", "pci_id", "class")] for f in functions]
+    yield f"{name} functions", [[f[key] for key in WHAT] for f in functions]
     yield f"{name} numbers", [[f["qdev_id"], *(f["bridge"][key] for key in NUMBERS)] for f in bridges]
     for kind in WINDOWS:
         yield f"{name} {kind} windows", [[f["qdev_id"], size(f["bridge"][kind])] for f in bridges]
-    yield f"{name} BARs", [[[bar[key] for key in bar if key != "address"] for bar in f.get("bars", [])] for f in functions]
-    yield f"{name} BARs placed", [[bar["address"] is not None for bar in f.get("bars", [])] for f in functions]
-    addresses = [[bar["address"] for bar in f.get("bars", [])] for f in functions]
+    bars = [f.get("bars", []) for f in functions]
+    yield f"{name} BARs", [[[bar[key] for key in bar if key != "address"] for bar in row] for row in bars]
+    yield f"{name} BARs placed", [[bar["address"] is not None for bar in row] for row in bars]
+    addresses = [[bar["address"] for bar in row] for row in bars]
     yield f"{name} addresses", [addresses, [[f["bridge"][kind] for kind in WINDOWS] for f in bridges]]
 
 

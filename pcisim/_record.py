@@ -2,7 +2,7 @@
 
 `record` does what ``attrs.frozen`` does for the literal tables.  Importing attrs takes about
 30 ms, more than everything else that ``pcisim assign`` does on a typical guest; what is not on
-that path uses attrs.
+that path uses attrs.  `bulk_record` is for rows of which thousands are made.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     @dataclass_transform(frozen_default=True)
     def record(cls: type[T]) -> type[T]:
         """Make a class of immutable, slotted, comparable and hashable rows of its annotated fields."""
+
+    @dataclass_transform(frozen_default=True)
+    def bulk_record(cls: type[T]) -> type[T]:
+        """Do the same, with an ``__init__`` that takes longer to make and a fifth of the time to run."""
 
 else:
 
@@ -71,6 +75,18 @@ else:
         }
         body.setdefault("__repr__", __repr__)
         return type(cls.__name__, cls.__bases__, body)
+
+    def bulk_record(cls):
+        """Do the same, with an ``__init__`` that takes longer to make and a fifth of the time to run."""
+        defaults = {f"_{name}": vars(cls)[name] for name in cls.__annotations__ if name in vars(cls)}
+        made = record(cls)
+        setters = {f"_set_{name}": vars(made)[name].__set__ for name in made.fields}
+        head = ", ".join(f"{name}=_{name}" if f"_{name}" in defaults else name for name in made.fields)
+        body = "".join(f"    _set_{name}(self, {name})\n" for name in made.fields)
+        scope = {**setters, **defaults}
+        exec(f"def __init__(self, {head}):\n{body}", scope)
+        made.__init__ = scope["__init__"]
+        return made
 
 
 def evolved(item: T, **changes: Any) -> T:

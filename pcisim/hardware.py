@@ -31,7 +31,9 @@ HIDDEN_BRIDGE: Mapping[str, str] = MappingProxyType({"shpc": "off"})
 
 MULTIFUNCTION_BUILT_INS = frozenset({"PIIX3", "ICH9-LPC", "ich9-ahci", "ICH9-SMB"})
 """The chipset's functions that have the multifunction bit."""
-_ABSENT_BY_DEFAULT = frozenset({"piix3-usb-uhci", "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3", "ich9-usb-ehci1"})
+_ABSENT_BY_DEFAULT = frozenset(
+    {"piix3-usb-uhci", "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3", "ich9-usb-ehci1"}
+)
 
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 

@@ -12,12 +12,14 @@ from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.view import WINDOW_KINDS, GuestFunction, GuestView
 from pcisim.errors import RefusedError
 from pcisim.hardware import PORT, Part, PciBus
-from pcisim.qemu.machine import QemuMachine, placement_of
+from pcisim.qemu.listing import placement_of
+from pcisim.qemu.machine import QemuMachine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+NUMBERS = ("primary", "secondary", "subordinate")
 _BOOTED = "boot attempt"
 _ENDED = {"seabios": "firmware gave up: {}", "ovmf": "tree unchanged"}
 """How the run of a firmware ends that does not come to boot."""
@@ -182,7 +184,7 @@ def _function(part: Part, number: int, programmed: Programmed) -> dict[str, Any]
         item["bars"] = bars
     if part.behind is not None:
         numbers = programmed.routing.numbers.get(part, [0, 0, 0])
-        bridge: dict[str, Any] = dict(zip(("primary", "secondary", "subordinate"), numbers, strict=True))
+        bridge: dict[str, Any] = dict(zip(NUMBERS, numbers, strict=True))
         untouched = _untouched(part, programmed)
         for kind, name in enumerate(WINDOW_KINDS):
             base, size = programmed.windows.get((part, kind), (0, untouched[kind]))
@@ -223,7 +225,7 @@ def _linux_function(function: GuestFunction) -> dict[str, Any]:
     item: dict[str, Any] = {"address": str(function.address), "class": f"{function.class_code:04x}"}
     item["pci_id"] = f"{function.vendor:04x}:{function.device:04x}"
     if function.numbers is not None:
-        bridge: dict[str, Any] = {name: getattr(function.numbers, name) for name in function.numbers.fields}
+        bridge: dict[str, Any] = {name: getattr(function.numbers, name) for name in NUMBERS}
         for window in function.windows:
             bridge[window.kind] = (
                 [window.base, window.base + window.size - 1] if window.base is not None and window.size else None
@@ -246,7 +248,9 @@ class HotplugSimulation:
 
     def to_json(self) -> dict[str, Any]:
         """Return the steps in the shape in which those of a real QEMU are recorded."""
-        record = {k: v for k, v in self.start.to_json().items() if k in ("machine", "devices", "options", "accepted", "error")}
+        record = {
+            k: v for k, v in self.start.to_json().items() if k in ("machine", "devices", "options", "accepted", "error")
+        }
         record["steps"] = [step.to_json() for step in self.steps]
         return record
 

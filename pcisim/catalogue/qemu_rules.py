@@ -64,12 +64,13 @@ ALTERNATIVES: Mapping[str, str] = MappingProxyType({"host": "sysfsdev"})
 """Properties that do as well as a required one."""
 
 NOT_HOTPLUGGABLE = frozenset(
-    (
-        "VGA acpi-erst ati-vga cirrus-vga cxl-rp ich9-usb-ehci1 ich9-usb-ehci2 ich9-usb-uhci1 ich9-usb-uhci2"
-        " ich9-usb-uhci3 ich9-usb-uhci4 ich9-usb-uhci5 ich9-usb-uhci6 pci-ohci piix3-ide piix4-ide pxb pxb-cxl pxb-pcie"
-        " qxl-vga vhost-user-gpu-pci vhost-user-vga virtio-gpu-pci virtio-iommu-pci virtio-vga vmware-svga"
-    ).split()
-)
+    {
+        "VGA", "acpi-erst", "ati-vga", "cirrus-vga", "cxl-rp", "ich9-usb-ehci1", "ich9-usb-ehci2", "ich9-usb-uhci1",
+        "ich9-usb-uhci2", "ich9-usb-uhci3", "ich9-usb-uhci4", "ich9-usb-uhci5", "ich9-usb-uhci6", "pci-ohci",
+        "piix3-ide", "piix4-ide", "pxb", "pxb-cxl", "pxb-pcie", "qxl-vga", "vhost-user-gpu-pci", "vhost-user-vga",
+        "virtio-gpu-pci", "virtio-iommu-pci", "virtio-vga", "vmware-svga",
+    }
+)  # fmt: skip
 """Devices that ``device_add`` refuses whatever the place."""
 
 NOT_CREATABLE = frozenset({"i440FX", "PIIX3", "piix3", "PIIX4_PM", "mch", "ICH9-LPC", "ICH9-SMB", "gpex-root"})
@@ -97,12 +98,13 @@ OTHER_BUSES: Mapping[str, str] = MappingProxyType(
 """Names of buses that every machine has and that are not PCI, with their kinds."""
 
 NEEDS_PEER = frozenset(
-    (
-        "e1000 e1000-82544gc e1000-82545em e1000e i82550 i82551 i82557a i82557b i82557c i82558a i82558b i82559a i82559b"
-        " i82559c i82559er i82562 i82801 ne2k_pci pcnet rtl8139 tulip virtio-net-pci virtio-net-pci-non-transitional"
-        " virtio-net-pci-transitional vmxnet3"
-    ).split()
-)
+    {
+        "e1000", "e1000-82544gc", "e1000-82545em", "e1000e", "i82550", "i82551", "i82557a", "i82557b", "i82557c",
+        "i82558a", "i82558b", "i82559a", "i82559b", "i82559c", "i82559er", "i82562", "i82801", "ne2k_pci", "pcnet",
+        "rtl8139", "tulip", "virtio-net-pci", "virtio-net-pci-non-transitional", "virtio-net-pci-transitional",
+        "vmxnet3",
+    }
+)  # fmt: skip
 """Network cards; QEMU warns when they have no peer."""
 
 HIGHEST_ACPI_INDEX = 16383

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter, itemgetter
 from types import MappingProxyType
 
 from pcisim.address import GuestAddress, PciAddress
-from pcisim.catalogue.functions import ALWAYS, PciFunction
+from pcisim.catalogue.functions import ALWAYS, MEM32, NEVER, PciFunction
 from pcisim.enumeration import linux
 from pcisim.enumeration.numbers import UNNUMBERED
 from pcisim.enumeration.ovmf import ovmf
@@ -21,6 +22,10 @@ from pcisim.topology import Topology
 
 FIRMWARES = {"seabios": "qemu-7.2/seabios-1.16.2", "ovmf": "qemu-7.2/ovmf-2022.11"}
 """The firmwares whose rules are known, and the versions that they were measured on."""
+CLOSED = tuple(Window(kind, None) for kind in WINDOW_KINDS)
+_NOWHERE: Mapping[int, int] = MappingProxyType({})
+_UNKNOWN = PciFunction("", 0, 0, 0, 0, NEVER, ())
+"""Stands for a device that was not measured, such as one of the host's."""
 FIRMWARE_RULES: Mapping[str, Callable[[Hardware], Programmed]] = MappingProxyType({"seabios": seabios, "ovmf": ovmf})
 
 
@@ -60,25 +65,26 @@ def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestV
     """Return what a Linux guest sees behind a firmware that did its work."""
     seen = linux.scan(hardware, programmed)
     added = linux.io_windows(hardware, programmed, seen) if programmed.boots else {}
-    found: list[GuestFunction] = []
+    make = _Maker(programmed, added)
+    found: list[tuple[int, GuestFunction]] = []
     lost: list[GuestFunction] = []
     buses = [GuestBus(bus.number, None, bus.label) for bus in (hardware.root, *hardware.extra)]
+    numbers = programmed.routing.numbers
     for part in hardware.parts():
         number = seen.get(part)
         if number is None:
-            lost.append(_function(part, None, programmed, added, (_why_lost(part, programmed),)))
+            lost.append(make.function(part, None, (_why_lost(part, programmed),)))
             continue
-        address = GuestAddress.from_int(number << 8 | part.slot << 3 | part.function)
-        found.append(_function(part, address, programmed, added, ()))
-        numbers = programmed.routing.numbers.get(part)
-        if numbers and part.behind is not None:
-            buses.append(GuestBus(numbers[1], address, part.behind.label))
-    found.sort(key=lambda function: int(function.address or 0))
-    buses.sort(key=lambda bus: bus.number)
-    reason = programmed.reason or linux.panics(hardware, seen)
-    return GuestView(
-        firmware, FIRMWARES[firmware], tuple(found), tuple(lost), tuple(buses), not reason, reason, ()
-    )  # fmt: skip
+        packed = number << 8 | part.slot << 3 | part.function
+        address = GuestAddress.from_int(packed)
+        found.append((packed, make.function(part, address, ())))
+        if part.behind is not None and part in numbers:
+            buses.append(GuestBus(numbers[part][1], address, part.behind.label))
+    found.sort(key=itemgetter(0))
+    buses.sort(key=attrgetter("number"))
+    reason = programmed.reason or linux.panics(seen)
+    functions = tuple([function for _, function in found])
+    return GuestView(firmware, FIRMWARES[firmware], functions, tuple(lost), tuple(buses), not reason, reason, ())
 
 
 def _why_lost(part: Part, programmed: Programmed) -> str:
@@ -95,42 +101,46 @@ def _why_lost(part: Part, programmed: Programmed) -> str:
     return "the bridge above it is not seen"
 
 
-def _function(
-    part: Part,
-    address: GuestAddress | None,
-    programmed: Programmed,
-    added: dict[Part, tuple[int, int]],
-    remarks: tuple[str, ...],
-) -> GuestFunction:
-    row = part.row
-    configured = None if part.configured is None else PciAddress.from_int(part.configured)
-    numbers, windows = None, ()
-    if part.behind is not None:
-        known = programmed.routing.numbers.get(part)
-        numbers = Numbers(*known) if known else UNNUMBERED
-        windows = _windows(part, programmed, added)
-    if row is None:
+class _Maker:
+    """Makes the values of a view.
+
+    Args:
+        programmed: what the firmware did.
+        added: the I/O windows that Linux added.
+    """
+
+    def __init__(self, programmed: Programmed, added: dict[Part, tuple[int, int]]) -> None:
+        self.bars = programmed.bars
+        self.numbers = programmed.routing.numbers
+        self.windows = programmed.windows
+        self.added = added
+
+    def function(self, part: Part, address: GuestAddress | None, remarks: tuple[str, ...]) -> GuestFunction:
+        row = part.row or _UNKNOWN
+        configured = None if part.configured is None else PciAddress.from_int(part.configured)
+        numbers: Numbers | None = None
+        windows: tuple[Window, ...] = ()
+        if part.behind is not None:
+            known = self.numbers.get(part)
+            numbers = Numbers(*known) if known else UNNUMBERED
+            windows = self._windows(part)
+        bars: tuple[Bar, ...] = ()
+        if row.bars or row.rom:
+            bars = self._bars(row, self.bars.get(part, _NOWHERE))
         return GuestFunction(
-            address, part.label, configured, part.driver, 0, 0, None, 0, 0, 0, 0, False, part.multifunction, (),
-            numbers, windows, None, remarks,
+            address, part.label, configured, part.driver, row.vendor, row.device, None, row.class_code, row.revision,
+            row.header, row.pin, row.express == ALWAYS, part.multifunction, bars, numbers, windows, None, remarks,
         )  # fmt: skip
-    bars = _bars(row, programmed.bars.get(part, {}))
-    return GuestFunction(
-        address, part.label, configured, part.driver, row.vendor, row.device, None, row.class_code, row.revision,
-        row.header, row.pin, row.express == ALWAYS, part.multifunction, bars, numbers, windows, None, remarks,
-    )  # fmt: skip
 
+    def _windows(self, part: Part) -> tuple[Window, ...]:
+        windows = []
+        for kind, name in enumerate(WINDOW_KINDS):
+            window = self.windows.get((part, kind)) or (self.added.get(part) if kind == IO else None)
+            windows.append(Window(name, window[1], window[0]) if window else CLOSED[kind])
+        return tuple(windows)
 
-def _windows(part: Part, programmed: Programmed, added: dict[Part, tuple[int, int]]) -> tuple[Window, ...]:
-    windows = []
-    for kind, name in enumerate(WINDOW_KINDS):
-        window = programmed.windows.get((part, kind)) or (added.get(part) if kind == IO else None)
-        windows.append(Window(name, window[1], window[0]) if window else Window(name, None))
-    return tuple(windows)
-
-
-def _bars(row: PciFunction, addresses: dict[int, int]) -> tuple[Bar, ...]:
-    bars = [Bar(bar.number, bar.kind, bar.prefetchable, bar.size, addresses.get(bar.number)) for bar in row.bars]
-    if row.rom:
-        bars.append(Bar(ROM, "mem32", False, row.rom, None))
-    return tuple(bars)
+    def _bars(self, row: PciFunction, addresses: Mapping[int, int]) -> tuple[Bar, ...]:
+        bars = [Bar(bar.number, bar.kind, bar.prefetchable, bar.size, addresses.get(bar.number)) for bar in row.bars]
+        if row.rom:
+            bars.append(Bar(ROM, MEM32, False, row.rom, None))
+        return tuple(bars)

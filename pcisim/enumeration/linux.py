@@ -9,8 +9,6 @@ Source: Linux 6.1 behind SeaBIOS 1.16.2 on QEMU 7.2; sections 3 and 5 of the fac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pcisim.enumeration.numbers import found_on
 from pcisim.enumeration.programmed import IO, Programmed
 from pcisim.hardware import PORT, ROOT, Hardware, Part, PciBus
@@ -22,6 +20,9 @@ FIRST_PORT = 0x1000
 LAST_PORT = 0x10000
 RESERVED_PORTS = {"pc": ((0xAE00, 0xB000),), "q35": (), "microvm": ()}
 """Ports of the chipset, by family: those of ACPI hotplug."""
+
+DOWNSTREAM = ("xio3130-downstream", "cxl-downstream")
+"""Ports that belong into a switch."""
 
 
 def sees(bus: PciBus) -> list[Part]:
@@ -54,12 +55,12 @@ def scan(hardware: Hardware, programmed: Programmed) -> dict[Part, int]:
     return seen
 
 
-def panics(hardware: Hardware, seen: dict[Part, int]) -> str:
+def panics(seen: dict[Part, int]) -> str:
     """Return why Linux stops with a kernel panic; "" when it does not."""
-    del hardware
     for part in seen:
-        if part.driver in ("xio3130-downstream", "cxl-downstream") and part.bus.kind == ROOT and part.behind is not None:
-            if any(child in seen for child in part.behind.parts.values()):
+        if part.driver in DOWNSTREAM and part.bus.kind == ROOT and part.behind is not None:
+            behind = part.behind.parts.values()
+            if any(child in seen for child in behind):
                 return f"{part.label or part.driver} is a downstream port without a switch: Linux panics"
     return ""
 
@@ -75,9 +76,13 @@ class _Assignment:
     def __init__(self, hardware: Hardware, programmed: Programmed, seen: dict[Part, int]) -> None:
         self.hardware = hardware
         self.programmed = programmed
-        self.seen = seen
         self.wanted: dict[Part, int] = {}
         """What a bridge without a window would like, in the order in which it was found out."""
+        self.below: dict[PciBus, list[Part]] = {}
+        """The bridges on each bus, by slot and function."""
+        for part in seen:
+            if part.behind is not None:
+                self.below.setdefault(part.bus, []).append(part)
         self.given: dict[Part, tuple[int, int]] = {}
 
     def run(self) -> dict[Part, tuple[int, int]]:
@@ -85,15 +90,10 @@ class _Assignment:
             self._size(bus)
         if self.wanted:
             self._assign(self.hardware.root, FIRST_PORT, LAST_PORT)
-            for part in self._bridges(*self.hardware.extra):
-                self._descend(part)
+            for bus in self.hardware.extra:
+                for part in self.below.get(bus, ()):
+                    self._descend(part)
         return self.given
-
-    def _bridges(self, *buses: PciBus) -> Iterator[Part]:
-        for bus in buses:
-            for part in bus.in_order():
-                if part.behind is not None and part in self.seen:
-                    yield part
 
     def _window(self, part: Part) -> tuple[int, int] | None:
         return self.programmed.windows.get((part, IO)) or self.given.get(part)
@@ -101,25 +101,26 @@ class _Assignment:
     def _size(self, bus: PciBus) -> int:
         """Find out what the bridges on a bus would like; return the sum of those without a window."""
         total = 0
-        for part in self._bridges(bus):
-            assert part.behind is not None
-            below = self._size(part.behind)
+        for part in self.below.get(bus, ()):
+            behind = part.behind
+            assert behind is not None
+            below = self._size(behind)
             if self._window(part):
                 continue
-            own = WINDOW if part.behind.kind == PORT and part.options.get("hotplug") != "off" else 0
+            own = WINDOW if behind.kind == PORT and part.options.get("hotplug") != "off" else 0
             if own + below:
                 self.wanted[part] = own + below
                 total += own + below
         return total
 
     def _assign(self, bus: PciBus, start: int, end: int) -> None:
-        wanting = [part for part in self._bridges(bus) if part in self.wanted]
+        wanting = [part for part in self.below.get(bus, ()) if part in self.wanted]
         if wanting:
             free = self._free(bus, start, end)
             if not self._place(wanting, list(free)):
                 for part in wanting[::-1]:
                     self._place([part], free)
-        for part in self._bridges(bus):
+        for part in self.below.get(bus, ()):
             self._descend(part)
 
     def _descend(self, part: Part) -> None:

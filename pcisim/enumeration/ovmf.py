@@ -73,14 +73,13 @@ class Request:
         """Put a request among those inside: large alignments first, of equal ones the last comer."""
         assert self.inside is not None
         rest = request.length & request.align - 1
-        place = 0
-        for place, other in enumerate(self.inside):
-            if request.align > other.align:
+        place = len(self.inside)
+        for number, other in enumerate(self.inside):
+            if request.align > other.align or (
+                request.align == other.align and (not rest or rest >= other.length & other.align - 1)
+            ):
+                place = number
                 break
-            if request.align == other.align and (not rest or rest >= other.length & other.align - 1):
-                break
-        else:
-            place = len(self.inside)
         self.inside.insert(place, request)
 
     def absorb(self, other: Request) -> None:
@@ -161,7 +160,8 @@ class _Allocation:
             short = {pool: states for pool in POOLS if not all(states := self._try(trees, pool))}
             if not short:
                 break
-            if not all([not states[-1] and self._reject(trees, pool) for pool, states in short.items()]):
+            done = [not states[-1] and self._reject(trees, pool) for pool, states in short.items()]
+            if not all(done):
                 return False
         for tree in trees:
             for pool in POOLS:

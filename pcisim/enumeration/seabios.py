@@ -11,6 +11,7 @@ Source: measured with SeaBIOS 1.16.2 on QEMU 7.2; sections 5 and 6 of the facts 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from types import MappingProxyType
 
 from pcisim.catalogue.functions import IO as IO_BAR
@@ -74,7 +75,9 @@ def seabios(hardware: Hardware) -> Programmed:
     """Return what SeaBIOS writes into the functions of a machine."""
     routing, enough = number_buses(hardware)
     if not enough:
-        return Programmed(routing, {}, {}, {}, False, "there are more buses than bus numbers (256): it never gets to boot")
+        return Programmed(
+            routing, {}, {}, {}, False, "there are more buses than bus numbers (256): it never gets to boot"
+        )
     buses = probe(hardware, routing)
     found: dict[Part, int] = {}
     for number, parts in buses.items():
@@ -190,10 +193,15 @@ def _settle(root: list[Region], start: int) -> bool:
     return start <= lower.base <= MEMORY_END
 
 
+_by_size = itemgetter(0, 1)
+
+
 def _map(region: Region, kind: int, needs: dict[int, list[Region]], programmed: Programmed) -> None:
     """Hand a region out: the largest alignment first, then the largest size."""
     address = region.base
-    for _, size, part, bar, _ in sorted(region.entries, key=lambda entry: (-entry[0], -entry[1])):
+    if not region.entries:
+        return
+    for _, size, part, bar, _ in sorted(region.entries, key=_by_size, reverse=True):
         if bar < 0:
             secondary = programmed.routing.numbers[part][1]
             needs[secondary][kind].base = address
@@ -202,4 +210,3 @@ def _map(region: Region, kind: int, needs: dict[int, list[Region]], programmed: 
         elif bar != ROM:
             programmed.bars.setdefault(part, {})[bar] = address
         address += size
-

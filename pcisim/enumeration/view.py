@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pcisim._record import record
+from pcisim._record import bulk_record, record
 from pcisim.address import GuestAddress, PciAddress
 
 IO, MEMORY, PREFETCH = "io", "memory", "prefetch"
 WINDOW_KINDS = (IO, MEMORY, PREFETCH)
 
 
-@record
+@bulk_record
 class Numbers:
     """The three bus numbers of a bridge; all 0 where no firmware programmed it."""
 
@@ -18,7 +18,7 @@ class Numbers:
     subordinate: int
 
 
-@record
+@bulk_record
 class Bar:
     """One base address register of a function, or its expansion ROM (index 6)."""
 
@@ -32,7 +32,7 @@ class Bar:
     """Where the firmware put it; ``None`` when it never did, or when that was not worked out."""
 
 
-@record
+@bulk_record
 class Window:
     """What a bridge forwards to the bus behind it."""
 
@@ -44,7 +44,7 @@ class Window:
     """Its first address; ``None`` when it goes without, or when that was not worked out."""
 
 
-@record
+@bulk_record
 class GuestFunction:
     """One PCI function of the machine, and where the guest finds it.
 
@@ -96,7 +96,7 @@ class GuestFunction:
         return self.numbers is not None
 
 
-@record
+@bulk_record
 class GuestBus:
     """One bus that the guest enumerates.
 

@@ -197,7 +197,7 @@ def _typed(driver: str, key: str, kind: str, value: object) -> str:
 def _bad_type(key: str, wanted: str) -> RefusedError:
     return refusal(
         f"Invalid parameter type for '{key}', expected: {wanted}",
-        "in JSON a value has its own type: true, 5, \"text\"",
+        'in JSON a value has its own type: true, 5, "text"',
         code="qemu-value",
     )
 
@@ -254,3 +254,11 @@ def is_pci(name: str) -> bool:
 def other_bus(name: str) -> str | None:
     """Return the kind of bus on which a device sits that is not on PCI; ``None`` for an unknown device."""
     return NOT_ON_PCI.get(name)
+
+
+def similar_driver(name: str) -> str:
+    """Return a question with the names of devices that are nearly that one; "" when there are none."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, PROPERTIES, 3)
+    return f"did you mean {', '.join(near)}?" if near else ""

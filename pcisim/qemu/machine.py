@@ -8,22 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from pcisim.address import FUNCTIONS, MAX_SLOT
+from pcisim.address import MAX_SLOT
 from pcisim.catalogue.machines import machine_of
 from pcisim.catalogue.qemu_rules import (
     ACPI_SINCE,
     ACPI_SWITCHES,
-    ALTERNATIVES,
-    CHILD_BUSES,
     HIGHEST_ACPI_INDEX,
     NEEDS_PEER,
     NOT_CREATABLE,
     NOT_HOTPLUGGABLE,
     OTHER_BUSES,
-    PATH_LIMIT,
-    REQUIRED,
 )
-from pcisim.errors import PcisimError, RefusedError, UsageError
+from pcisim.errors import PcisimError, UsageError
 from pcisim.hardware import (
     BUS_KINDS,
     CONVENTIONAL,
@@ -37,7 +33,8 @@ from pcisim.hardware import (
     expander_bus,
     row_on,
 )
-from pcisim.qemu.device import QemuDevice, is_pci, other_bus, parse_device, read_properties, refusal
+from pcisim.qemu import rules
+from pcisim.qemu.device import QemuDevice, is_pci, other_bus, parse_device, read_properties, refusal, similar_driver
 
 ACPI, SHPC, PCIE, NOBODY = "acpi", "shpc", "pcie", ""
 """Who handles hotplug on a bus."""
@@ -46,8 +43,6 @@ _DEFAULT_MEMORY = 256
 _VERSION = re.compile(r"-(\d+)\.(\d+)$")
 _NATIVE = {"pci-bridge": SHPC, "pci-bridge-seat": SHPC, "pcie-pci-bridge": SHPC}
 _BUS_STEMS = {"cxl-rp": "cxl"}
-_CONFLICT = "PCI resource reserve cap: PREF32 and PREF64 conflict"
-_TOO_LARGE = (("pref32-reserve", "pref32-reserve "), ("mem-reserve", "mem-reserve"))
 
 
 class QemuMachine:
@@ -222,7 +217,8 @@ class QemuMachine:
     def _plug(self, device: QemuDevice, *, hot: bool) -> Part | None:
         name = device.name
         if not is_pci(name):
-            return self._not_pci(device)
+            self._not_pci(device)
+            return None
         if hot and name in NOT_HOTPLUGGABLE:
             raise refusal(
                 "Parameter 'driver' expects a pluggable device type",
@@ -231,17 +227,22 @@ class QemuMachine:
             )
         bus = self._bus_of(device)
         if hot and not self.handlers[bus]:
-            raise _no_hotplug(bus)
+            raise rules.no_hotplug(bus)
         if hot and device.id in self.ids:
             raise refusal(f"Duplicate device ID '{device.id}'", "a device has that id", code="qemu-duplicate-id")
         options = {**self._defaults(name), **read_properties(device)}
         self._pre_plug(device, bus, options, hot=hot)
         place = self._place(device, bus, options, hot=hot)
-        self._check_functions(place, bus, options)
-        self._realize(device, bus, options)
-        self._check_path(bus, place)
+        rules.check_functions(place, bus, options)
+        rules.check_required(name, options)
+        if name in EXPANDERS:
+            rules.check_expander(name, bus, options, root=self.root, numa_nodes=self.numa_nodes)
+        rules.check_chassis(rules.chassis_slot(name, options), self._chassis)
+        rules.check_reserve(options)
+        rules.check_virtio(name, bus, options)
+        rules.check_path(bus, place)
         if self.handlers[bus] == SHPC and not place >> 3:
-            raise _slot_zero()
+            raise rules.slot_zero()
         return self._add(device, bus, place, options, hot=hot)
 
     def _not_pci(self, device: QemuDevice) -> None:
@@ -258,7 +259,7 @@ class QemuMachine:
                 f"'{device.driver}' is not a valid device model name",
                 "QEMU 7.2 has no such device",
                 code="unknown-driver",
-                remedy=_similar_driver(name),
+                remedy=similar_driver(name),
             )
         self.not_on_pci.append(name)
         if device.id is not None:
@@ -281,7 +282,9 @@ class QemuMachine:
         if index and (handler == ACPI or self.hardware.family == "q35"):
             if index > HIGHEST_ACPI_INDEX:
                 raise refusal(
-                    f"acpi-index should be less or equal to {HIGHEST_ACPI_INDEX}", f"it is {index}", code="qemu-acpi-index"
+                    f"acpi-index should be less or equal to {HIGHEST_ACPI_INDEX}",
+                    f"it is {index}",
+                    code="qemu-acpi-index",
                 )
             if index in self._acpi_indexes:
                 raise refusal(
@@ -345,131 +348,6 @@ class QemuMachine:
             return None
         return next(part for part in self.hardware.root.parts.values() if part.expander is bus)
 
-    def _check_functions(self, place: int, bus: PciBus, options: Mapping[str, str]) -> None:
-        """Check the multifunction bit, of which only that of function 0 counts."""
-        slot, function = place >> 3, place & 7
-        if function:
-            first = bus.parts.get(slot << 3)
-            if first is not None and not first.multifunction:
-                raise refusal(
-                    f"PCI: single function device can't be populated in function {slot:x}.{function}",
-                    f"{first.driver} at function 0 of the slot has no multifunction=on",
-                    code="qemu-multifunction",
-                    remedy="add multifunction=on to function 0",
-                )
-            return
-        if options.get("multifunction") == "on":
-            return
-        for other in range(1, FUNCTIONS):
-            if slot << 3 | other in bus.parts:
-                raise refusal(
-                    f"PCI: {slot:x}.0 indicates single function, but {slot:x}.{other} is already populated.",
-                    "function 0 of a slot with more functions needs multifunction=on",
-                    code="qemu-multifunction",
-                    remedy="add multifunction=on",
-                )
-
-    def _realize(self, device: QemuDevice, bus: PciBus, options: Mapping[str, str]) -> None:
-        """Apply what each device demands for itself."""
-        name = device.name
-        size = int(options.get("romsize", 0xFFFFFFFF))
-        if size != 0xFFFFFFFF and size & size - 1:
-            raise refusal(f"ROM size {size} is not a power of two", "", code="qemu-rom-size")
-        needed, words = REQUIRED.get(name, ("", ""))
-        if needed and needed not in options and ALTERNATIVES.get(needed) not in options:
-            raise refusal(words, f"{name} does not start without {needed}=", code="qemu-required")
-        if name in EXPANDERS:
-            self._check_expander(name, bus, options)
-        elif "chassis_nr" not in options and name.startswith("pci-bridge") or options.get("chassis_nr") == "0":
-            raise refusal(
-                "Bridge chassis not specified. Each bridge is required to be assigned a unique chassis id > 0.",
-                "a pci-bridge needs a chassis_nr from 1 to 255",
-                code="qemu-chassis",
-                remedy="add chassis_nr=",
-            )
-        if BUS_KINDS.get(name) == PORT:
-            pair = (int(options.get("chassis", 0)), int(options.get("slot", 0)) & 0xFF)
-            if pair in self._chassis:
-                raise refusal(
-                    "Can't add chassis slot, error -16",
-                    f"another port has chassis {pair[0]} and slot {pair[1]}; the pair must be its own (both are 0 where"
-                    " they are left out, and only the lower 8 bits of the slot count)",
-                    code="qemu-chassis",
-                    remedy="give each port a chassis of its own",
-                )
-        self._check_reserve(options)
-        try:
-            row_on(name, bus, options)
-        except RefusedError as error:
-            raise refusal(
-                "device cannot work as neither modern nor legacy mode is enabled",
-                error.details[0] if error.details else error.headline,
-                code=error.code,
-                remedy=error.remedy,
-            ) from None
-
-    def _check_reserve(self, options: Mapping[str, str]) -> None:
-        if "pref32-reserve" in options and "pref64-reserve" in options:
-            raise refusal(_CONFLICT, "a port has one prefetchable window", code="qemu-reserve")
-        for option, words in _TOO_LARGE:
-            if option in options and 1 << 32 <= int(options[option]) < (1 << 64) - 1:
-                raise refusal(
-                    f"PCI resource reserve cap: {words} must be less than 4G",
-                    f"it is {options[option]}",
-                    code="qemu-reserve",
-                    remedy="pref64-reserve= takes more",
-                )
-
-    def _check_expander(self, name: str, bus: PciBus, options: Mapping[str, str]) -> None:
-        express = EXPANDERS[name]
-        if bus.express != express:
-            kind = "PCI" if express else "PCIe"
-            raise refusal(
-                f"{name} devices cannot reside on a {kind} bus",
-                "pxb is for pc, pxb-pcie for q35",
-                code="qemu-expander",
-            )
-        node = int(options.get("numa_node", 128))
-        if node != 128 and node >= self.numa_nodes:
-            raise refusal(f"Illegal numa node {node}", "no -numa defines it", code="qemu-expander")
-        if bus is not self.root:
-            raise refusal(
-                "PXB devices can be attached only to root bus",
-                f"{bus.label} is not the machine's root bus",
-                code="qemu-expander",
-            )
-        number = int(options.get("bus_nr", 0))
-        if any((below.number if below.parent is None else 0) == number for below in bus.buses_below()):
-            raise refusal(
-                f"Bus {number} is already in use",
-                "another expander has it"
-                if number
-                else "the bus behind a bridge is number 0 as long as no firmware has run",
-                code="qemu-expander",
-                remedy="write another bus_nr=",
-            )
-        if not express and not number:
-            raise refusal(
-                "Bridge chassis not specified. Each bridge is required to be assigned a unique chassis id > 0.",
-                "a pxb has a bridge of its own, whose chassis number is bus_nr",
-                code="qemu-chassis",
-                remedy="add bus_nr=",
-            )
-
-    def _check_path(self, bus: PciBus, place: int) -> None:
-        """Check the name that QEMU gives to a device's saved state: its way through all bridges."""
-        path = f":{place >> 3:02x}.{place & 7}"
-        while bus.parent is not None:
-            path = f":{bus.parent.slot:02x}.{bus.parent.function}{path}"
-            bus = bus.parent.bus
-        path = f"0000:{bus.number:02x}{path}"
-        if len(path) + 1 >= PATH_LIMIT:
-            raise refusal(
-                f"Path too long for VMState ({path})",
-                f"QEMU names a device by all bridges above it, in less than {PATH_LIMIT} characters",
-                code="qemu-depth",
-            )
-
     def _add(self, device: QemuDevice, bus: PciBus, place: int, options: dict[str, str], *, hot: bool) -> Part:
         name = device.name
         part = Part(
@@ -499,8 +377,9 @@ class QemuMachine:
             kind = BUS_KINDS[name]
             below = PciBus(kind, express=kind != CONVENTIONAL, label=self._bus_name(name, device.id), parent=part)
             self.handlers[below] = self._handler(part, bus, hot=hot)
-            if kind == PORT:
-                self._chassis.add((int(options.get("chassis", 0)), int(options.get("slot", 0)) & 0xFF))
+        pair = rules.chassis_slot(name, options)
+        if pair is not None:
+            self._chassis.add(pair)
         return part
 
     def _numbered(self, name: str) -> str:
@@ -528,10 +407,12 @@ class QemuMachine:
             raise refusal(f"Device '{name}' not found", "no device has that id", code="qemu-no-device")
         handler = self.handlers[part.bus]
         if not handler:
-            raise _no_hotplug(part.bus)
+            raise rules.no_hotplug(part.bus)
         if part in self._leaving:
             raise refusal(
-                f"Device {name} is already in the process of unplug", "the guest has not let go of it", code="qemu-leaving"
+                f"Device {name} is already in the process of unplug",
+                "the guest has not let go of it",
+                code="qemu-leaving",
             )
         if handler == ACPI:  # the guest has to eject it, and a paused one does not
             self._leaving.add(part)
@@ -554,32 +435,6 @@ class _Blamed:
             error.details = (f"-device {self.text}", *error.details)
 
 
-def _no_hotplug(bus: PciBus) -> RefusedError:
-    return refusal(
-        f"Bus '{bus.label}' does not support hotplugging",
-        "nothing there handles hotplug: neither ACPI, a hotplug controller of the bridge, nor a port",
-        code="qemu-no-hotplug",
-    )
-
-
-def _slot_zero() -> RefusedError:
-    return refusal(
-        "Unsupported PCI slot 0 for standard hotplug controller. Valid slots are between 1 and 31.",
-        "the bridge has a hotplug controller, which knows slots from 1",
-        code="qemu-slot-zero",
-        remedy="write addr= with a slot from 1, or shpc=off for a pci-bridge",
-    )
-
-
-def _similar_driver(name: str) -> str:
-    from difflib import get_close_matches
-
-    from pcisim.catalogue.properties import PROPERTIES
-
-    near = get_close_matches(name, PROPERTIES, 3)
-    return f"did you mean {', '.join(near)}?" if near else ""
-
-
 def _memory(text: str) -> int:
     found = re.fullmatch(r"(\d+)([KMGT]?)B?", text.upper()) if text else None
     if text and found is None:
@@ -587,34 +442,3 @@ def _memory(text: str) -> int:
     if found is None:
         return _DEFAULT_MEMORY << 20
     return int(found[1]) << {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}[found[2]]
-
-
-def class_name(code: int) -> str:
-    """Return QEMU's name of a device class."""
-    from pcisim.catalogue.qemu_rules import CLASS_NAMES
-
-    return CLASS_NAMES.get(code, f"Class {code:04x}")
-
-
-def placement_of(machine: QemuMachine) -> list[dict[str, object]]:
-    """Return every PCI function as the records of a real QEMU have them, by bus name, slot and function."""
-    rows: list[dict[str, object]] = []
-    for part in (part for bus in machine.buses() for part in bus.parts.values()):
-        row = part.row
-        name = class_name(row.class_code) if row else ""
-        item: dict[str, object] = {
-            "bus": part.bus.label,
-            "slot": part.slot,
-            "function": part.function,
-            "driver": part.driver,
-            "id": part.label or "",
-            "multifunction": part.multifunction,
-            "class": name,
-            "pci_id": f"{row.vendor:04x}:{row.device:04x}" if row else "",
-        }
-        child = part.behind.label if part.behind is not None else CHILD_BUSES.get(part.driver)
-        if child and "bridge" in name.lower():
-            item["child_bus"] = child
-        rows.append(item)
-    return sorted(rows, key=lambda item: (item["bus"], item["slot"], item["function"]))  # type: ignore[arg-type,return-value]
-
