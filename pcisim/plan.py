@@ -178,7 +178,11 @@ def policy_of(policy: str | Policy, rules: Libvirt) -> Policy:
         return policy
     if policy == "libvirt":
         return LibvirtPolicy(rules)
-    raise UsageError(f"unknown policy {policy!r}", code="unknown-policy", details=("known: libvirt",))
+    if policy == "qemu":
+        from pcisim.placement.qemu import QemuPolicy
+
+        return QemuPolicy()
+    raise UsageError(f"unknown policy {policy!r}", code="unknown-policy", details=("known: libvirt, qemu",))
 
 
 def check_host_pci(host_pci: HostPci) -> None:
@@ -207,7 +211,7 @@ def assign(
 
     Args:
         guest: a `Guest`, or domain XML as text or bytes.
-        policy: ``libvirt``, or a policy object.
+        policy: ``libvirt``, ``qemu`` (what QEMU gives to ``-device`` without ``addr``), or a policy object.
         libvirt: whose rules: ``11.3`` or ``9.0``.
         host_pci: which host devices of a document are conventional; the others are PCI Express, and
             nothing is read from this machine unless it is ``"auto"``.

@@ -48,7 +48,7 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         help="a device of that guest, by QEMU's name without -pci; --device=? lists them",
     )
     parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
-    parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default)")
+    parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default), qemu")
     add_host_pci(parser)
     add_debug(parser)
 
