@@ -66,6 +66,8 @@ def linux_facts(record: Mapping[str, Any]) -> Facts:
     yield "linux numbers", [[f["address"], *(f["bridge"][key] for key in NUMBERS)] for f in bridges]
     for kind in WINDOWS:
         yield f"linux {kind} windows", [[f["address"], size(f["bridge"][kind])] for f in bridges]
+    resources = [[r for r in f.get("resources", []) if r["bar"] < 6] for f in functions]
+    yield "linux resources", resources
     yield "linux windows' addresses", [[f["bridge"][kind] for kind in WINDOWS] for f in bridges]
 
 

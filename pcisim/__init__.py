@@ -5,5 +5,31 @@ from pcisim.errors import PcisimError
 from pcisim.guest import Guest
 from pcisim.plan import Plan, assign, assign_xml
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pcisim.enumeration import enumerate_guest
+    from pcisim.simulation import simulate_hotplug, simulate_qemu
+
 __version__ = "0.1.0"
-__all__ = ["Guest", "PciAddress", "PcisimError", "Plan", "assign", "assign_xml"]
+__all__ = [
+    "Guest",
+    "PciAddress",
+    "PcisimError",
+    "Plan",
+    "assign",
+    "assign_xml",
+    "enumerate_guest",
+    "simulate_hotplug",
+    "simulate_qemu",
+]
+
+_HOME = {"enumerate_guest": "enumeration", "simulate_hotplug": "simulation", "simulate_qemu": "simulation"}
+"""What is loaded on first use, and from where."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 
 from pcisim._record import record
 from pcisim.catalogue.functions import IO, MEM64
+from pcisim.enumeration import linux
+from pcisim.enumeration.appearing import appears
 from pcisim.enumeration.enumerate import FIRMWARES, check_firmware, program, view_of
 from pcisim.enumeration.numbers import Routing
-from pcisim.enumeration.programmed import Programmed
+from pcisim.enumeration.programmed import ROM, Programmed
 from pcisim.enumeration.view import WINDOW_KINDS, GuestFunction, GuestView
 from pcisim.errors import RefusedError
 from pcisim.hardware import PORT, Part, PciBus
 from pcisim.qemu.listing import placement_of
-from pcisim.qemu.machine import QemuMachine
+from pcisim.qemu.machine import SHPC, QemuMachine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,10 +229,20 @@ def _linux_function(function: GuestFunction) -> dict[str, Any]:
     if function.numbers is not None:
         bridge: dict[str, Any] = {name: getattr(function.numbers, name) for name in NUMBERS}
         for window in function.windows:
-            bridge[window.kind] = (
-                [window.base, window.base + window.size - 1] if window.base is not None and window.size else None
-            )
+            known = window.base is not None and window.size
+            bridge[window.kind] = [window.base, (window.base or 0) + (window.size or 0) - 1] if known else None
         item["bridge"] = bridge
+    resources = [
+        {"bar": number, "type": "io", "size": size, "assigned": True, "address": address}
+        for number, (address, size) in enumerate(linux.IDE_PORTS if function.class_code == linux.IDE else ())
+    ]
+    for bar in function.bars:
+        if bar.index != ROM:
+            kind = "io" if bar.kind == IO else "memory"
+            resource = {"bar": bar.index, "type": kind, "size": bar.size, "assigned": bar.address is not None}
+            resources.append(resource | {"address": bar.address or 0})
+    if resources:
+        item["resources"] = resources
     return item
 
 
@@ -270,18 +282,22 @@ def simulate_hotplug(
         UsageError: an unknown machine.
     """
     start = simulate_qemu(machine, devices, options=options)
-    done = [_step(start.built, text) for text in steps] if start.accepted else []
-    return HotplugSimulation(start, tuple(done))
+    if not start.accepted:
+        return HotplugSimulation(start, ())
+    programmed = start.programmed
+    booted_with = frozenset() if programmed is None else frozenset(linux.scan(start.built.hardware, programmed))
+    return HotplugSimulation(start, tuple([_step(start.built, text, booted_with) for text in steps]))
 
 
-def _step(built: QemuMachine, text: str) -> Step:
+def _step(built: QemuMachine, text: str, booted_with: frozenset[Part]) -> Step:
     try:
         if text.startswith("-"):
             built.unplug(text[1:])
             return Step(text, None, (), None, "")
         part = built.plug(text)
     except RefusedError as error:
-        return Step(text, error.headline, (), None, "")
+        return Step(text, error.headline, (), None, "; ".join(error.details[1:]))
     if part is None:
-        return Step(text, None, (), None, "not on PCI")
-    return Step(text, None, ((str(part.bus.label), part.slot, part.function),), None, "")
+        return Step(text, None, (), None, "it is not on PCI")
+    seen, remark = appears(part, booted_with, native=built.handlers[part.bus] == SHPC)
+    return Step(text, None, ((str(part.bus.label), part.slot, part.function),), seen, remark)

@@ -21,6 +21,10 @@ LAST_PORT = 0x10000
 RESERVED_PORTS = {"pc": ((0xAE00, 0xB000),), "q35": (), "microvm": ()}
 """Ports of the chipset, by family: those of ACPI hotplug."""
 
+IDE = 0x0101
+"""The class of IDE controllers, which have their ports where they always had them:"""
+IDE_PORTS = ((0x1F0, 8), (0x3F6, 1), (0x170, 8), (0x376, 1))
+"""the first port and how many there are, for each of two channels and its control."""
 DOWNSTREAM = ("xio3130-downstream", "cxl-downstream")
 """Ports that belong into a switch."""
 
