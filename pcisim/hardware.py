@@ -23,17 +23,17 @@ BUS_KINDS: Mapping[str, str] = MappingProxyType(
     }
 )  # fmt: skip
 """The kind of bus behind each bridge that QEMU has."""
+ROOT_PORTS = frozenset({"pcie-root-port", "ioh3420", "cxl-rp"})
 
 EXPANDERS = MappingProxyType({"pxb": False, "pxb-pcie": True})
 """Devices that bring a root bus of their own, and whether that is PCI Express."""
 HIDDEN_BRIDGE: Mapping[str, str] = MappingProxyType({"shpc": "off"})
 """The options of the bridge between the root bus of a pxb and what is plugged into it."""
 
-MULTIFUNCTION_BUILT_INS = frozenset({"PIIX3", "ICH9-LPC", "ich9-ahci", "ICH9-SMB"})
+_USB_SET = frozenset({"ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3", "ich9-usb-ehci1"})
+MULTIFUNCTION_BUILT_INS = frozenset({"PIIX3", "ICH9-LPC", "ich9-ahci", "ICH9-SMB"}) | _USB_SET
 """The chipset's functions that have the multifunction bit."""
-_ABSENT_BY_DEFAULT = frozenset(
-    {"piix3-usb-uhci", "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3", "ich9-usb-ehci1"}
-)
+_ABSENT_BY_DEFAULT = frozenset({"piix3-usb-uhci"}) | _USB_SET
 
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 

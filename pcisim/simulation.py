@@ -13,7 +13,7 @@ from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import ROM, Programmed
 from pcisim.enumeration.view import WINDOW_KINDS, GuestFunction, GuestView
 from pcisim.errors import RefusedError
-from pcisim.hardware import PORT, Part, PciBus
+from pcisim.hardware import ROOT_PORTS, Part, PciBus
 from pcisim.qemu.listing import placement_of
 from pcisim.qemu.machine import SHPC, QemuMachine
 
@@ -200,10 +200,10 @@ def _function(part: Part, number: int, programmed: Programmed) -> dict[str, Any]
 def _untouched(part: Part, programmed: Programmed) -> tuple[int, int, int]:
     """Return the sizes of the windows that are in the registers of a bridge which nobody gave any.
 
-    All zeros there mean a window at 0, but in ports, which start with windows that are closed.
-    SeaBIOS closes two of the three before it stops.
+    All zeros there mean a window at 0, but root ports start with windows that are closed.  SeaBIOS
+    closes two of the three before it stops.
     """
-    if part.behind is None or part.behind.kind == PORT:
+    if part.behind is None or part.driver in ROOT_PORTS:
         return 0, 0, 0
     if part not in programmed.found:
         return 1 << 12, 1 << 20, 1 << 20

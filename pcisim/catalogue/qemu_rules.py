@@ -63,6 +63,17 @@ REQUIRED: Mapping[str, tuple[str, str]] = MappingProxyType(
 ALTERNATIVES: Mapping[str, str] = MappingProxyType({"host": "sysfsdev"})
 """Properties that do as well as a required one."""
 
+ONLY_ONE: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        **{
+            f"virtio-balloon-pci{variant}": ("virtio-balloon", "Only one balloon device is supported")
+            for variant in ("", "-transitional", "-non-transitional")
+        },
+        "virtio-iommu-pci": ("virtio-iommu", "QEMU does not support multiple vIOMMUs for x86 yet."),
+    }
+)
+"""Devices of which a machine has one at most: what they count as, and what QEMU says to the second."""
+
 NOT_HOTPLUGGABLE = frozenset(
     {
         "VGA", "acpi-erst", "ati-vga", "cirrus-vga", "cxl-rp", "ich9-usb-ehci1", "ich9-usb-ehci2", "ich9-usb-uhci1",

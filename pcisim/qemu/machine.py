@@ -17,6 +17,7 @@ from pcisim.catalogue.qemu_rules import (
     NEEDS_PEER,
     NOT_CREATABLE,
     NOT_HOTPLUGGABLE,
+    ONLY_ONE,
     OTHER_BUSES,
 )
 from pcisim.errors import PcisimError, UsageError
@@ -92,6 +93,7 @@ class QemuMachine:
         self._acpi_indexes: dict[int, Part] = {}
         self._named: dict[str, int] = {"pci": 1} if family == "pc" else {}
         self._leaving: set[Part] = set()
+        self._singles: set[str] = set()
 
     def _root(self, name: str) -> tuple[PciBus | None, str]:
         family = machine_of(name).family
@@ -237,6 +239,9 @@ class QemuMachine:
         rules.check_required(name, options)
         if name in EXPANDERS:
             rules.check_expander(name, bus, options, root=self.root, numa_nodes=self.numa_nodes)
+        kind, words = ONLY_ONE.get(name, ("", ""))
+        if kind in self._singles:
+            raise refusal(words, "a machine has one at most", code="qemu-only-one", remedy="take one out")
         rules.check_chassis(rules.chassis_slot(name, options), self._chassis)
         rules.check_reserve(options)
         rules.check_virtio(name, bus, options)
@@ -377,6 +382,8 @@ class QemuMachine:
             kind = BUS_KINDS[name]
             below = PciBus(kind, express=kind != CONVENTIONAL, label=self._bus_name(name, device.id), parent=part)
             self.handlers[below] = self._handler(part, bus, hot=hot)
+        if name in ONLY_ONE:
+            self._singles.add(ONLY_ONE[name][0])
         pair = rules.chassis_slot(name, options)
         if pair is not None:
             self._chassis.add(pair)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pcisim.address import FUNCTIONS
 from pcisim.catalogue.qemu_rules import ALTERNATIVES, PATH_LIMIT, REQUIRED
 from pcisim.errors import RefusedError
-from pcisim.hardware import BUS_KINDS, EXPANDERS, PORT, PciBus, row_on
+from pcisim.hardware import BUS_KINDS, EXPANDERS, PORT, ROOT, PciBus, row_on
 from pcisim.qemu.device import refusal
 
 _CONFLICT = "PCI resource reserve cap: PREF32 and PREF64 conflict"
@@ -80,7 +80,13 @@ def check_chassis(pair: tuple[int, int] | None, taken: set[tuple[int, int]]) -> 
 
 
 def check_virtio(name: str, bus: PciBus, options: Mapping[str, str]) -> None:
-    """Check that a virtio device is legacy, modern or both."""
+    """Check that a virtio device is legacy, modern or both, and an IOMMU on the root bus."""
+    if name == "virtio-iommu-pci" and bus.kind != ROOT:
+        raise refusal(
+            "virtio-iommu-pci must be plugged on the root bus",
+            f"{bus.label} is behind a bridge",
+            code="qemu-not-on-root",
+        )
     try:
         row_on(name, bus, options)
     except RefusedError as error:

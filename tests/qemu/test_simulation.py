@@ -1,0 +1,94 @@
+"""Law: what `simulate_qemu` says of a command line is what a real QEMU and SeaBIOS make of it.
+
+Whether QEMU starts and with which words it does not; where every device is; after SeaBIOS every bus
+number, every window and the address of every BAR.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pcisim.simulation import simulate_qemu
+from tests.qemu import running
+from tests.qemu.firmware import Machine, Refused, shaped_prediction
+from tests.qemu.topologies import Tree
+
+pytestmark = [
+    pytest.mark.qemu,
+    pytest.mark.skipif(not running.is_installed(), reason=f"{running.PROGRAM} is not installed"),
+]
+
+NAMED: dict[str, tuple[str, list[str]]] = {
+    "nothing-on-pc": ("pc", []),
+    "nothing-on-q35": ("q35,usb=on", []),
+    "fourteen-io-windows": (
+        "q35",
+        [f"pcie-root-port,id=r{n},chassis={n + 1}" for n in range(14)]
+        + [f"virtio-rng-pci,bus=r{n},disable-legacy=off" for n in range(14)],
+    ),
+    "fifteen-io-windows-stop-it": (
+        "q35",
+        [f"pcie-root-port,id=r{n},chassis={n + 1}" for n in range(15)]
+        + [f"virtio-rng-pci,bus=r{n},disable-legacy=off" for n in range(15)],
+    ),
+    "memory-above-4-gib": (
+        "q35",
+        ["pcie-root-port,id=r,chassis=1,pref64-reserve=1G", "pci-testdev,membar=2G,bus=r", "nec-usb-xhci"],
+    ),
+    "memory-that-cannot-move-stops-it": ("q35", ["pcie-root-port,id=r,chassis=1,mem-reserve=1G"]),
+    "expander-numbered-over": (
+        "q35",
+        ["pxb-pcie,id=p,bus_nr=2", *(f"pcie-root-port,id=r{n},chassis={n},bus=pcie.0" for n in range(5)),
+         "pcie-root-port,id=x,chassis=9,bus=p", "virtio-rng-pci,bus=x"],
+    ),
+    "expander-made-last-answers-first": (
+        "q35",
+        [*(f"pcie-root-port,id=r{n},chassis={n}" for n in range(5)), "pxb-pcie,id=p,bus_nr=2",
+         "pcie-root-port,id=x,chassis=9,bus=p", "virtio-rng-pci,bus=x"],
+    ),
+    "bridges-that-nobody-finds": (
+        "pc",
+        ["pci-bridge,id=b,chassis_nr=1,addr=5.1", "i82801b11-bridge,addr=6.1", "pcie-root-port,addr=8.1",
+         "virtio-rng-pci,bus=b,addr=2"],
+    ),
+    "port-without-power-control": (
+        "q35",
+        ["pcie-root-port,id=r,chassis=1,power_controller_present=off", "virtio-rng-pci,bus=r,addr=3",
+         "pcie-root-port,id=s,chassis=2", "virtio-rng-pci,bus=s,addr=3"],
+    ),
+}  # fmt: skip
+
+
+def compare(machine: str, devices: list[str], options: list[str]) -> None:
+    simulation = simulate_qemu(machine, devices, options=options)
+    try:
+        real = Machine(machine, devices, options)
+    except Refused as refused:
+        assert simulation.error == str(refused).splitlines()[-1], (machine, devices, options)
+        return
+    with real:
+        assert simulation.error is None, (machine, devices, options)
+        boots, functions = real.run_seabios()
+    predicted = simulation.to_json()["seabios"]
+    assert ("gave up" not in predicted["ended"]) == boots, (machine, devices, options)
+    assert shaped_prediction(predicted["buses"]) == functions, (machine, devices, options)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_named(name: str) -> None:
+    machine, devices = NAMED[name]
+    compare(machine, devices, [])
+
+
+@pytest.mark.parametrize("seed", range(45))
+def test_random(seed: int) -> None:
+    tree = Tree(f"simulation {seed}")
+    compare(tree.machine, tree.devices, tree.options)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("batch", range(20))
+def test_many(batch: int) -> None:
+    for number in range(15):
+        tree = Tree(f"more {batch} {number}")
+        compare(tree.machine, tree.devices, tree.options)
