@@ -48,7 +48,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     machine = guest.machine
     controllers = ControllerList(rules)
     for controller in guest.controllers:
-        controllers.insert(evolved(controller))
+        controllers.insert(_as_companion(evolved(controller)))
     if not rules.places_newcomers:
         guest = _without_newcomers(guest, rules)
     hostdevs = [hostdev for hostdev in guest.devices.get("hostdev", ()) if hostdev.bus == "scsi"]
@@ -58,7 +58,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
     if controllers.items:
         controllers.number()
-        _check_roots(controllers.items)
+        _check_models(controllers.items)
     _machine_controllers(controllers, machine)
     _check_expanders(controllers.items, machine)
     devices = dict(guest.devices)
@@ -72,6 +72,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
         devices["hostdev"] = [known.get(hostdev, hostdev) for hostdev in devices["hostdev"]]
     hostdevs = placed
     _check_duplicates(controllers.items, devices)
+    _check_roots(controllers.items)
     _check_numbers(devices, rules)
     _controllers_of_disks(controllers, devices.get("disk", []))
     channels, consoles = _virtio_ports(devices, "channel"), _virtio_ports(devices, "console")
@@ -209,16 +210,16 @@ class ControllerList:
                 used.setdefault(item.type, set()).add(item.index)
                 models.add((item.model, item.index))
         lowest: dict[str, int] = {}
-        reused = False
+        resorts = False
         previous_usb: Controller | None = None
         for place, item in enumerate(self.items):
             if item.index is None:
                 taken = used.setdefault(item.type, set())
+                resorts |= item.ich9 and place > 0
                 if item.ich9 and place and previous_usb is not None and previous_usb.ich9:
                     index = previous_usb.index
                     if (item.model, index) not in models:
                         item.index = index
-                        reused = True
                 if item.index is None:
                     free = lowest.get(item.type, 0)
                     while free in taken:
@@ -230,7 +231,7 @@ class ControllerList:
                 item.defaults = item.defaults | {"@index": str(item.index)}
             if item.type == "usb":
                 previous_usb = item
-        if reused and self.rules.sorts_added_controllers:
+        if resorts and self.rules.sorts_added_controllers:
             # inserting one after the other sorts each type by index, companions after the others
             types = list(dict.fromkeys(item.type for item in self.items))
             self.items.sort(key=lambda item: (types.index(item.type), item.index, item.companion))
@@ -245,14 +246,18 @@ def _controller_label(controller: Controller) -> str:
     return f"{label}:{controller.model}" if controller.ich9 else label
 
 
+def _as_companion(controller: Controller) -> Controller:
+    """Make an ICH9 controller without a master the companion that its model is."""
+    if controller.model in ICH9_START_PORTS and not controller.companion:
+        controller.companion = True
+        controller.start_port = ICH9_START_PORTS[controller.model]
+        controller.defaults = controller.defaults | {"master/@startport": str(controller.start_port)}
+    return controller
+
+
 def _check_usb(controllers: Iterable[Controller]) -> None:
     """Refuse USB controllers that libvirt refuses while it reads them (rule 8.1)."""
     usb = [item for item in controllers if item.type == "usb"]
-    for item in usb:
-        if item.model in ICH9_START_PORTS and not item.companion:
-            item.companion = True
-            item.start_port = ICH9_START_PORTS[item.model]
-            item.defaults = item.defaults | {"master/@startport": str(item.start_port)}
     disabled = next((item for item in usb if item.model == "none"), None)
     if disabled and len(usb) > 1:
         other = next(item for item in usb if item is not disabled)
@@ -287,13 +292,6 @@ def _check_pci_controllers(controllers: list[Controller], guest: Guest) -> None:
                 "numa-node",
                 f"add <cell id='{node}' .../> to <cpu><numa>, or name a node that is there",
             )
-        if item.model in ROOT_MODELS and item.address_type is not None:
-            raise refuse(
-                item,
-                "pci-root and pcie-root controllers should not have an address",
-                "root-address",
-                "take the <address> out",
-            )
 
 
 def _check_expanders(controllers: list[Controller], machine: Machine) -> None:
@@ -315,7 +313,7 @@ _EXPANDERS = {
 }
 
 
-def _check_roots(controllers: list[Controller]) -> None:
+def _check_models(controllers: list[Controller]) -> None:
     for item in controllers:
         if item.type == "pci" and not item.model and item.index:
             raise refuse(
@@ -324,7 +322,21 @@ def _check_roots(controllers: list[Controller]) -> None:
                 "no-model",
                 "write model='pcie-root-port' (q35) or model='pci-bridge' (pc)",
             )
-        if item.model in ROOT_MODELS and item.index:
+
+
+def _check_roots(controllers: list[Controller]) -> None:
+    """Refuse a second root bus, and a root bus with an address."""
+    for item in controllers:
+        if item.model not in ROOT_MODELS:
+            continue
+        if item.address_type is not None:
+            raise refuse(
+                item,
+                "pci-root and pcie-root controllers should not have an address",
+                "root-address",
+                "take the <address> out",
+            )
+        if item.index:
             raise refuse(
                 item,
                 "pci-root and pcie-root controllers should have index 0",
