@@ -356,13 +356,15 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
         first = seen.setdefault((item.type, item.index), item)
         if first is item or item.type == "usb":  # those on USB are looked at when everything is placed
             continue
-        raise refuse(
+        error = refuse(
             item,
             f"Multiple '{item.type}' controllers with index '{item.index}'",
             "duplicate-index",
             "give one of them another index, or leave the index out",
             f"the first one is a {first.model or first.type} controller{_at(first)}",
         )
+        error.parties += (first.label,)
+        raise error
     models: set[str] = set()
     for panic in devices.get("panic", []):
         if panic.model in models:

@@ -629,8 +629,7 @@ def test_refused(name: str, machine: str, devices: list[str], headline: str) -> 
     assert name.startswith(error.code)
     assert error.exit_status == 1
     assert error.line == FIRST_LINE + (0 if name == "wrong-root-unindexed" else len(devices) - 1)
-    if name != "no-model":  # refused while it is read, when it has no name yet
-        assert len(error.parties) == 1
+    assert len(error.parties) == (2 if error.code == "duplicate-index" else 1)
 
 
 def test_numa_node_that_is_there() -> None:

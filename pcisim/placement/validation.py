@@ -103,9 +103,7 @@ def _check_pci_controller(controller: Controller) -> None:
             controller,
             f"Option 'modelName' {verdict} {_for_controller(controller)}",
             "wrong-model-name",
-            f"write one of {', '.join(row.model_names)}, or leave <model> out"
-            if row.model_names
-            else "leave <model> out",
+            f"write {' or '.join(row.model_names)}, or leave <model> out" if row.model_names else "leave <model> out",
         )
     for option, value in controller.target.items():
         if option not in row.options:
@@ -144,13 +142,15 @@ def _check_usb_indexes(controllers: list[Controller]) -> None:
         if item.type == "usb" and item.model not in ICH9_START_PORTS:
             first = seen.setdefault(item.index, item)
             if first is not item:
-                raise refuse(
+                error = refuse(
                     item,
                     f"Duplicate USB controllers with index {item.index}",
                     "duplicate-index",
                     "give one of them another index, or leave the index out",
                     f"the first one is a {first.model} controller" + (f" (line {first.line})" if first.line else ""),
                 )
+                error.parties += (first.label,)
+                raise error
 
 
 def _foreign(device: Device) -> RefusedError:
