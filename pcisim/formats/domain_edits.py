@@ -27,11 +27,15 @@ def edit(placement: Placement) -> Editor:
     editor = Editor(document)
     root: Element = document.root
     parent = root.find("devices")
+    pci = [c for c in parent.findall("controller") if c.get("type") == "pci"] if parent is not None else []
     addresses = placement.addresses
+    beside_pci: list[str] = []  # so that the same guest is the same text, whatever was there before
     added: list[str] = []
     for controller in placement.guest.controllers:
         if controller.origin is not None:
             _edit_controller(editor, controller, placement)
+        elif controller.type == "pci" and pci:
+            beside_pci.append(_controller_lines(controller, placement))
         elif controller.type == "pci" or controller in addresses:
             added.append(_controller_lines(controller, placement))
     others: list[str] = []
@@ -52,6 +56,8 @@ def edit(placement: Placement) -> Editor:
         if added or others:
             editor.append_child(root, Markup(f"\0<devices>{deeper(''.join(added + others))}\0</devices>"))
         return editor
+    if beside_pci:
+        editor.insert_after(pci[-1], Markup("".join(beside_pci)))
     last = next((child for child in reversed(parent.children) if child.tag == "controller"), None)
     if last is not None and added:
         editor.insert_after(last, Markup("".join(added)))
