@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         originals.append(data)
         return carry.apply(arguments, data, host_pci)
 
-    plan = common.plan_of(arguments, carried if carry.wanted(arguments) else None)
+    option = carry.wanted(arguments)
+    plan = common.plan_of(arguments, carried if option else None, option)
     if arguments.explain is not None:
         common.write_stdout(f"{plan.explain(arguments.explain)}\n")
         return 0
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif not arguments.print_diff:
         common.write_stdout(data)
     if not unread:
-        _report(plan, replacements=arguments.format == "xml")
+        _report(plan, option, replacements=arguments.format == "xml")
     return 0
 
 
@@ -177,13 +178,14 @@ def _lines(source: bytes) -> list[bytes]:
     return [line + b"\n" for line in lines] + ([last] if last else [])
 
 
-def _report(plan: Plan, *, replacements: bool) -> None:
+def _report(plan: Plan, option: str, *, replacements: bool) -> None:
     """Say on stderr what was done."""
     placement = plan.placement
     given = sum(1 for d in placement.addresses if d.address is not None)
     lines = [f"{len(placement.addresses) - given} added, {given} already addressed, {plan.policy.describe()}"]
     if replacements and plan.source.document is not None:
-        lines += [f"  line {change.line}: {change}" for change in plan.changes()]
+        after = f" (after {option})" if option else ""
+        lines += [f"  line {change.line}{after}: {change}" for change in plan.changes()]
     common.say(*lines)
     common.warn_if_it_is_unsound(plan)
     common.warn_if_it_will_not_boot(plan.placement)

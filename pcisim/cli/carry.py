@@ -28,14 +28,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def wanted(arguments: argparse.Namespace) -> bool:
-    """Return whether one of the options is given.
+def wanted(arguments: argparse.Namespace) -> str:
+    """Return which of the options is given, "" when none is.
 
     Raises:
         UsageError: it does not go with the others.
     """
     if arguments.keep is None and not arguments.reassign:
-        return False
+        return ""
     option = "--reassign" if arguments.reassign else "--keep"
     if arguments.file is None:
         raise UsageError(f"{option} needs a file", code="usage", remedy="name the domain XML, or - for standard input")
@@ -47,14 +47,14 @@ def wanted(arguments: argparse.Namespace) -> bool:
         )
     if arguments.keep == common.STDIN == arguments.file:
         raise UsageError("both definitions are standard input", code="usage", remedy="name a file for one of them")
-    return True
+    return option
 
 
 def apply(arguments: argparse.Namespace, data: bytes, host_pci: HostPci = None) -> bytes:
     """Return the document with places carried over or dropped, and say on stderr what came of them.
 
     Args:
-        arguments: what the command line says; `wanted` is true of it.
+        arguments: what the command line says; `wanted` returns an option.
         data: the document.
         host_pci: which host devices are conventional.
 

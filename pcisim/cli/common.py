@@ -80,12 +80,15 @@ def lists_devices(arguments: argparse.Namespace) -> bool:
     return True
 
 
-def plan_of(arguments: argparse.Namespace, change: Callable[[bytes, Any], bytes] | None = None) -> Plan:
+def plan_of(
+    arguments: argparse.Namespace, change: Callable[[bytes, Any], bytes] | None = None, option: str = ""
+) -> Plan:
     """Return the plan of the guest that the options describe.
 
     Args:
         arguments: what the command line says.
         change: what is done to the document, and with which host devices, before it is placed.
+        option: which option asks for that; complaints name it, since lines are then others than the file's.
 
     Raises:
         UsageError: neither a file nor a machine, or both.
@@ -117,6 +120,7 @@ def plan_of(arguments: argparse.Namespace, change: Callable[[bytes, Any], bytes]
         guest = read_bytes(arguments.file)
         if change is not None:
             guest = change(guest, host_pci)
+            name += f" (after {option})"
     return assign(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
 
 

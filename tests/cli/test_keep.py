@@ -685,6 +685,20 @@ def test_complaints(words: tuple[str, ...], status: int, begins: str, old: str, 
     assert is_tidy(done.err)
 
 
+@pytest.mark.parametrize("option", ["--keep", "--reassign"])
+def test_lines_are_those_of_the_text_in_between(option: str, tmp_path: Path) -> None:
+    """What the option did to the document comes first, so that complaints count lines in what came of it."""
+    old, new = tmp_path / "old.xml", tmp_path / "new.xml"
+    old.write_text(domain("pc", nic("virtio"), pci("pci-bridge", 1)))
+    new.write_text(domain("pc", nic("virtio"), *["<memballoon model='virtio'/>"] * 2))
+    words = ["--keep", str(old)] if option == "--keep" else ["--reassign"]
+    done = run("assign", str(new), *words)
+    assert (done.status, done.out) == (1, "")
+    assert done.err.splitlines()[-2].startswith(f"{new} (after {option}):")
+    assert done.err.splitlines()[-2].endswith(": only a single memory balloon device is supported")
+    assert run("assign", str(new)).err.startswith(f"{new}:")
+
+
 def test_nothing_is_imported_for_a_plain_assign() -> None:
     """Start-up: what is not asked for is not imported."""
     code = "import sys, pcisim.cli.carry, pcisim.cli.diff; print(*[m for m in sys.modules if m.startswith('pcisim.')])"
