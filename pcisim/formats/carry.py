@@ -25,10 +25,11 @@ from pcisim.compare.matching import (
 )
 from pcisim.completion import complete
 from pcisim.errors import RefusedError
+from pcisim.formats._devices import HostPci
 from pcisim.formats._splice import Editor, Fragment
 from pcisim.formats._xml import Element
 from pcisim.formats.domain_edits import address_attributes, edit, target_attributes
-from pcisim.formats.domain_xml import HostPci, read
+from pcisim.formats.domain_xml import read
 from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement
 from pcisim.topology import Topology

@@ -1,34 +1,27 @@
-"""libvirt's domain XML: text to `Guest`, and a placed guest back into the same text.
+"""libvirt's domain XML, read into a `Guest`.
 
 Source: sections 1 and 3 of the rules; what is refused was asked of libvirt 11.3.0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 
-from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, USUAL_NUMBERS, PciAddress, out_of_range, pack, parse_number
+from pcisim.address import USUAL_NUMBERS, parse_number
 from pcisim.catalogue.controllers import MODEL_NAMES, PCI_CONTROLLERS
 from pcisim.catalogue.devices import (
     ADDRESS_DROPPED,
-    ADDRESS_TYPES,
-    DISK_PREFIX_BUSES,
-    KNOWN_SINCE_11,
     PLACED_SINCE_11,
     PLUGS,
     WALK,
 )
 from pcisim.catalogue.versions import Libvirt
-from pcisim.catalogue.words import SERIAL_MODELS, WORDS
-from pcisim.connector import CONVENTIONAL, EXPRESS
+from pcisim.catalogue.words import WORDS
 from pcisim.errors import InputError, PcisimError, RefusedError
-from pcisim.formats._attributes import bad, check_address, check_words, missing, number_of, short, unknown
+from pcisim.formats._attributes import bad, check_words, short
+from pcisim.formats._devices import READ, DeviceReader, HostPci
 from pcisim.formats._xml import Document, Element, parse
-from pcisim.guest import IGNORED, Controller, Device, Guest, disk_target
-
-HostPci = Callable[[PciAddress], bool]
-"""Says whether a host device is conventional, by its address on the host."""
+from pcisim.guest import IGNORED, Controller, Device, Guest
 
 Problem = tuple[Element, PcisimError]
 """What is wrong with an element."""
@@ -37,13 +30,6 @@ UNREADABLE = "?"
 """The model of a device of which something cannot be read."""
 
 _ON_OFF = ("on", "off")
-_INTERFACE_MODELS = MappingProxyType({name.lower(): name for name in PLUGS["interface"]})
-_FILESYSTEM_DRIVERS = ("path", "handle", *(name for name in PLUGS["filesystem"] if name not in PLUGS["disk"]))
-_MDEV_MODELS = ("vfio-pci", "vfio-ap", "vfio-ccw")
-_INTERFACE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-_DISK_BUSES = frozenset({"ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"})
-_NOT_EJECTABLE = ("virtio", "sd", "xen")
-_DISK_REMEDIES = {"floppy": "write bus='fdc'", "cdrom": "write bus='sata' or bus='scsi'", "lun": "write bus='scsi'"}
 _TARGET_NUMBERS = ("chassisNr", "chassis", "port", "busNr", "index")
 
 
@@ -98,17 +84,15 @@ def read_device(text: str | bytes, rules: Libvirt, *, host_pci: HostPci | None =
     return device
 
 
-class _Reader:
+class _Reader(DeviceReader):
     """One reading of a document."""
 
     def __init__(
         self, document: Document, rules: Libvirt, host_pci: HostPci | None, problems: list[Problem] | None = None
     ) -> None:
+        super().__init__(rules, host_pci)
         self.problems = problems
         self.document = document
-        self.rules = rules
-        self.host_pci = host_pci
-        self.numbers: dict[str, int | None] = {}
         self.known = frozenset(WALK)
 
     def guest(self) -> Guest:
@@ -185,7 +169,7 @@ class _Reader:
                         self._address(child, device)
                 elif name == "acpi":
                     self._acpi(child, device)
-            fill = _READ.get(tag)
+            fill = READ.get(tag)
             if fill is not None:
                 fill(self, element, device)
             kind = device.address_type
@@ -216,108 +200,6 @@ class _Reader:
                     raise error
                 self.problems.append((disk.origin, error))
                 disk.model, disk.plug, disk.bus, disk.label = UNREADABLE, 0, "", f"{disk.label} (line {disk.line})"
-
-    # errors
-
-    def refuse(
-        self,
-        element: Element,
-        headline: str,
-        code: str,
-        *details: str,
-        remedy: str = "",
-        parties: tuple[str, ...] = (),
-    ) -> RefusedError:
-        return RefusedError(headline, code=code, details=details, remedy=remedy, line=element.line, parties=parties)
-
-    # attributes
-
-    def number(self, element: Element, attribute: str, text: str) -> int:
-        """Return a non-negative number with an automatic base."""
-        usual = USUAL_NUMBERS.get(text)
-        if usual is not None:
-            return usual
-        numbers = self.numbers
-        if text in numbers:
-            value = numbers[text]
-        else:
-            value = numbers[text] = parse_number(text, binary=self.rules.binary_numbers)
-        if value is None:
-            raise bad(element, attribute, text, "non-negative integer value", "bad-number")
-        return value
-
-    def word(self, element: Element, attribute: str, allowed: Mapping[str, int]) -> str:
-        """Return a required attribute that must be one of the words of a table."""
-        value = element.attrib.get(attribute)
-        if value is None:
-            raise missing(element, attribute)
-        if value not in allowed:
-            raise unknown(element, attribute, value, allowed)
-        return value
-
-    def since(self, element: Element, tag: str, attribute: str, value: str) -> None:
-        if not self.rules.places_newcomers and (tag, value) in KNOWN_SINCE_11:
-            raise bad(element, attribute, value, f"a word that libvirt {self.rules.version} knows", "unknown-word")
-
-    def _address(self, element: Element, device: Device) -> None:
-        attributes = element.attrib
-        kind = attributes.get("type")
-        if kind is None:
-            raise missing(element, "type")
-        device.address_type = kind
-        if kind != "pci":
-            if kind not in ADDRESS_TYPES:
-                raise bad(element, "type", kind, code="address-type")
-            check_address(element)
-            return
-        domain = bus = slot = function = 0
-        usual = USUAL_NUMBERS
-        for name, text in attributes.items():
-            if name == "bus":
-                bus = usual[text] if text in usual else self.number(element, name, text)
-            elif name == "slot":
-                slot = usual[text] if text in usual else self.number(element, name, text)
-            elif name == "function":
-                function = usual[text] if text in usual else self.number(element, name, text)
-            elif name == "domain":
-                domain = usual[text] if text in usual else self.number(element, name, text)
-            elif name == "multifunction" and text not in _ON_OFF:
-                raise bad(element, name, text, "'on' or 'off'")
-        if element.children:
-            self._zpci(element)
-        if not (domain or bus or slot):
-            return
-        if bus > MAX_BUS or slot > MAX_SLOT or function > MAX_FUNCTION:
-            for name, value, limit in (
-                ("bus", bus, MAX_BUS),
-                ("slot", slot, MAX_SLOT),
-                ("function", function, MAX_FUNCTION),
-            ):
-                if value > limit:
-                    raise _out_of_range(element, name, value, limit)
-        device.address = domain << 16 | bus << 8 | slot << 3 | function
-        device.multifunction = attributes.get("multifunction")
-
-    def _acpi(self, element: Element, device: Device) -> None:
-        if "index" in element.attrib:
-            device.acpi_index = number_of(element, "index")
-            if not device.acpi_index:
-                raise InputError(
-                    "Invalid value for attribute 'index' in element 'acpi': Zero is not permitted",
-                    code="acpi-index",
-                    line=element.line,
-                    remedy="number the devices from 1",
-                )
-
-    def _zpci(self, element: Element) -> None:
-        if element.find("zpci") is not None:
-            raise self.refuse(
-                element,
-                "This QEMU binary doesn't support zPCI",
-                "zpci",
-                "only s390 guests have zPCI addresses",
-                remedy="take the <zpci> element out",
-            )
 
     # controllers
 
@@ -442,314 +324,6 @@ class _Reader:
                 )  # fmt: skip
             controller.target["node"] = value
 
-    # devices, one function an element
-
-    def _disk(self, element: Element, device: Device) -> None:
-        target = element.find("target")
-        name = target.attrib.get("dev") if target is not None else None
-        if target is None or not name:
-            raise self.refuse(
-                element,
-                "missing target information for device",
-                "no-target",
-                remedy="add <target dev='vda' bus='virtio'/>",
-            )
-        device.label = f"disk:{name}"
-        bus = target.attrib.get("bus")
-        prefix, number = _disk_number(name)
-        device.unit = number
-        if bus is None:
-            bus = "fdc" if element.attrib.get("device") == "floppy" else prefix or "ide"
-            device.defaults = {"target/@bus": bus}
-        elif bus not in _DISK_BUSES:
-            raise bad(target, "bus", bus, code="unknown-word")
-        self._check_disk(target, name, bus, element.attrib.get("device", "disk"), device)
-        device.bus = bus
-        model = element.attrib.get("model")
-        if model is not None and model not in PLUGS["disk"]:
-            raise unknown(element, "model", model, PLUGS["disk"])
-        if bus == "virtio":
-            device.model = model or "virtio"
-            device.plug = PLUGS["disk"][device.model]
-        elif model is not None:
-            raise self.refuse(
-                element,
-                f"disk model '{model}' not supported for bus '{bus}'",
-                "disk-bus",
-                remedy="write bus='virtio', or take the model out",
-            )
-        if device.address_type == "drive":
-            self._drive(element, device)
-
-    def _check_disk(self, target: Element, name: str, bus: str, kind: str, device: Device) -> None:
-        """Refuse names and buses that a disk of its kind cannot have."""
-        problem = ""
-        if device.unit is None and device.address_type is None:
-            problem = f"Unknown disk name '{short(name)}' and no address specified"
-        elif kind != "cdrom" and (kind == "floppy") != (name[:2] == "fd"):
-            problem = f"Invalid {'floppy' if kind == 'floppy' else 'harddisk'} device name: {short(name)}"
-        elif name[-1].isdigit() and name[len(name.rstrip("0123456789")) :].strip("0"):
-            problem = f"invalid disk target '{short(name)}', partitions can't appear in disk targets"
-        elif device.unit is None:
-            problem = f"Invalid harddisk device name: {short(name)}"
-        if problem:
-            raise InputError(
-                problem,
-                code="disk-name",
-                line=target.line,
-                remedy="name it vda, vdb, ... (sd, hd, xvd for other buses, fd for floppies)",
-            )
-        if (kind == "floppy") != (bus == "fdc"):
-            problem = f"Invalid bus type '{bus}' for {'floppy disk' if kind == 'floppy' else 'disk'}"
-        elif kind == "cdrom" and bus in _NOT_EJECTABLE:
-            problem = f"disk type of '{short(name)}' does not support ejectable media"
-        elif kind == "lun" and bus == "usb":
-            problem = "disk device='lun' is not supported for bus='usb'"
-        if problem:
-            raise self.refuse(target, problem, "disk-bus", remedy=_DISK_REMEDIES.get(kind, "write bus='virtio'"))
-
-    def _drive(self, element: Element, device: Device) -> None:
-        address = element.find("address")
-        assert address is not None
-        device.controller = number_of(address, "controller")
-        device.drive = (number_of(address, "bus"), number_of(address, "target"), number_of(address, "unit"))
-
-    def _interface(self, element: Element, device: Device) -> None:
-        device.bus = element.attrib.get("type", "")
-        model = element.find("model")
-        name = model.attrib.get("type") if model is not None else None
-        if name:
-            if not _INTERFACE_LETTERS.issuperset(name):
-                raise InputError(
-                    "Model name contains invalid characters",
-                    code="interface-model",
-                    line=element.line,
-                    details=(f"the model is {short(name)!r}",),
-                    remedy="letters, digits, - and _ are allowed",
-                )
-            known = _INTERFACE_MODELS.get(name.lower())
-            if known is not None and known != name:
-                device.defaults = {"model/@type": known}
-            device.model = known or name
-        if device.bus == "hostdev":
-            source = element.find("source")
-            device.plug = EXPRESS if source is None else self._host_plug(source)
-            if device.address is not None:
-                device.plug = EXPRESS
-        elif name:
-            device.plug = PLUGS["interface"].get(device.model, EXPRESS)
-            if device.model == "usb-net" and not self.rules.usb_net_is_usb:
-                device.plug = NO_CLASS_9_0
-
-    def _hostdev(self, element: Element, device: Device) -> None:
-        kind = element.attrib.get("type")
-        if kind is None:
-            raise missing(element, "type")
-        source = element.find("source")
-        if source is None:
-            raise InputError(
-                "Missing <source> element in hostdev device",
-                code="missing-source",
-                line=element.line,
-                remedy="add <source><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></source>: the"
-                " device of the host",
-            )
-        device.bus = device.model = kind
-        model = element.attrib.get("model")
-        if kind == "pci":
-            device.plug = self._host_plug(source)
-        elif kind == "mdev":
-            if model is None:
-                raise missing(element, "model")
-            if model not in _MDEV_MODELS:
-                raise unknown(element, "model", model, _MDEV_MODELS)
-            device.model = model
-            device.plug = EXPRESS if model == "vfio-pci" else 0
-        elif kind == "scsi_host":
-            device.model = f"scsi_host:{model or 'virtio'}"
-            if device.model not in PLUGS["hostdev"]:
-                raise unknown(element, "model", model or "", PLUGS["disk"])
-            device.plug = PLUGS["hostdev"][device.model]
-        elif kind == "scsi" and device.address_type == "drive":
-            self._drive(element, device)
-        if device.plug and device.address is not None:
-            device.plug = EXPRESS  # whatever it is, once an address is written down
-
-    def _host_plug(self, source: Element) -> int:
-        """Return the plug of a host device: PCI Express unless somebody knows better (rule 3.3)."""
-        address = source.find("address")
-        if address is None:
-            return EXPRESS
-        parts = {n: self.number(address, n, address.attrib.get(n, "0")) for n in ("domain", "bus", "slot", "function")}
-        for name, limit in (("bus", MAX_BUS), ("slot", MAX_SLOT), ("function", MAX_FUNCTION)):
-            if parts[name] > limit:
-                raise _out_of_range(address, name, parts[name], limit)
-        if self.host_pci is None:
-            return EXPRESS
-        return CONVENTIONAL if self.host_pci(PciAddress.from_int(pack(**parts))) else EXPRESS
-
-    def _model_attribute(self, element: Element, device: Device) -> None:
-        """Read a device whose model is a required attribute of its own."""
-        plugs = PLUGS[device.element]
-        device.model = self.word(element, "model", plugs)
-        self.since(element, device.element, "model", device.model)
-        device.plug = plugs[device.model]
-
-    def _newcomer(self, element: Element, device: Device) -> None:
-        """Read an element that libvirt 9.0 does not place."""
-        if self.rules.places_newcomers:
-            attribute = "backend" if device.element == "pstore" else "model"
-            device.model = self.word(element, attribute, PLUGS[device.element])
-            device.plug = PLUGS[device.element][device.model]
-
-    def _video(self, element: Element, device: Device) -> None:
-        model = element.find("model")
-        if model is None:
-            return
-        kind = model.attrib.get("type")
-        if kind is not None:
-            if kind not in PLUGS["video"]:
-                raise unknown(model, "type", kind, PLUGS["video"])
-            device.model = kind
-            device.plug = PLUGS["video"][kind]
-        device.primary = model.attrib.get("primary") == "yes"
-
-    def _filesystem(self, element: Element, device: Device) -> None:
-        driver = element.find("driver")
-        kind = driver.attrib.get("type", "") if driver is not None else ""
-        model = element.attrib.get("model")
-        if model is not None and model not in PLUGS["disk"]:
-            raise unknown(element, "model", model, PLUGS["disk"])
-        if kind in ("", "path", "handle"):
-            kind = model or "virtio"
-        else:
-            self.since(element, "filesystem", "type", kind)
-            if driver is not None and (kind not in PLUGS["filesystem"] or kind in PLUGS["disk"]):
-                raise unknown(driver, "type", kind, _FILESYSTEM_DRIVERS)
-            if kind == "virtiofs" and model is not None:
-                raise self.refuse(element, "virtiofs does not support model", "wrong-option", remedy="take it out")
-        device.model = kind
-        device.plug = PLUGS["filesystem"][kind]
-
-    def _shmem(self, element: Element, device: Device) -> None:
-        model = element.find("model")
-        kind = model.attrib.get("type") if model is not None else None
-        if model is not None and kind is not None and kind not in PLUGS["shmem"]:
-            raise unknown(model, "type", kind, PLUGS["shmem"])
-        if kind is None or kind == "ivshmem":
-            raise self.refuse(
-                element,
-                "ivshmem device is no longer supported",
-                "obsolete-model",
-                remedy="write <model type='ivshmem-plain'/>",
-            )
-        device.model = kind
-        device.plug = PLUGS["shmem"][kind]
-
-    def _input(self, element: Element, device: Device) -> None:
-        bus = element.attrib.get("bus")
-        kind = element.attrib.get("type")
-        if kind is None:
-            raise InputError(
-                "missing input device type", code="missing-attribute", line=element.line, remedy="add type='tablet'"
-            )
-        if bus is not None:
-            self._check_input_bus(element, kind, bus)
-        else:
-            bus = {"passthrough": "virtio", "evdev": "none", "mouse": "ps2", "keyboard": "ps2"}.get(kind, "usb")
-            device.defaults = {"@bus": bus} if bus != "none" else {}
-        device.bus = bus
-        device.kind = kind
-        if bus == "virtio":
-            device.model = element.attrib.get("model") or "virtio"
-            device.plug = PLUGS["input"][device.model]
-        elif "model" in element.attrib:
-            model = element.attrib["model"]
-            raise self.refuse(
-                element,
-                f"only bus 'virtio' is supported for input model '{model}'",
-                "input-bus",
-                remedy="write bus='virtio', or take the model out",
-            )
-
-    def _check_input_bus(self, element: Element, kind: str, bus: str) -> None:
-        problem = ""
-        if bus == "ps2" and kind not in ("mouse", "keyboard"):
-            problem = f"ps2 bus does not support {kind} input device"
-        elif kind == "evdev":
-            problem = "input evdev doesn't support bus element"
-        elif bus == "xen":
-            problem = "unsupported input bus xen"
-        elif kind == "passthrough" and bus != "virtio":
-            problem = "only bus 'virtio' is supported for 'passthrough' input devices"
-        if problem:
-            raise self.refuse(element, problem, "input-bus", remedy="leave the bus out")
-
-    def _vsock(self, element: Element, device: Device) -> None:
-        if "model" in element.attrib:
-            self._model_attribute(element, device)
-
-    def _memory(self, element: Element, device: Device) -> None:
-        self._model_attribute(element, device)
-
-    def _panic(self, element: Element, device: Device) -> None:
-        if "model" in element.attrib:
-            self._model_attribute(element, device)
-        else:
-            device.model = "isa"
-
-    def _serial(self, element: Element, device: Device) -> None:
-        target = element.find("target")
-        if target is None:
-            return
-        kind = target.attrib.get("type")
-        if kind is not None:
-            device.model = kind
-            device.plug = PLUGS["serial"][kind]
-        model = target.find("model")
-        name = model.attrib.get("name") if model is not None else None
-        if name:
-            wanted = SERIAL_MODELS.get(name, "")
-            if not wanted:
-                raise unknown(
-                    target, "name", name, SERIAL_MODELS, "unknown target model '{value}' specified for character device"
-                )
-            if wanted != (kind or "isa-serial"):
-                raise self.refuse(
-                    target,
-                    f"Target model '{name}' requires target type '{wanted}'",
-                    "wrong-option",
-                    remedy=f"write <target type='{wanted}'>, or take the model out",
-                )
-
-    def _port(self, element: Element, device: Device) -> None:
-        """Read a channel or console, of which only those of type virtio hang on a controller."""
-        target = element.find("target")
-        device.bus = (target.attrib.get("type") or "") if target is not None else ""
-        if device.element == "channel" and not device.bus:
-            raise InputError(
-                "target type must be specified for channel device"
-                if target is None
-                else "unknown target type '(null)' specified for character device",
-                code="missing-attribute",
-                line=element.line,
-                remedy="write <target type='virtio'/>",
-            )
-        if device.bus == "virtio" and device.address_type == "virtio-serial":
-            address = element.find("address")
-            assert address is not None
-            device.controller = number_of(address, "controller")
-            device.unit = number_of(address, "port")
-
-
-def _out_of_range(element: Element, name: str, value: int, limit: int) -> InputError:
-    return InputError(
-        out_of_range(name, value, limit),
-        code="address-range",
-        line=element.line,
-        remedy=f"a {name} is a number from 0 to {limit:#x}",
-    )
-
 
 def _label(element: Element, guest: Guest) -> str:
     """Return the label of an element that may be unreadable."""
@@ -768,56 +342,3 @@ def _numa_nodes(cpu: Element) -> frozenset[int]:
     cells = numa.findall("cell")
     numbers = (parse_number(cell.get("id", str(place)) or "") for place, cell in enumerate(cells))
     return frozenset(number for number in numbers if number is not None)
-
-
-def _disk_number(name: str) -> tuple[str, int | None]:
-    """Return the default bus and the number of a disk's target: ``vdb1`` is number 1 on virtio."""
-    for length in (2, 3):
-        bus = _DISK_BUS_OF.get(name[:length])
-        if bus is not None:
-            letters = name[length:]
-            if letters in _DISK_NUMBERS:
-                return bus, _DISK_NUMBERS[letters]
-            letters = letters.rstrip("0123456789")
-            if not letters or not _SMALL.issuperset(letters):
-                return bus, None
-            number = 0
-            for letter in letters[:8]:
-                number = number * 26 + ord(letter) - 96
-            return bus, number - 1
-    return "", None
-
-
-_DISK_BUS_OF = dict(DISK_PREFIX_BUSES)
-_SMALL = frozenset("abcdefghijklmnopqrstuvwxyz")
-_DISK_NUMBERS = {disk_target("", number): number for number in range(26 + 26 * 26)}
-"""The numbers of the letters ``a`` to ``zz``, which nearly all disks have."""
-
-NO_CLASS_9_0 = PLUGS["controller/isa"][""]
-"""What libvirt 9.0 makes of an interface of model usb-net: it asks for a place, and no bus takes it."""
-
-_Fill = Callable[[_Reader, Element, Device], None]
-_READ: Mapping[str, _Fill] = MappingProxyType(
-    {
-        "disk": _Reader._disk,
-        "interface": _Reader._interface,
-        "hostdev": _Reader._hostdev,
-        "sound": _Reader._model_attribute,
-        "video": _Reader._video,
-        "filesystem": _Reader._filesystem,
-        "memballoon": _Reader._model_attribute,
-        "rng": _Reader._model_attribute,
-        "watchdog": _Reader._model_attribute,
-        "shmem": _Reader._shmem,
-        "input": _Reader._input,
-        "vsock": _Reader._vsock,
-        "memory": _Reader._memory,
-        "iommu": _Reader._model_attribute,
-        "crypto": _Reader._newcomer,
-        "pstore": _Reader._newcomer,
-        "panic": _Reader._panic,
-        "serial": _Reader._serial,
-        "console": _Reader._port,
-        "channel": _Reader._port,
-    }
-)
