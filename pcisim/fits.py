@@ -183,7 +183,7 @@ def _with(guest: Guest, controllers: list[Controller]) -> Guest:
 
 def _place(guest: Guest, policy: LibvirtPolicy) -> Placement:
     placement = policy.place(complete(guest, policy.rules))
-    validate(placement.guest, placement.addresses)
+    validate(placement.guest, placement.addresses, policy.rules)
     return placement
 
 

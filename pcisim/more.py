@@ -177,7 +177,7 @@ def shortages(guest: Guest, policy: LibvirtPolicy) -> tuple[Short, ...]:
 def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy) -> RefusedError | None:
     try:
         placement = policy.place(complete(guest.extended({device: count}), policy.rules))
-        validate(placement.guest, placement.addresses)
+        validate(placement.guest, placement.addresses, policy.rules)
     except RefusedError as error:
         return error
     return None

@@ -39,7 +39,7 @@ def code_of(guest: Guest, device: str, count: int, rules: Libvirt = RULES) -> st
     """Return how the engine refuses the guest with more of a device, ``None`` when it does not."""
     try:
         placement = LibvirtPolicy(rules).place(complete(guest.extended({device: count}), rules))
-        validate(placement.guest, placement.addresses)
+        validate(placement.guest, placement.addresses, rules)
     except RefusedError as error:
         return error.code
     return None

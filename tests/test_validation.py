@@ -294,11 +294,11 @@ def test_validates_what_was_placed() -> None:
     """`validate` looks at the placed guest: the sound one passes, one with a wrong option does not."""
     guest = complete(Guest.of("q35", {"virtio-blk": 1}), libvirt_version("11.3"))
     placement = LibvirtPolicy().place(guest)
-    validate(placement.guest, placement.addresses)
+    validate(placement.guest, placement.addresses, libvirt_version("11.3"))
     root = next(c for c in placement.guest.controllers if c.label == "pci:1")
     root.target["busNr"] = 9
     with pytest.raises(pcisim.PcisimError) as caught:
-        validate(placement.guest, placement.addresses)
+        validate(placement.guest, placement.addresses, libvirt_version("11.3"))
     assert (caught.value.code, caught.value.parties) == ("wrong-option", ("pci:1",))
 
 

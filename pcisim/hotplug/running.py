@@ -142,7 +142,7 @@ class RunningGuest:
         newcomers = self._newcomers(trial, asked[-1])
         places = self._take(newcomers)
         try:
-            validate(trial, {d for d in trial.all_devices() if d.address is not None} | set(places))
+            validate(trial, {d for d in trial.all_devices() if d.address is not None} | set(places), self.rules)
         except RefusedError:
             self._give_back(places)
             raise

@@ -45,5 +45,5 @@ def attach_config(
             device = evolved(device, label=f"{device.element}:{next_number(guest, device.element)}")
         check_stored(device, guest, rules)
         placement = policy.place(complete(extended(guest, [device]), rules))
-        validate(placement.guest, placement.addresses)
+        validate(placement.guest, placement.addresses, rules)
     return placement

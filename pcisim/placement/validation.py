@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, TARGET_RANGES
 from pcisim.catalogue.devices import ICH9_START_PORTS
 from pcisim.catalogue.machines import Machine
-from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
+from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN
 from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
@@ -20,7 +20,7 @@ from pcisim.guest import Controller, Device, Guest, refuse
 _DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
 
 
-def validate(guest: Guest, addresses: Container[Device], rules: Libvirt = VERSIONS[DEFAULT_VERSION]) -> None:
+def validate(guest: Guest, addresses: Container[Device], rules: Libvirt) -> None:
     """Refuse what libvirt refuses in a definition whose addresses are settled.
 
     Args:

@@ -44,7 +44,7 @@ wishes = st.dictionaries(st.sampled_from(ADDED), st.integers(0, 40), min_size=1,
 
 def place(guest: Guest) -> Placement:
     placement = POLICY.place(complete(guest, RULES))
-    validate(placement.guest, placement.addresses)
+    validate(placement.guest, placement.addresses, RULES)
     return placement
 
 
