@@ -1,5 +1,7 @@
 """Where every PCI device of a virtual machine will sit, and how much room is left."""
 
+from __future__ import annotations
+
 from pcisim.address import PciAddress
 from pcisim.errors import PcisimError
 from pcisim.guest import Guest
@@ -28,8 +30,10 @@ _HOME = {"enumerate_guest": "enumeration", "simulate_hotplug": "simulation", "si
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "fleet":  # and numpy with it
+        return import_module(f"{__name__}.fleet")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,121 @@
+"""What is asked of a fleet: machines, device names and counts, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pcisim.catalogue.devices import DeviceModel
+from pcisim.catalogue.machines import I440FX, Q35, Machine, machine_of
+from pcisim.errors import UsageError
+from pcisim.guest import device_model
+
+Machines = str | Sequence[str] | NDArray[np.str_] | NDArray[np.object_]
+Counts = NDArray[np.integer]
+
+FAMILIES: tuple[Machine, ...] = (I440FX, Q35)
+"""The machines that a fleet may consist of."""
+
+
+def devices_of(devices: Sequence[str]) -> list[DeviceModel]:
+    """Return the row of each device.
+
+    Raises:
+        UsageError: an unknown name, or one that is given twice.
+    """
+    if isinstance(devices, str):
+        raise UsageError(
+            f"devices must be a sequence of names, not the one string {devices!r}",
+            code="device-names",
+            remedy=f"write [{devices!r}]",
+        )
+    rows: list[DeviceModel] = []
+    for name in devices:
+        if not isinstance(name, str):
+            raise UsageError(f"the name of a device must be a string, not {name!r}", code="device-names")
+        row = device_model(str(name))
+        if row in rows:
+            raise UsageError(
+                f"device {name!r} is given twice", code="duplicate-device", remedy="add its two columns of counts up"
+            )
+        rows.append(row)
+    return rows
+
+
+def counts_of(counts: ArrayLike, devices: list[DeviceModel]) -> Counts:
+    """Return the counts as a table of whole numbers: a row a guest, a column a device.
+
+    Raises:
+        UsageError: not a table of that width, or not of whole numbers from 0.
+    """
+    try:
+        table = np.asarray(counts)
+    except ValueError as error:  # rows of different lengths
+        raise _shape(devices, f"counts are no table: {error}") from error
+    if table.ndim != 2 or table.shape[1] != len(devices):
+        if table.size == 0 and table.ndim < 2:
+            return np.zeros((0, len(devices)), np.int64)
+        raise _shape(devices, f"counts have the shape {table.shape}")
+    if not table.size:
+        return np.zeros(table.shape, np.int64)
+    if table.dtype.kind not in "iu":
+        raise UsageError(
+            f"counts must be whole numbers, not of type {table.dtype}",
+            code="device-count",
+            remedy="convert them first, with counts.astype(int)" if table.dtype.kind == "f" else "",
+        )
+    if table.dtype.kind == "i" and table.min() < 0:
+        guest, column = (int(n) for n in np.argwhere(table < 0)[0])
+        raise UsageError(
+            f"the count of {devices[column].name} must be a whole number from 0, not {table[guest, column]}",
+            code="device-count",
+            details=(f"guest {guest}, column {column}",),
+        )
+    return table
+
+
+def _shape(devices: list[DeviceModel], headline: str) -> UsageError:
+    return UsageError(
+        f"{headline}; a table of (guests, {len(devices)}) is needed: a row a guest, a column a device",
+        code="counts-shape",
+    )
+
+
+def families_of(machine: Machines, guests: int) -> NDArray[np.uint8]:
+    """Return for each guest which of `FAMILIES` its machine belongs to.
+
+    Args:
+        machine: the machine type of all guests, or one a guest.
+        guests: how many guests there are.
+
+    Raises:
+        UsageError: an unknown machine type, or not one a guest.
+    """
+    if isinstance(machine, str):
+        return np.full(guests, _family(machine), np.uint8)
+    names = np.asarray(machine)
+    if names.shape != (guests,):
+        raise UsageError(
+            f"machines have the shape {names.shape}: one name is needed, or one a guest: ({guests},)",
+            code="machines-shape",
+        )
+    if not guests:
+        return np.zeros(0, np.uint8)
+    if names.dtype.kind not in "UO":
+        raise UsageError(f"machines must be names, not of type {names.dtype}", code="unknown-machine")
+    known = {name: _family(name) for name in set(names.tolist())}
+    return np.fromiter((known[name] for name in names.tolist()), np.uint8, guests)
+
+
+def _family(name: object) -> int:
+    row = machine_of(name) if isinstance(name, str) else None
+    if row not in FAMILIES:
+        raise UsageError(
+            f"unknown machine {name!r}",
+            code="unknown-machine",
+            details=("fleets are made of the machine types pc and q35, and their versions such as pc-q35-9.2",),
+            remedy="ask pcisim.assign about guests of other machines",
+        )
+    return FAMILIES.index(row)
