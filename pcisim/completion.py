@@ -376,12 +376,7 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
 
 def _check_numbers(devices: dict[str, list[Device]], rules: Libvirt) -> None:
     """Refuse a second device of what there may be one."""
-    single = dict(_SINGLE)
-    if rules.places_newcomers:
-        single["pstore"] = "pstore"
-    if not rules.several_watchdogs:
-        single["watchdog"] = "watchdog"
-    for element, name in single.items():
+    for element, name in single_elements(rules).items():
         if len(devices.get(element, ())) > 1:
             raise refuse(
                 devices[element][1],
@@ -393,6 +388,13 @@ def _check_numbers(devices: dict[str, list[Device]], rules: Libvirt) -> None:
 
 _SINGLE = {"memballoon": "memory balloon", "vsock": "vsock", "iommu": "IOMMU"}
 """Elements of which a guest has at most one, in every version."""
+
+
+def single_elements(rules: Libvirt) -> dict[str, str]:
+    """Return the elements of which a guest has at most one, and how libvirt calls such a device."""
+    newcomer = {"pstore": "pstore"} if rules.places_newcomers else {}
+    watchdog = {} if rules.several_watchdogs else {"watchdog": "watchdog"}
+    return _SINGLE | newcomer | watchdog
 
 
 def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:

@@ -1,7 +1,7 @@
 """Place a fleet: every guest of a table of counts.
 
-Each distinct guest is placed once, by the scalar engine, and its addresses are copied to all guests that are
-like it.
+Where guests are alike, each distinct one is placed once and its addresses are copied to the others; where they hardly
+are, all are placed.  Either way it is done with the closed form, in blocks.
 """
 
 from __future__ import annotations
@@ -12,14 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pcisim.capacity import room
-from pcisim.errors import RefusedError
-from pcisim.fleet.owners import code_of
-from pcisim.fleet.request import FAMILIES, Machines, counts_of, devices_of, families_of
-from pcisim.guest import Guest
-from pcisim.plan import assign as assign_one
-
-_NAMES = {"i440fx": "pc", "q35": "q35"}
+from pcisim.fleet.closed import Ints
+from pcisim.fleet.distinct import distinct_rows
+from pcisim.fleet.request import Machines, checked_bits, counts_of, devices_of, families_of
+from pcisim.fleet.shapes import Measures, Shapes, copy_slices
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,56 +72,42 @@ def assign(machine: Machines, devices: Sequence[str], counts: ArrayLike) -> Flee
     rows = devices_of(devices)
     table = counts_of(counts, rows)
     families = families_of(machine, len(table))
-    keyed = np.column_stack([families.astype(np.int64), table.astype(np.int64)])
-    distinct, inverse = np.unique(keyed, axis=0, return_inverse=True)
-    inverse = inverse.ravel()
-    placed = [_place(_NAMES[FAMILIES[row[0]].family], [d.name for d in rows], row[1:]) for row in distinct.tolist()]
-    lengths = np.array([len(p.addresses) for p in placed], np.int64)[inverse]
-    offsets = np.zeros(len(table) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    addresses, owners = np.empty(offsets[-1], np.uint16), np.empty(offsets[-1], np.uint8)
-    for guest, shape in enumerate(inverse.tolist()):
-        addresses[offsets[guest] : offsets[guest + 1]] = placed[shape].addresses
-        owners[offsets[guest] : offsets[guest + 1]] = placed[shape].owners
-    summary = np.array([p.summary for p in placed], np.int16).reshape(-1, 7)[inverse]
+    bits = checked_bits(table, rows)
+    distinct = distinct_rows(table, bits, families, len(table) // _ALIKE)
+    if distinct is None:
+        shapes = Shapes(rows, table, families)
+        measures = shapes.measures()
+        offsets = _offsets(measures)
+        addresses, owners = np.empty(offsets[-1], np.uint16), np.empty(offsets[-1], np.uint8)
+        shapes.write(measures.fits, offsets, addresses, owners)
+    else:
+        first, kinds = distinct
+        shapes = Shapes(rows, table[first], families[first])
+        known = shapes.measures()
+        begins = _offsets(known)
+        places, whose = np.empty(begins[-1], np.uint16), np.empty(begins[-1], np.uint8)
+        shapes.write(known.fits, begins, places, whose)
+        measures = known.taken(kinds)
+        offsets = _offsets(measures)
+        addresses, owners = np.empty(offsets[-1], np.uint16), np.empty(offsets[-1], np.uint8)
+        copy_slices(places, whose, begins[:-1], kinds, offsets, addresses, owners)
     return FleetPlan(
-        fits=summary[:, 0] != 0,
-        addresses=addresses,
-        owners=owners,
-        offsets=offsets,
-        buses=summary[:, 1],
-        ports=summary[:, 2],
-        free_cold=summary[:, 3:5],
-        free_hot=summary[:, 5:7],
+        measures.fits,
+        addresses,
+        owners,
+        offsets,
+        measures.buses,
+        measures.ports,
+        measures.free_cold,
+        measures.free_hot,
     )
 
 
-@dataclass(frozen=True)
-class _Placed:
-    addresses: list[int]
-    owners: list[int]
-    summary: tuple[int, ...]
+_ALIKE = 4
+"""How often a guest must occur, on average, to be worth finding; it also bounds the memory for the distinct ones."""
 
 
-def _place(machine: str, names: list[str], counts: list[int]) -> _Placed:
-    try:
-        plan = assign_one(Guest.of(machine, dict(zip(names, counts))))
-    except RefusedError:
-        return _Placed([], [], (0,) * 7)
-    packed = plan.placement.addresses
-    sitting = [d for d in plan.guest.all_devices() if d in packed]
-    buses = plan.topology.buses
-    left = room(plan.topology)
-    return _Placed(
-        [packed[d] for d in sitting],
-        [code_of(d) for d in sitting],
-        (
-            1,
-            len(buses),
-            sum("port" in bus.model.name for bus in buses),
-            left.express_cold,
-            left.conventional_cold,
-            left.express_hot,
-            left.conventional_hot,
-        ),
-    )
+def _offsets(measures: Measures) -> Ints:
+    offsets = np.zeros(len(measures.length) + 1, np.int64)
+    np.cumsum(measures.length, out=offsets[1:])
+    return offsets

@@ -17,6 +17,8 @@ Counts = NDArray[np.integer]
 
 FAMILIES: tuple[Machine, ...] = (I440FX, Q35)
 """The machines that a fleet may consist of."""
+MOST_BITS = 12
+"""More bits of a count make no difference: no guest with so many of one device fits."""
 
 
 def devices_of(devices: Sequence[str]) -> list[DeviceModel]:
@@ -66,14 +68,35 @@ def counts_of(counts: ArrayLike, devices: list[DeviceModel]) -> Counts:
             code="device-count",
             remedy="convert them first, with counts.astype(int)" if table.dtype.kind == "f" else "",
         )
-    if table.dtype.kind == "i" and table.min() < 0:
+    return table
+
+
+def checked_bits(table: Counts, devices: list[DeviceModel]) -> list[int]:
+    """Return how many bits the counts of each device have, at most `MOST_BITS`.
+
+    Raises:
+        UsageError: one of them is negative.
+    """
+    rows, width = table.shape
+    together = 1024  # rows side by side, so that bits are combined at the speed of vectors
+    whole = rows - rows % together if table.flags.c_contiguous else 0
+    combined = np.bitwise_or.reduce(table[whole:], axis=0)
+    if whole and width:
+        side_by_side = np.bitwise_or.reduce(table[:whole].reshape(-1, width * together), axis=0)
+        combined |= np.bitwise_or.reduce(side_by_side.reshape(together, width), axis=0)
+    if (combined < 0).any():
         guest, column = (int(n) for n in np.argwhere(table < 0)[0])
         raise UsageError(
             f"the count of {devices[column].name} must be a whole number from 0, not {table[guest, column]}",
             code="device-count",
             details=(f"guest {guest}, column {column}",),
         )
-    return table
+    return [min(number.bit_length(), MOST_BITS) for number in combined.tolist()]
+
+
+def capped(table: Counts) -> Counts:
+    """Return the counts, large ones as the largest that has `MOST_BITS`."""
+    return np.minimum(table, min((1 << MOST_BITS) - 1, np.iinfo(table.dtype).max))
 
 
 def _shape(devices: list[DeviceModel], headline: str) -> UsageError:

@@ -17,6 +17,8 @@ from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 
+SECONDARY_VIDEO = ("qxl", "virtio")
+"""The models that a video device may have which is not the primary one."""
 _DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
 
 
@@ -266,7 +268,7 @@ def _smartcard(device: Device, _guest: Guest) -> None:
 
 
 def _video(device: Device, guest: Guest) -> None:
-    if device is not guest.devices["video"][0] and device.model not in ("qxl", "virtio"):
+    if device is not guest.devices["video"][0] and device.model not in SECONDARY_VIDEO:
         raise refuse(
             device,
             f"video type '{device.model}' is only valid as primary video device",

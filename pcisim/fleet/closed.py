@@ -1,0 +1,427 @@
+"""Where everything sits, from the counts alone: the closed form of libvirt's placement on `pc` and `q35`.
+
+It holds for guests in which no address is written down and no PCI controller is listed, which is what counts
+describe.  Then the trial pass (rules 6.3 to 6.6) depends on two numbers, and on the order of placing.  Let the devices
+be placed in the order of rule 6.4: controllers other than PCI's where rule 6.4 has them, each element in the order of
+its columns.  Before that the fixed places are given: the first video device has slot 1 of bus 0 on q35, 2 on pc; SATA
+controller 0 has 1f.2 and the first ICH9 sound 1b.0 on q35; USB controller 0 has 01.2 on pc if it is a PIIX3.  The
+others look for a place; whatever stands before a device in that order is *before* it.
+
+pc.  All are conventional.  Let F = 30 empty slots of bus 0, 29 with video, and D devices that look for one.  The trial
+    pass adds an imaginary device, T = D + 1, and k = ceil((T - F) / 31) bridges when that is above 0.
+
+        it fits if    F + 31 k - T >= k               the bridges are placed last in the trial pass
+        places        p = 0, 1, ...: the empty slots of bus 0, then slots 1 to 31 of bus 1, of bus 2, ...
+        bridges       p = 0 ... k - 1                 they are placed first in the real pass
+        a device      p = k + (devices before it)
+        pvpanic       must be on bus 0 in both passes: 1 + before < F and k + before < F
+
+q35.  Let E devices be express and C conventional, and v slots of pcie-root be empty: 30, less those of the first video
+    and the first ICH9 sound, less I: one each for virtio-iommu and pvpanic, which must be on bus 0.  The first
+    conventional device brings a root port and a pcie-to-pci-bridge, every 31 more a pci-bridge, each express device a
+    port, and there is one spare port: the memory balloon is always there, so that something always is.
+
+        h = 1 if C > 0                                whether there is a conventional bus
+        B = (C - 1) // 31                             pci-bridges behind the pcie-to-pci-bridge; 0 without any
+        ports = E + h + 1
+        it fits if    ports <= 8 v                    eight ports share a slot
+                      31 (B + 1) - C >= B             the bridges are placed last in the trial pass
+                      ports + h + B <= 255            the highest index
+
+    Buses are numbered as they are brought.  Let a(b) be the express devices before conventional device 31 b: then
+    a(b) + 1 ports and b conventional buses come before conventional bus b.
+
+        conventional bus b    has index a(b) + b + 2
+        the j-th port         is at function j % 8 of the j // 8-th of the empty slots of bus 0
+        pcie-to-pci-bridge    on the port with the lowest index, 01:00.0; it is placed before the devices
+        pci-bridges           p = 0 ... B - 1 of the places p: slots 1 to 31 of conventional bus 0, of bus 1, ...
+        a conventional one    p = B + (conventional ones before it)
+        an express one        on the port of index 1 + h + (express ones before) + ceil((conventional ones before) / 31)
+        virtio-iommu, pvpanic in the slots of bus 0 that follow the ports'
+
+Source: sections 4 to 6 of the rules; `tests/test_fleet.py` compares all of it with `pcisim.assign`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcisim import connector as c
+from pcisim.address import FUNCTIONS, MAX_SLOT, pack
+from pcisim.catalogue.controllers import MAX_INDEX
+from pcisim.catalogue.devices import PLACED, PLUGS, DeviceModel, plug_on
+from pcisim.catalogue.machines import ICH9_SOUND_SLOT, SATA_0, USB_0, Machine
+from pcisim.completion import SINGLE
+from pcisim.fleet.owners import CODES, MODEL_CODES
+from pcisim.placement.validation import SECONDARY_VIDEO
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+BRIDGE_SLOTS = 31
+_MOST_BRIDGES = 30
+"""More never find room behind the devices: a guest's last bus has at most 30 empty slots."""
+_MOST_PORTS = FUNCTIONS * 30
+_PORT, _TO_PCI, _BRIDGE = (CODES[name] for name in ("pcie-root-port", "pcie-to-pci-bridge", "pci-bridge"))
+_BALLOON = MODEL_CODES["memballoon", "virtio"]
+_SATA = MODEL_CODES["controller/sata", ""]
+_ONE_OF_A_MODEL = ("panic",)
+
+
+@dataclass
+class Item:
+    """The devices of one column, or those that libvirt implies.
+
+    Args:
+        code: who they are, as in `OWNERS`.
+        element: libvirt's element.
+        plug: what each needs from a bus of this machine.
+        search: how many look for a place.
+        fixed: how many (0 or 1) have the place `place` of bus 0.
+    """
+
+    code: int
+    element: str
+    plug: int
+    search: Ints
+    fixed: Bools | None = None
+    place: int = 0
+    before: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Places that devices of the same plug look for before these: conventional or express ones, or integrated ones."""
+    conventional_before: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+@dataclass
+class Runs:
+    """Addresses as slices of a table of places, guest after guest.
+
+    Args:
+        places: addresses.
+        codes: (R,): who sits there, run by run.
+        lengths: (guests, R): how many places a run takes.
+        starts: (guests, R): the first of them in the table.
+    """
+
+    places: NDArray[np.uint16]
+    codes: NDArray[np.uint8]
+    lengths: Ints
+    starts: Ints
+
+
+class Form:
+    """The closed form of guests of one machine.
+
+    Args:
+        machine: one of the families.
+        devices: the rows of the columns.
+        counts: (K, guests): how many of each, as `capped` returns them.
+        types: the order in which the types of controllers come, for the first listed of each; `None` for the order
+            of the columns.
+    """
+
+    def __init__(
+        self, machine: Machine, devices: Sequence[DeviceModel], counts: Ints, types: Sequence[str] | None = None
+    ) -> None:
+        self.machine = machine
+        self.devices = devices
+        self.guests = counts.shape[1]
+        self.refused = np.zeros(self.guests, np.bool_)
+        self.controllers: list[Item] = []
+        self.elements: list[Item] = []
+        if types is None:
+            types = list(dict.fromkeys(row.element for row in devices if _is_controller(row)))
+        self._add_controllers(counts, types)
+        self._add_elements(counts)
+        self._refuse(counts)
+        self._count()
+
+    # what there is
+
+    def _add_controllers(self, counts: Ints, types: Sequence[str]) -> None:
+        machine, express = self.machine, self.machine.express
+        for element in types:
+            self._add(element, counts, self.controllers)
+        assert machine.usb is not None
+        no_usb = self._total("controller/usb", counts) == 0
+        usb = Item(
+            MODEL_CODES["controller/usb", machine.usb],
+            "controller/usb",
+            plug_on(PLUGS["controller/usb"][machine.usb], express),
+            no_usb.astype(np.int64),
+        )
+        if not express:
+            usb.fixed, usb.place, usb.search = no_usb, pack(0, *USB_0), np.zeros(self.guests, np.int64)
+        self.controllers.append(usb)
+        if machine.sata:
+            no_sata = self._total("controller/sata", counts) == 0
+            sata = Item(_SATA, "controller/sata", c.CONVENTIONAL, np.zeros(self.guests, np.int64))
+            sata.fixed, sata.place = no_sata, pack(0, *SATA_0)
+            self.controllers.append(sata)
+
+    def _add_elements(self, counts: Ints) -> None:
+        elements = dict.fromkeys(row.element for row in self.devices if not _is_controller(row))
+        for element in elements:
+            self._add(element, counts, self.elements)
+        if "memballoon" not in elements:
+            plug = plug_on(PLUGS["memballoon"]["virtio"], self.machine.express)
+            self.elements.append(Item(_BALLOON, "memballoon", plug, np.ones(self.guests, np.int64)))
+
+    def _add(self, element: str, counts: Ints, items: list[Item]) -> None:
+        """Add the columns of an element."""
+        preferred = _PREFERRED[self.machine.family].get(element)
+        before = np.zeros(self.guests, np.int64)
+        for row, count in zip(self.devices, counts):
+            if row.element != element:
+                continue
+            if element == "memballoon":
+                count = np.maximum(count, 1)
+            plug = plug_on(PLUGS[element].get(row.model, c.EXPRESS), self.machine.express)
+            item = Item(CODES[row.name], element, plug, count)
+            if preferred is not None and preferred[0] in ("", row.model):
+                item.fixed, item.place = (count > 0) & (before == 0), preferred[1]
+                item.search = count - item.fixed
+            items.append(item)
+            if preferred is not None and preferred[2]:
+                before = before + count
+
+    def _total(self, element: str, counts: Ints) -> Ints:
+        return sum(
+            (count for row, count in zip(self.devices, counts) if row.element == element),
+            start=np.zeros(self.guests, np.int64),
+        )
+
+    def _refuse(self, counts: Ints) -> None:
+        """Find what is refused whatever the room: rules 5 and 8.3."""
+        for row, count in zip(self.devices, counts):
+            if row.element in SINGLE or row.element in _ONE_OF_A_MODEL:
+                self.refused |= count > 1
+            if row.element == "iommu" and not self.machine.express:
+                self.refused |= count > 0
+        for item in self.elements:
+            if item.element == "video" and item.code not in _SECONDARY:
+                self.refused |= item.search > 0
+
+    # how much of it
+
+    def _count(self) -> None:
+        """Count what looks for a place, in the order of rule 6.4."""
+        express = conventional = integrated = np.zeros(self.guests, np.int64)
+        for item in self.in_order():
+            item.conventional_before = conventional
+            if item.plug & c.INTEGRATED and self.machine.express:
+                item.before = integrated
+                integrated = integrated + item.search
+            elif item.plug & c.EXPRESS:
+                item.before = express
+                express = express + item.search
+            else:
+                item.before = conventional
+                conventional = conventional + item.search
+        self.express, self.conventional, self.integrated = express, conventional, integrated
+        fixed = [item.fixed for item in (*self.controllers, *self.elements) if item.fixed is not None]
+        self.fixed = sum(fixed, start=np.zeros(self.guests, np.int64))
+        self.has_video = self._fixed_at("video")
+        self.has_sound = self._fixed_at("sound")
+        (self._count_q35 if self.machine.express else self._count_pc)()
+        self.length = self.express + self.conventional + self.integrated + self.fixed + self.buses - 1
+        for array in (self.length, self.buses, self.ports, *self.free_cold, *self.free_hot):
+            array[~self.fits] = 0
+
+    def in_order(self) -> list[Item]:
+        """Return the items in the order in which libvirt places them."""
+        return sorted((*self.controllers, *self.elements), key=lambda item: _RANK[item.element])
+
+    def _fixed_at(self, element: str) -> Bools:
+        has = np.zeros(self.guests, np.bool_)
+        for item in self.elements:
+            if item.element == element and item.fixed is not None:
+                has |= item.fixed
+        return has
+
+    def _count_pc(self) -> None:
+        free = 30 - self.has_video.astype(np.int64)
+        wanted = self.conventional + 1
+        self.bridges = np.maximum(-((free - wanted) // BRIDGE_SLOTS), 0)
+        self.ports = np.zeros(self.guests, np.int64)
+        left = free + BRIDGE_SLOTS * self.bridges - wanted
+        self.fits = ~self.refused & (left >= self.bridges)
+        for item in self.elements:
+            if item.plug & c.INTEGRATED:
+                on_root = (1 + item.before < free) & (self.bridges + item.before < free)
+                self.fits &= on_root | (item.search == 0)
+        self.buses = 1 + self.bridges
+        empty = left + 1 - self.bridges
+        none = np.zeros(self.guests, np.int64)
+        self.free_cold, self.free_hot = (none, empty), (none, empty)
+
+    def _count_q35(self) -> None:
+        has = (self.conventional > 0).astype(np.int64)
+        self.bridges = np.maximum(self.conventional - 1, 0) // BRIDGE_SLOTS
+        self.ports = self.express + has + 1
+        root = 30 - self.has_video.astype(np.int64) - self.has_sound - self.integrated
+        empty = BRIDGE_SLOTS * (has + self.bridges) - self.conventional
+        self.fits = (
+            ~self.refused
+            & (self.ports <= FUNCTIONS * root)
+            & (empty >= self.bridges)
+            & (self.ports + has + self.bridges <= MAX_INDEX)
+        )
+        self.buses = 1 + self.ports + has + self.bridges
+        empty = empty - self.bridges
+        spare = np.ones(self.guests, np.int64)
+        self.free_cold = (root - self.port_slots + spare, empty)
+        self.free_hot = (spare, empty.copy())
+
+    @property
+    def port_slots(self) -> Ints:
+        """Return how many slots of bus 0 the ports take."""
+        return -(-self.ports // FUNCTIONS)
+
+    # where it is
+
+    def runs(self, bridges: int) -> Runs:
+        """Return the addresses, in the order of `Plan.addresses`.
+
+        All guests must fit, and on q35 have the same number of bridges.
+
+        Args:
+            bridges: the pci-bridges of every guest of q35.
+        """
+        return self._runs_q35(bridges) if self.machine.express else self._runs_pc()
+
+    def _runs_pc(self) -> Runs:
+        start = _PC_START + _PC_PLACES * self.has_video + self.bridges
+        rows: list[_Run] = []
+        for item in self.controllers:
+            rows += _item_runs(item, start + item.before)
+        rows.append((_BRIDGE, self.bridges, start - self.bridges))
+        for item in self.elements:
+            rows += _item_runs(item, start + item.before)
+        return _runs(rows, _PLACES)
+
+    def _runs_q35(self, bridges: int) -> Runs:
+        has = (self.conventional > 0).astype(np.int64)
+        ports = _PORT_START + _MOST_PORTS * (self.has_video + 2 * self.has_sound)
+        own = len(_PLACES) + BRIDGE_SLOTS * (bridges + 1) * np.arange(self.guests)
+        numbers = np.empty((self.guests, bridges + 1), np.uint16)
+        controllers: list[_Run] = []
+        done = np.zeros(self.guests, np.int64)
+        for b in range(bridges + 1):
+            until = has * (1 + self._express_before(BRIDGE_SLOTS * b))
+            numbers[:, b] = until + b + 1
+            controllers.append((_PORT, until - done, ports + done))
+            if b:
+                controllers.append((_BRIDGE, has, own + b - 1))
+            else:
+                controllers.append((_TO_PCI, has, np.full(self.guests, _EXPRESS_START)))
+            done = until
+        controllers.append((_PORT, self.ports - done, ports + done))
+
+        rows: list[_Run] = []
+        for items in (self.controllers, self.elements):
+            for item in items:
+                if item.plug & c.INTEGRATED:
+                    start = ports + FUNCTIONS * (self.port_slots + item.before)
+                elif item.plug & c.EXPRESS:
+                    start = _EXPRESS_START + has + item.before - (-item.conventional_before // BRIDGE_SLOTS)
+                else:
+                    start = own + bridges + item.before
+                rows += _item_runs(item, start)
+            if items is self.controllers:
+                rows += controllers
+        conventional = numbers[:, :, None] << 8 | _BRIDGE_PLACES
+        return _runs(rows, np.concatenate([_PLACES, conventional.ravel()]))
+
+    def _express_before(self, conventional: int) -> Ints:
+        """Return how many express devices are placed before a conventional one."""
+        before = np.zeros(self.guests, np.int64)
+        for item in (*self.controllers, *self.elements):
+            if item.plug & c.EXPRESS and not item.plug & c.INTEGRATED:
+                before += item.search * (item.conventional_before <= conventional)
+        return before
+
+
+_Run = tuple[int, Ints | Bools, Ints]
+
+
+def _item_runs(item: Item, start: Ints) -> list[_Run]:
+    runs: list[_Run] = []
+    if item.fixed is not None:
+        runs.append((item.code, item.fixed, np.full(len(start), item.place)))
+    runs.append((item.code, item.search, start))
+    return runs
+
+
+def _runs(rows: list[_Run], places: NDArray[np.uint16]) -> Runs:
+    rows = [row for row in rows if row[1].any()]
+    guests = len(rows[0][1])
+    lengths, starts = np.empty((guests, len(rows)), np.int64), np.empty((guests, len(rows)), np.int64)
+    for column, (_, length, start) in enumerate(rows):
+        lengths[:, column] = length
+        starts[:, column] = start
+    return Runs(places, np.array([code for code, _, _ in rows], np.uint8), lengths, starts)
+
+
+def _is_controller(row: DeviceModel) -> bool:
+    return row.element.startswith("controller/")
+
+
+_RANK = {element: place for place, element in enumerate(PLACED)}
+_RANK |= {element: _RANK["controller"] for element in PLUGS if element.startswith("controller/")}
+_SECONDARY = frozenset(
+    code for (element, model), code in MODEL_CODES.items() if element == "video" and model in SECONDARY_VIDEO
+)
+
+_PREFERRED: dict[str, dict[str, tuple[str, int, bool]]] = {
+    "i440fx": {"controller/usb": ("piix3-uhci", pack(0, *USB_0), True), "video": ("", pack(0, 2), True)},
+    "q35": {
+        "controller/sata": ("", pack(0, *SATA_0), True),
+        "video": ("", pack(0, 1), True),
+        "sound": ("ich9", pack(0, ICH9_SOUND_SLOT), False),
+    },
+}
+"""The fixed places: for an element the model ("" for any), the place, and whether only the first of the element has
+it, rather than the first of the model."""
+
+
+def _slots(*taken: int, first: int = 1, last: int = MAX_SLOT) -> NDArray[np.uint16]:
+    """Return function 0 of slots."""
+    return np.array([slot << 3 for slot in range(first, last + 1) if slot not in taken], np.uint16)
+
+
+_BRIDGE_PLACES = _slots()
+
+
+def _pc_places(*taken: int) -> NDArray[np.uint16]:
+    buses = np.arange(1, _MOST_BRIDGES + 1, dtype=np.uint16) << 8
+    places = np.concatenate([_slots(*taken, first=2), (buses[:, None] | _BRIDGE_PLACES).ravel()])
+    return np.resize(places, _PC_PLACES)
+
+
+def _port_places(*taken: int) -> NDArray[np.uint16]:
+    slots = _slots(*taken, last=MAX_SLOT - 1)
+    return np.resize((slots[:, None] | np.arange(FUNCTIONS, dtype=np.uint16)).ravel(), _MOST_PORTS)
+
+
+_PC_PLACES = 30 + BRIDGE_SLOTS * _MOST_BRIDGES
+_PC_START = 256
+_EXPRESS_START = _PC_START + 2 * _PC_PLACES
+_PORT_START = _EXPRESS_START + MAX_INDEX
+_PLACES = np.concatenate(
+    [
+        np.arange(256, dtype=np.uint16),  # bus 0
+        _pc_places(),
+        _pc_places(2),
+        np.arange(1, MAX_INDEX + 1, dtype=np.uint16) << 8,
+        _port_places(),
+        _port_places(1),
+        _port_places(ICH9_SOUND_SLOT),
+        _port_places(1, ICH9_SOUND_SLOT),
+    ]
+)
+"""Every place that does not depend on the guest: bus 0; the places of pc, without video and with; the ports of q35
+by index; where the ports themselves are, without and with video, without and with ICH9 sound."""
