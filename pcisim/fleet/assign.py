@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pcisim.fleet.closed import Ints
-from pcisim.fleet.distinct import distinct_rows
-from pcisim.fleet.request import Machines, checked_bits, counts_of, devices_of, families_of
-from pcisim.fleet.shapes import Measures, Shapes, copy_slices
+from pcisim.fleet.distinct import distinct
+from pcisim.fleet.place import place
+from pcisim.fleet.request import Fleet, Machines
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -69,45 +68,8 @@ def assign(machine: Machines, devices: Sequence[str], counts: ArrayLike) -> Flee
     Raises:
         UsageError: an unknown machine or device, or counts of another shape or kind.
     """
-    rows = devices_of(devices)
-    table = counts_of(counts, rows)
-    families = families_of(machine, len(table))
-    bits = checked_bits(table, rows)
-    distinct = distinct_rows(table, bits, families, len(table) // _ALIKE)
-    if distinct is None:
-        shapes = Shapes(rows, table, families)
-        measures = shapes.measures()
-        offsets = _offsets(measures)
-        addresses, owners = np.empty(offsets[-1], np.uint16), np.empty(offsets[-1], np.uint8)
-        shapes.write(measures.fits, offsets, addresses, owners)
-    else:
-        first, kinds = distinct
-        shapes = Shapes(rows, table[first], families[first])
-        known = shapes.measures()
-        begins = _offsets(known)
-        places, whose = np.empty(begins[-1], np.uint16), np.empty(begins[-1], np.uint8)
-        shapes.write(known.fits, begins, places, whose)
-        measures = known.taken(kinds)
-        offsets = _offsets(measures)
-        addresses, owners = np.empty(offsets[-1], np.uint16), np.empty(offsets[-1], np.uint8)
-        copy_slices(places, whose, begins[:-1], kinds, offsets, addresses, owners)
-    return FleetPlan(
-        measures.fits,
-        addresses,
-        owners,
-        offsets,
-        measures.buses,
-        measures.ports,
-        measures.free_cold,
-        measures.free_hot,
-    )
-
-
-_ALIKE = 4
-"""How often a guest must occur, on average, to be worth finding; it also bounds the memory for the distinct ones."""
-
-
-def _offsets(measures: Measures) -> Ints:
-    offsets = np.zeros(len(measures.length) + 1, np.int64)
-    np.cumsum(measures.length, out=offsets[1:])
-    return offsets
+    kinds_of_guests, kinds = distinct(Fleet.of(machine, devices, counts))
+    placed = place(kinds_of_guests)
+    if kinds is not None:
+        placed = placed.copied(kinds)
+    return FleetPlan(**{name: getattr(placed, name) for name in placed.__slots__})

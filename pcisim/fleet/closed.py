@@ -59,8 +59,9 @@ from pcisim.completion import SINGLE
 from pcisim.fleet.owners import CODES, MODEL_CODES
 from pcisim.placement.validation import SECONDARY_VIDEO
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
+_NONE = np.zeros(0, np.int32)
 
 BRIDGE_SLOTS = 31
 _MOST_BRIDGES = 30
@@ -69,7 +70,8 @@ _MOST_PORTS = FUNCTIONS * 30
 _PORT, _TO_PCI, _BRIDGE = (CODES[name] for name in ("pcie-root-port", "pcie-to-pci-bridge", "pci-bridge"))
 _BALLOON = MODEL_CODES["memballoon", "virtio"]
 _SATA = MODEL_CODES["controller/sata", ""]
-_ONE_OF_A_MODEL = ("panic",)
+ONE_AT_MOST = frozenset({*SINGLE, "panic"})
+"""Elements of which a guest has at most one (of the models that there are names for)."""
 
 
 @dataclass
@@ -90,9 +92,9 @@ class Item:
     search: Ints
     fixed: Bools | None = None
     place: int = 0
-    before: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    before: Ints = field(default_factory=lambda: _NONE)
     """Places that devices of the same plug look for before these: conventional or express ones, or integrated ones."""
-    conventional_before: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    conventional_before: Ints = field(default_factory=lambda: _NONE)
 
 
 @dataclass
@@ -108,7 +110,7 @@ class Runs:
 
     places: NDArray[np.uint16]
     codes: NDArray[np.uint8]
-    lengths: Ints
+    lengths: NDArray[np.int64]
     starts: Ints
 
 
@@ -129,6 +131,7 @@ class Form:
         self.machine = machine
         self.devices = devices
         self.guests = counts.shape[1]
+        self.none = np.zeros(self.guests, np.int32)
         self.refused = np.zeros(self.guests, np.bool_)
         self.controllers: list[Item] = []
         self.elements: list[Item] = []
@@ -151,14 +154,14 @@ class Form:
             MODEL_CODES["controller/usb", machine.usb],
             "controller/usb",
             plug_on(PLUGS["controller/usb"][machine.usb], express),
-            no_usb.astype(np.int64),
+            no_usb.astype(np.int32),
         )
         if not express:
-            usb.fixed, usb.place, usb.search = no_usb, pack(0, *USB_0), np.zeros(self.guests, np.int64)
+            usb.fixed, usb.place, usb.search = no_usb, pack(0, *USB_0), self.none
         self.controllers.append(usb)
         if machine.sata:
             no_sata = self._total("controller/sata", counts) == 0
-            sata = Item(_SATA, "controller/sata", c.CONVENTIONAL, np.zeros(self.guests, np.int64))
+            sata = Item(_SATA, "controller/sata", c.CONVENTIONAL, self.none)
             sata.fixed, sata.place = no_sata, pack(0, *SATA_0)
             self.controllers.append(sata)
 
@@ -168,39 +171,38 @@ class Form:
             self._add(element, counts, self.elements)
         if "memballoon" not in elements:
             plug = plug_on(PLUGS["memballoon"]["virtio"], self.machine.express)
-            self.elements.append(Item(_BALLOON, "memballoon", plug, np.ones(self.guests, np.int64)))
+            self.elements.append(Item(_BALLOON, "memballoon", plug, np.ones(self.guests, np.int32)))
 
     def _add(self, element: str, counts: Ints, items: list[Item]) -> None:
         """Add the columns of an element."""
         preferred = _PREFERRED[self.machine.family].get(element)
-        before = np.zeros(self.guests, np.int64)
+        before = self.none
         for row, count in zip(self.devices, counts):
             if row.element != element:
                 continue
-            if element == "memballoon":
-                count = np.maximum(count, 1)
+            if element == "memballoon" and not any(item.element == element for item in items):
+                count = count + (self._total(element, counts) == 0)
             plug = plug_on(PLUGS[element].get(row.model, c.EXPRESS), self.machine.express)
             item = Item(CODES[row.name], element, plug, count)
             if preferred is not None and preferred[0] in ("", row.model):
                 item.fixed, item.place = (count > 0) & (before == 0), preferred[1]
                 item.search = count - item.fixed
             items.append(item)
-            if preferred is not None and preferred[2]:
+            if preferred is not None and (preferred[2] or preferred[0] == row.model):
                 before = before + count
 
     def _total(self, element: str, counts: Ints) -> Ints:
         return sum(
             (count for row, count in zip(self.devices, counts) if row.element == element),
-            start=np.zeros(self.guests, np.int64),
+            start=self.none,
         )
 
     def _refuse(self, counts: Ints) -> None:
         """Find what is refused whatever the room: rules 5 and 8.3."""
-        for row, count in zip(self.devices, counts):
-            if row.element in SINGLE or row.element in _ONE_OF_A_MODEL:
-                self.refused |= count > 1
-            if row.element == "iommu" and not self.machine.express:
-                self.refused |= count > 0
+        express = self.machine.express
+        for element in dict.fromkeys(row.element for row in self.devices):
+            if element in ONE_AT_MOST:
+                self.refused |= self._total(element, counts) > (0 if element == "iommu" and not express else 1)
         for item in self.elements:
             if item.element == "video" and item.code not in _SECONDARY:
                 self.refused |= item.search > 0
@@ -209,7 +211,7 @@ class Form:
 
     def _count(self) -> None:
         """Count what looks for a place, in the order of rule 6.4."""
-        express = conventional = integrated = np.zeros(self.guests, np.int64)
+        express = conventional = integrated = self.none
         for item in self.in_order():
             item.conventional_before = conventional
             if item.plug & c.INTEGRATED and self.machine.express:
@@ -223,7 +225,7 @@ class Form:
                 conventional = conventional + item.search
         self.express, self.conventional, self.integrated = express, conventional, integrated
         fixed = [item.fixed for item in (*self.controllers, *self.elements) if item.fixed is not None]
-        self.fixed = sum(fixed, start=np.zeros(self.guests, np.int64))
+        self.fixed = sum(fixed, start=self.none)
         self.has_video = self._fixed_at("video")
         self.has_sound = self._fixed_at("sound")
         (self._count_q35 if self.machine.express else self._count_pc)()
@@ -243,10 +245,10 @@ class Form:
         return has
 
     def _count_pc(self) -> None:
-        free = 30 - self.has_video.astype(np.int64)
+        free = 30 - self.has_video.astype(np.int32)
         wanted = self.conventional + 1
         self.bridges = np.maximum(-((free - wanted) // BRIDGE_SLOTS), 0)
-        self.ports = np.zeros(self.guests, np.int64)
+        self.ports = self.none
         left = free + BRIDGE_SLOTS * self.bridges - wanted
         self.fits = ~self.refused & (left >= self.bridges)
         for item in self.elements:
@@ -255,14 +257,14 @@ class Form:
                 self.fits &= on_root | (item.search == 0)
         self.buses = 1 + self.bridges
         empty = left + 1 - self.bridges
-        none = np.zeros(self.guests, np.int64)
+        none = self.none
         self.free_cold, self.free_hot = (none, empty), (none, empty)
 
     def _count_q35(self) -> None:
-        has = (self.conventional > 0).astype(np.int64)
+        has = (self.conventional > 0).astype(np.int32)
         self.bridges = np.maximum(self.conventional - 1, 0) // BRIDGE_SLOTS
         self.ports = self.express + has + 1
-        root = 30 - self.has_video.astype(np.int64) - self.has_sound - self.integrated
+        self.root = root = 30 - self.has_video.astype(np.int32) - self.has_sound - self.integrated
         empty = BRIDGE_SLOTS * (has + self.bridges) - self.conventional
         self.fits = (
             ~self.refused
@@ -272,7 +274,7 @@ class Form:
         )
         self.buses = 1 + self.ports + has + self.bridges
         empty = empty - self.bridges
-        spare = np.ones(self.guests, np.int64)
+        spare = np.ones(self.guests, np.int32)
         self.free_cold = (root - self.port_slots + spare, empty)
         self.free_hot = (spare, empty.copy())
 
@@ -281,17 +283,52 @@ class Form:
         """Return how many slots of bus 0 the ports take."""
         return -(-self.ports // FUNCTIONS)
 
-    # where it is
-
-    def runs(self, bridges: int) -> Runs:
-        """Return the addresses, in the order of `Plan.addresses`.
-
-        All guests must fit, and on q35 have the same number of bridges.
+    def room(self, plug: int) -> Ints:
+        """Return how many more devices fit at most, beyond holes; -1 where not even these do, however many are added.
 
         Args:
-            bridges: the pci-bridges of every guest of q35.
+            plug: what they need from a bus: express or conventional, and not integrated.
         """
-        return self._runs_q35(bridges) if self.machine.express else self._runs_pc()
+        more = self._room_q35(plug) if self.machine.express else self._room_pc()
+        more[self.refused | (more < 0)] = -1
+        return more
+
+    def _room_pc(self) -> Ints:
+        """D <= F + 30 k - 1 fits with k bridges; with pvpanic, what stands before it fills all but a slot of bus 0."""
+        free = 30 - self.has_video.astype(np.int32)
+        more: Ints = free + (BRIDGE_SLOTS - 1) * _MOST_BRIDGES - 1 - self.conventional
+        for item in self.elements:
+            if item.plug & c.INTEGRATED:
+                more = np.where(item.search > 0, free - 2 - item.before, more)
+        return more
+
+    def _room_q35(self, plug: int) -> Ints:
+        """C <= 30 B + 31 fits with B bridges."""
+        places = FUNCTIONS * self.root
+        has = 1 if plug & c.CONVENTIONAL else (self.conventional > 0).astype(np.int32)
+        ports = self.express + has + 1
+        if plug & c.CONVENTIONAL:
+            bridges = np.minimum(MAX_INDEX - 1 - ports, _MOST_BRIDGES)
+            more: Ints = (BRIDGE_SLOTS - 1) * bridges + BRIDGE_SLOTS - self.conventional
+            more[(ports > places) | (bridges < 0)] = -1
+            return more
+        more = np.minimum(places, MAX_INDEX - has - self.bridges) - ports
+        more[BRIDGE_SLOTS * (has + self.bridges) - self.conventional < self.bridges] = -1
+        return more
+
+    # where it is
+
+    @property
+    def layout(self) -> Ints:
+        """Return a number for each guest; for those with the same one, `runs` can be asked at once."""
+        return self.bridges if self.machine.express else self.none
+
+    def runs(self) -> Runs:
+        """Return the addresses, in the order of `Plan.addresses`.
+
+        All guests must fit and have the same `layout`.
+        """
+        return self._runs_q35(int(self.layout[0])) if self.machine.express else self._runs_pc()
 
     def _runs_pc(self) -> Runs:
         start = _PC_START + _PC_PLACES * self.has_video + self.bridges
@@ -304,12 +341,12 @@ class Form:
         return _runs(rows, _PLACES)
 
     def _runs_q35(self, bridges: int) -> Runs:
-        has = (self.conventional > 0).astype(np.int64)
+        has = (self.conventional > 0).astype(np.int32)
         ports = _PORT_START + _MOST_PORTS * (self.has_video + 2 * self.has_sound)
-        own = len(_PLACES) + BRIDGE_SLOTS * (bridges + 1) * np.arange(self.guests)
+        own = len(_PLACES) + BRIDGE_SLOTS * (bridges + 1) * np.arange(self.guests, dtype=np.int32)
         numbers = np.empty((self.guests, bridges + 1), np.uint16)
         controllers: list[_Run] = []
-        done = np.zeros(self.guests, np.int64)
+        done = self.none
         for b in range(bridges + 1):
             until = has * (1 + self._express_before(BRIDGE_SLOTS * b))
             numbers[:, b] = until + b + 1
@@ -317,7 +354,7 @@ class Form:
             if b:
                 controllers.append((_BRIDGE, has, own + b - 1))
             else:
-                controllers.append((_TO_PCI, has, np.full(self.guests, _EXPRESS_START)))
+                controllers.append((_TO_PCI, has, _EXPRESS_START))
             done = until
         controllers.append((_PORT, self.ports - done, ports + done))
 
@@ -333,25 +370,27 @@ class Form:
                 rows += _item_runs(item, start)
             if items is self.controllers:
                 rows += controllers
+        if not has.any():
+            return _runs(rows, _PLACES)
         conventional = numbers[:, :, None] << 8 | _BRIDGE_PLACES
         return _runs(rows, np.concatenate([_PLACES, conventional.ravel()]))
 
     def _express_before(self, conventional: int) -> Ints:
         """Return how many express devices are placed before a conventional one."""
-        before = np.zeros(self.guests, np.int64)
+        before = self.none.copy()
         for item in (*self.controllers, *self.elements):
             if item.plug & c.EXPRESS and not item.plug & c.INTEGRATED:
                 before += item.search * (item.conventional_before <= conventional)
         return before
 
 
-_Run = tuple[int, Ints | Bools, Ints]
+_Run = tuple[int, Ints | Bools, Ints | int]
 
 
 def _item_runs(item: Item, start: Ints) -> list[_Run]:
     runs: list[_Run] = []
     if item.fixed is not None:
-        runs.append((item.code, item.fixed, np.full(len(start), item.place)))
+        runs.append((item.code, item.fixed, item.place))
     runs.append((item.code, item.search, start))
     return runs
 
@@ -359,7 +398,7 @@ def _item_runs(item: Item, start: Ints) -> list[_Run]:
 def _runs(rows: list[_Run], places: NDArray[np.uint16]) -> Runs:
     rows = [row for row in rows if row[1].any()]
     guests = len(rows[0][1])
-    lengths, starts = np.empty((guests, len(rows)), np.int64), np.empty((guests, len(rows)), np.int64)
+    lengths, starts = np.empty((guests, len(rows)), np.int64), np.empty((guests, len(rows)), np.int32)
     for column, (_, length, start) in enumerate(rows):
         lengths[:, column] = length
         starts[:, column] = start

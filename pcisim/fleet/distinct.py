@@ -1,4 +1,4 @@
-"""Which rows of a table are alike, without sorting them."""
+"""Which guests are alike, found without sorting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pcisim.fleet.request import MOST_BITS, Counts, capped
+from pcisim.fleet.request import FAMILIES, MOST_BITS, Counts, Fleet, capped
 
 Indices = NDArray[np.int32]
 Keys = NDArray[np.int64]
@@ -19,34 +19,33 @@ _MIXERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93, 0xFF51AFD
 _BLOCK = 1 << 16
 
 
-def distinct_rows(
-    table: Counts, bits: Sequence[int], families: NDArray[np.uint8], most: int
-) -> tuple[Indices, Indices] | None:
-    """Return one row of each kind, and for each row of the table the number of its kind.
+_ALIKE = 4
+"""How often a guest must occur, on average, to be worth finding; it also bounds the memory for the distinct ones."""
 
-    Args:
-        table: whole numbers from 0.
-        bits: how many bits the numbers of each column have.
-        families: a further column, of 0 and 1.
-        most: how many kinds there may be.
+
+def distinct(fleet: Fleet) -> tuple[Fleet, Indices | None]:
+    """Return a fleet of one guest of each kind, and for each guest the number of its kind.
 
     Returns:
-        The indices of the rows that stand for their kind, and the kinds; ``None`` when there are more.
+        The fleet itself and ``None`` when its guests are hardly ever alike.
     """
-    kinds: NDArray[np.integer] = families
-    known = 1
+    table, bits = fleet.table, fleet.bits
+    most = len(table) // _ALIKE
+    kinds: NDArray[np.integer] = fleet.families
+    known = len(FAMILIES)
     columns = [column for column, size in enumerate(bits) if size]
-    found: tuple[Indices, Indices] | None = None
-    while found is None or columns:
-        used = known.bit_length()
+    while True:
+        used = (known - 1).bit_length()
         taken: list[int] = []
         while columns and used + sum(bits[n] for n in taken) + bits[columns[0]] <= _KEY_BITS:
             taken.append(columns.pop(0))
         found = _distinct(_keys(table, taken, bits, kinds, used), most)
         if found is None:
-            return None
-        known, kinds = len(found[0]), found[1]
-    return found
+            return fleet, None
+        first, kinds = found
+        known = len(first)
+        if not columns:
+            return Fleet(fleet.devices, table[first], fleet.families[first], bits), found[1]
 
 
 def _keys(table: Counts, columns: list[int], bits: Sequence[int], kinds: NDArray[np.integer], used: int) -> Keys:
@@ -88,7 +87,7 @@ def _distinct(keys: Keys, most: int) -> tuple[Indices, Indices] | None:
         winner = slots[place]
         same = own[winner] == own
         chosen = np.flatnonzero(winner == index).astype(np.int32)
-        if count + len(chosen) > most:
+        if count + len(chosen) > most or np.count_nonzero(same) < len(same) // 2:
             return None
         slots[place[chosen]] = np.arange(count, count + len(chosen), dtype=np.int32)
         number = slots[place]

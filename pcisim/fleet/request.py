@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +22,43 @@ MOST_BITS = 12
 """More bits of a count make no difference: no guest with so many of one device fits."""
 
 
-def devices_of(devices: Sequence[str]) -> list[DeviceModel]:
+@dataclass(frozen=True, eq=False, slots=True)
+class Fleet:
+    """Guests by their counts.
+
+    Args:
+        devices: the row of each column.
+        table: (guests, K): how many of each.
+        families: for each guest the number of its machine among `FAMILIES`.
+        bits: how many bits the counts of each column have, at most `MOST_BITS`.
+    """
+
+    devices: list[DeviceModel]
+    table: Counts
+    families: NDArray[np.uint8]
+    bits: list[int]
+
+    @classmethod
+    def of(cls, machine: Machines, devices: Sequence[str], counts: ArrayLike) -> Fleet:
+        """Check what is asked for.
+
+        Raises:
+            UsageError: as for `pcisim.fleet.assign`.
+        """
+        rows = _devices(devices)
+        table = _table(counts, rows)
+        return cls(rows, table, _families(machine, len(table)), _bits(table, rows))
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def capped(table: Counts) -> Counts:
+    """Return the counts, large ones as the largest that has `MOST_BITS`."""
+    return np.minimum(table, min((1 << MOST_BITS) - 1, np.iinfo(table.dtype).max))
+
+
+def _devices(devices: Sequence[str]) -> list[DeviceModel]:
     """Return the row of each device.
 
     Raises:
@@ -46,7 +83,7 @@ def devices_of(devices: Sequence[str]) -> list[DeviceModel]:
     return rows
 
 
-def counts_of(counts: ArrayLike, devices: list[DeviceModel]) -> Counts:
+def _table(counts: ArrayLike, devices: list[DeviceModel]) -> Counts:
     """Return the counts as a table of whole numbers: a row a guest, a column a device.
 
     Raises:
@@ -71,7 +108,14 @@ def counts_of(counts: ArrayLike, devices: list[DeviceModel]) -> Counts:
     return table
 
 
-def checked_bits(table: Counts, devices: list[DeviceModel]) -> list[int]:
+def _shape(devices: list[DeviceModel], headline: str) -> UsageError:
+    return UsageError(
+        f"{headline}; a table of (guests, {len(devices)}) is needed: a row a guest, a column a device",
+        code="counts-shape",
+    )
+
+
+def _bits(table: Counts, devices: list[DeviceModel]) -> list[int]:
     """Return how many bits the counts of each device have, at most `MOST_BITS`.
 
     Raises:
@@ -94,19 +138,7 @@ def checked_bits(table: Counts, devices: list[DeviceModel]) -> list[int]:
     return [min(number.bit_length(), MOST_BITS) for number in combined.tolist()]
 
 
-def capped(table: Counts) -> Counts:
-    """Return the counts, large ones as the largest that has `MOST_BITS`."""
-    return np.minimum(table, min((1 << MOST_BITS) - 1, np.iinfo(table.dtype).max))
-
-
-def _shape(devices: list[DeviceModel], headline: str) -> UsageError:
-    return UsageError(
-        f"{headline}; a table of (guests, {len(devices)}) is needed: a row a guest, a column a device",
-        code="counts-shape",
-    )
-
-
-def families_of(machine: Machines, guests: int) -> NDArray[np.uint8]:
+def _families(machine: Machines, guests: int) -> NDArray[np.uint8]:
     """Return for each guest which of `FAMILIES` its machine belongs to.
 
     Args:
@@ -128,8 +160,13 @@ def families_of(machine: Machines, guests: int) -> NDArray[np.uint8]:
         return np.zeros(0, np.uint8)
     if names.dtype.kind not in "UO":
         raise UsageError(f"machines must be names, not of type {names.dtype}", code="unknown-machine")
-    known = {name: _family(name) for name in set(names.tolist())}
-    return np.fromiter((known[name] for name in names.tolist()), np.uint8, guests)
+    unknown = len(FAMILIES)
+    families = np.full(guests, unknown, np.uint8)
+    first = 0
+    while families[first] == unknown:  # once for each name
+        families[names == names[first]] = _family(names[first])
+        first = int(np.argmax(families))
+    return families
 
 
 def _family(name: object) -> int:
