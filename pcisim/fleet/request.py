@@ -172,8 +172,9 @@ def _families(machine: Machines, guests: int) -> NDArray[np.uint8]:
 def _family(name: object) -> int:
     row = machine_of(name) if isinstance(name, str) else None
     if row not in FAMILIES:
+        shown = str(name) if isinstance(name, str) else name  # without the name of numpy's type
         raise UsageError(
-            f"unknown machine {name!r}",
+            f"unknown machine {shown!r}",
             code="unknown-machine",
             details=("fleets are made of the machine types pc and q35, and their versions such as pc-q35-9.2",),
             remedy="ask pcisim.assign about guests of other machines",
