@@ -92,6 +92,39 @@ def bits(mask: int) -> Iterator[int]:
         mask ^= low
 
 
+_FUNCTION_ZERO: dict[int, tuple[tuple[int, ...], int]] = {}
+_MOST_REMEMBERED = 4096
+
+
+def _function_zero(slots: int) -> tuple[tuple[int, ...], int]:
+    """Return function 0 of each of some slots, as numbers ``slot << 3`` and as bits; the usual sets are remembered."""
+    known = _FUNCTION_ZERO.get(slots)
+    if known is None:
+        if len(_FUNCTION_ZERO) == _MOST_REMEMBERED:
+            _FUNCTION_ZERO.clear()
+        places = tuple([slot << 3 for slot in bits(slots)])
+        known = _FUNCTION_ZERO[slots] = places, sum([1 << place for place in places])
+    return known
+
+
+def _take_shared(bus: Bus, slots: int, count: int) -> Iterator[int]:
+    """Take the functions of slots that root ports share, one after the other, as many as there are up to a count."""
+    for slot in bits(slots):
+        bus.free &= ~(1 << slot)
+        bus.shared |= 1 << slot
+        for place in range(slot << 3, slot + 1 << 3):
+            if not bus.used >> place & 1:
+                bus.used |= 1 << place
+                count -= 1
+                yield place
+                if not count:
+                    break
+        if bus.functions(slot) == _ALL_FUNCTIONS:
+            bus.full |= 1 << slot
+        if not count:
+            return
+
+
 @record
 class Look:
     """One step of a search: a bus that was looked at, and what came of it."""
@@ -224,10 +257,19 @@ class Topology:
         Returns:
             The position of the first owner that got no place; ``len(owners)`` when all did.
         """
-        count = len(owners)
-        if first == count:
-            return first
-        buses, holders = self.buses, self.owners
+        places = self._take_many(plug, len(owners) - first)
+        stop = first + len(places)
+        run = owners if len(places) == len(owners) else owners[first:stop]
+        addresses.update(zip(run, places))
+        self.owners.update(zip(places, run))
+        return stop
+
+    def _take_many(self, plug: int, count: int) -> list[int]:
+        """Take the next places for a plug, as many as there are up to a count; nobody owns them yet."""
+        places: list[int] = []
+        if not count:
+            return places
+        buses = self.buses
         packs = plug & c.ROOT_PORT
         integrated = plug & c.INTEGRATED
         for number in range(self._cursors.get(plug, 0), len(buses)):
@@ -235,38 +277,28 @@ class Topology:
             free = bus.free | bus.shared & ~bus.full if packs else bus.free
             if not free or not (self.accepts(bus, plug, explicit=False) if integrated else plug & bus.automatic):
                 continue
-            while free:
-                low = free & -free
-                place = low.bit_length() - 1 << 3
-                packed = number << 8 | place
-                if not packs:
-                    bus.free ^= low
-                    bus.used |= 1 << place
-                    owner = owners[first]
-                    addresses[owner] = packed
-                    holders[packed] = owner
-                    first += 1
-                else:
-                    bus.free &= ~low
-                    bus.shared |= low
-                    for function in range(FUNCTIONS):
-                        bit = 1 << (place | function)
-                        if not bus.used & bit:
-                            bus.used |= bit
-                            owner = owners[first]
-                            addresses[owner] = packed | function
-                            holders[packed | function] = owner
-                            first += 1
-                            if first == count:
-                                break
-                    if bus.used >> place & _ALL_FUNCTIONS == _ALL_FUNCTIONS:
-                        bus.full |= low
-                if first == count:
-                    self._cursors[plug] = number
-                    return first
-                free ^= low
+            base = number << 8
+            if packs:
+                places += [base | place for place in _take_shared(bus, free, count - len(places))]
+            elif free == 1:  # a port
+                bus.free = 0
+                bus.used |= 1
+                places.append(base)
+            else:
+                slots, functions = _function_zero(free)
+                left = count - len(places)
+                if left < len(slots):
+                    slots = slots[:left]
+                    functions &= (2 << slots[-1]) - 1
+                    free &= (2 << (slots[-1] >> 3)) - 1
+                bus.free ^= free
+                bus.used |= functions
+                places += [base | slot for slot in slots]
+            if len(places) == count:
+                self._cursors[plug] = number
+                return places
         self._cursors[plug] = len(buses)
-        return first
+        return places
 
     def search(self, plug: int, function: int = 0) -> int | None:
         """Return the place that automatic placement would give, without taking it.
