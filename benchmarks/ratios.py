@@ -1,12 +1,12 @@
-"""How fast pcisim is against libvirt, measured in one run, round by round.
+"""How fast pcisim is against its peers, measured in one run, round by round, after a look at the answers.
 
-What is compared is "XML in, addressed XML out": libvirt also validates more, and stores the
-definition.  The answers are compared before anything is timed.
+    python benchmarks/ratios.py [--json | --markdown] [--rounds N] [--only WORD]
 
-    python benchmarks/ratios.py [--json] [--rounds N]
+What is compared with libvirt's define is "XML in, addressed XML out": libvirt also validates more, and stores the
+definition.  What is compared with libvirt's C loop is the search for a place and nothing else.
 
-The peer is the libvirt that ``PCISIM_LIBVIRT_9_0`` or ``PCISIM_LIBVIRT_11_3`` names (a connection
-URI; `tests/oracle/setup.sh` makes one); without it, only pcisim's own times are printed.
+The peers are the libvirt that ``PCISIM_LIBVIRT_9_0`` or ``PCISIM_LIBVIRT_11_3`` names (a connection URI;
+`tests/oracle/setup.sh` makes one), the shared library of libvirt 9.0.0, and numpy's copy.  What is missing is skipped.
 """
 
 from __future__ import annotations
@@ -16,172 +16,123 @@ import json
 import os
 import platform
 import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pcisim
-from pcisim.guest import disk_target
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-HERE = Path(__file__).resolve().parent
-SYSTEM_PYTHON = os.environ.get("PCISIM_LIBVIRT_PYTHON", "/usr/bin/python3")
+import numpy as np
+
+from benchmarks import core_rows, fleet_rows, xml_rows
+from benchmarks.libvirt_core import Core, UnavailableError
+from benchmarks.measure import Ratio
+
 VERSIONS = {"PCISIM_LIBVIRT_11_3": "11.3", "PCISIM_LIBVIRT_9_0": "9.0"}
-SIZES = (1, 20, 200)
-CALLS = 15
-"""Calls in a round, on either side: the first ones find the caches as the other side left them."""
-GROWTH = (28, 112, 448, 898)
-
-DISK = """    <disk type='file' device='disk'>
-      <driver name='qemu' type='qcow2'/>
-      <source file='/var/lib/libvirt/images/bench-{n}.qcow2'/>
-      <target dev='{target}' bus='virtio'/>
-    </disk>
-"""
+HEADINGS = ("pcisim / its peer", "ratio", "target", "pcisim", "peer")
 
 
-def domain(machine: str, disks: int, name: str = "pcisim-bench") -> str:
-    """Return the XML of a guest with virtio disks."""
-    devices = "".join(DISK.format(n=n, target=disk_target("vd", n)) for n in range(disks))
+def xml(rounds: int, skipped: list[str]) -> Iterator[Ratio]:
+    """Yield the rows of libvirt's define."""
+    for variable, version in VERSIONS.items():
+        uri = os.environ.get(variable)
+        if not uri:
+            skipped.append(f"defineXML of libvirt {version}: {variable} is not set")
+            continue
+        with xml_rows.peer_of(uri) as peer:
+            for size in xml_rows.SIZES:
+                yield xml_rows.library_row(peer, version, size, 20, rounds)
+        if shutil.which("virsh"):
+            yield xml_rows.process_row(uri, version, rounds)
+        else:
+            skipped.append("virsh: not installed")
+    yield from xml_rows.growth_rows(rounds)
+
+
+def core(rounds: int, skipped: list[str]) -> Iterator[Ratio]:
+    """Yield the rows of a single reservation."""
+    peer = core_of(skipped)
+    if peer is not None:
+        yield from core_rows.rows(peer, rounds)
+    yield core_rows.growth(rounds)
+
+
+def fleet(rounds: int, skipped: list[str]) -> Iterator[Ratio]:
+    """Yield the rows of fleets."""
+    yield from fleet_rows.rows(core_of(skipped), rounds)
+    yield fleet_rows.capacity_row(rounds)
+
+
+def core_of(skipped: list[str]) -> Core | None:
+    """Return libvirt's allocator, or say why there is none."""
+    try:
+        return Core()
+    except UnavailableError as error:
+        reason = f"libvirt's C loop: {error}"
+        if reason not in skipped:
+            skipped.append(reason)
+        return None
+
+
+PARTS = {"core": core, "fleet": fleet, "xml": xml}
+
+
+def machine_line() -> str:
+    """Return one line about the machine."""
+    names = [line for line in _cpuinfo() if line.startswith("model name")]
+    processor = names[0].partition(":")[2].strip() if names else platform.machine()
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return (
-        f"<domain type='qemu'>\n  <name>{name}</name>\n  <memory unit='MiB'>1024</memory>\n  <vcpu>1</vcpu>\n"
-        f"  <os>\n    <type arch='x86_64' machine='{machine}'>hvm</type>\n  </os>\n  <devices>\n{devices}"
-        "  </devices>\n</domain>\n"
+        f"{time.strftime('%Y-%m-%d')}: {processor}, {os.cpu_count()} processors{load},"
+        f" Python {platform.python_version()}, numpy {np.__version__}, {platform.system()} {platform.release()}"
     )
 
 
-class Peer:
-    """A running libvirt."""
-
-    def __init__(self, uri: str) -> None:
-        self.process = subprocess.Popen(
-            [SYSTEM_PYTHON, str(HERE / "libvirt_peer.py"), uri],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, xml: str, rounds: int) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"xml": xml, "rounds": rounds}) + "\n")
-        self.process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def seconds_of(xml: str, version: str) -> float:
-    begin = time.perf_counter()
-    pcisim.assign_xml(xml, libvirt=version)
-    return time.perf_counter() - begin
-
-
-def library_row(peer: Peer, version: str, disks: int, rounds: int) -> dict[str, Any]:
-    """Compare assign_xml with defineXML + XMLDesc, in turn; nothing is kept between two calls."""
-    sys.path.insert(0, str(HERE.parent))
-    from tests.oracle.facts import differences, facts
-
-    xml = domain("q35", disks)
-    answer = peer.ask(xml, 2)
-    addressed = pcisim.assign_xml(xml, libvirt=version)
-    assert isinstance(addressed, str)
-    unequal = differences(facts(answer["xml"]), facts(addressed))
-    assert not unequal, unequal
-    ours, theirs = [], []
-    for _ in range(rounds):
-        theirs.append(statistics.median(peer.ask(xml, CALLS)["seconds"]))
-        ours.append(statistics.median(seconds_of(xml, version) for _ in range(CALLS)))
-    return row(f"assign_xml, q35, {disks} disks / defineXML + XMLDesc ({version})", ours, theirs)
-
-
-def process_row(uri: str, version: str, rounds: int) -> dict[str, Any]:
-    """Compare `pcisim assign` as a process with virsh define, dumpxml and undefine."""
-    program = str(Path(sys.executable).parent / "pcisim")
-    ours, theirs = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "guest.xml"
-        file.write_text(domain("q35", 20, "pcisim-bench-process"), encoding="utf-8")
-        virsh = ["virsh", "-q", "-c", uri]
-        steps = [["define", str(file)], ["dumpxml", "pcisim-bench-process"], ["undefine", "pcisim-bench-process"]]
-        for _ in range(rounds + 1):
-            begin = time.perf_counter()
-            for step in steps:
-                subprocess.run([*virsh, *step], check=True, stdout=subprocess.DEVNULL)
-            middle = time.perf_counter()
-            subprocess.run([program, "assign", "--libvirt", version, str(file)], check=True, capture_output=True)
-            theirs.append(middle - begin)
-            ours.append(time.perf_counter() - middle)
-    return row(f"pcisim assign, 20 disks / virsh define + dumpxml + undefine ({version})", ours[1:], theirs[1:])
-
-
-def growth_row(rounds: int) -> dict[str, Any]:
-    """Compare the time of a disk on pc at each size with that at the smallest."""
-    times = {n: [] for n in GROWTH}  # type: dict[int, list[float]]
-    for _ in range(rounds):
-        for n in GROWTH:
-            times[n].append(seconds_of(domain("pc", n), "11.3") / n)
-    first = statistics.median(times[GROWTH[0]])
-    return {
-        "what": "time of a disk on pc, against 28 disks",
-        "ratios": {str(n): round(statistics.median(times[n]) / first, 2) for n in GROWTH},
-    }
-
-
-def row(what: str, ours: list[float], theirs: list[float]) -> dict[str, Any]:
-    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
-    return {
-        "what": what,
-        "ours_ms": round(statistics.median(ours) * 1e3, 3),
-        "theirs_ms": round(statistics.median(theirs) * 1e3, 3),
-        "times_faster": round(statistics.median(ratios), 1),
-        "rounds": len(ratios),
-    }
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--rounds", type=int, default=9)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the rows as JSON")
+    form.add_argument("--markdown", action="store_true", help="print the table for the documentation")
+    parser.add_argument("--rounds", type=int, default=9, help="how often each side is timed (default 9)")
+    parser.add_argument("--only", choices=PARTS, help="only this part of the table")
     arguments = parser.parse_args()
-    rows: list[dict[str, Any]] = []
     skipped: list[str] = []
-    for variable, version in VERSIONS.items():
-        uri = os.environ.get(variable)
-        if not uri:
-            skipped.append(f"libvirt {version}: {variable} is not set")
-            continue
-        peer = Peer(uri)
-        rows += [library_row(peer, version, disks, arguments.rounds) for disks in SIZES]
-        peer.close()
-        if shutil.which("virsh"):
-            rows.append(process_row(uri, version, arguments.rounds))
-        else:
-            skipped.append("virsh: not installed")
-    rows.append(growth_row(arguments.rounds))
-    machine = {"python": platform.python_version(), "processors": os.cpu_count(), "system": platform.platform()}
+    line = machine_line()
+    rows: list[Ratio] = []
+    if not arguments.json:
+        print(line if not arguments.markdown else f"{line}.\n")
+        print_row(HEADINGS, arguments.markdown)
+        if arguments.markdown:
+            print("| --- | --- | --- | --- | --- |")
+    for name, part in PARTS.items():
+        if arguments.only in (None, name):
+            for row in part(arguments.rounds, skipped):
+                rows.append(row)
+                if not arguments.json:
+                    print_row(row.texts, arguments.markdown, "" if row.met else "  missed")
     if arguments.json:
-        print(json.dumps({"machine": machine, "rows": rows, "skipped": skipped}, indent=2))
+        data = {"schema": "pcisim.ratios/1", "machine": line, "rounds": arguments.rounds}
+        print(json.dumps(data | {"rows": [row.to_json() for row in rows], "skipped": skipped}, indent=2))
         return 0
-    print(f"Python {machine['python']}, {machine['processors']} processors, {machine['system']}")
-    for entry in rows:
-        if "ratios" in entry:
-            print(f"{entry['what']}: " + ", ".join(f"{n}: {ratio}" for n, ratio in entry["ratios"].items()))
-        else:
-            print(
-                f"{entry['what']}: {entry['times_faster']} times faster"
-                f" ({entry['ours_ms']} ms / {entry['theirs_ms']} ms, {entry['rounds']} rounds)"
-            )
     for reason in skipped:
-        print(f"skipped: {reason}")
+        print(f"\nskipped: {reason}")
     return 0
+
+
+def print_row(texts: tuple[str, ...], markdown: bool, note: str = "") -> None:
+    what, ratio, target, ours, theirs = texts
+    if markdown:
+        print(f"| {what} | {ratio}{note and ' (missed)'} | {target} | {ours} | {theirs} |", flush=True)
+    else:
+        print(f"{what:105} {ratio:>8} {target:>14} {ours:>9} {theirs:>9}{note}", flush=True)
 
 
 if __name__ == "__main__":
