@@ -343,21 +343,15 @@ class Form:
     def _runs_q35(self, bridges: int) -> Runs:
         has = (self.conventional > 0).astype(np.int32)
         ports = _PORT_START + _MOST_PORTS * (self.has_video + 2 * self.has_sound)
-        own = len(_PLACES) + BRIDGE_SLOTS * (bridges + 1) * np.arange(self.guests, dtype=np.int32)
-        numbers = np.empty((self.guests, bridges + 1), np.uint16)
+        done = [has * (1 + self._express_before(BRIDGE_SLOTS * b)) for b in range(bridges + 1)]
+        places, conventional = self._conventional_places([ports_before + b + 1 for b, ports_before in enumerate(done)])
         controllers: list[_Run] = []
-        done = self.none
-        for b in range(bridges + 1):
-            until = has * (1 + self._express_before(BRIDGE_SLOTS * b))
-            numbers[:, b] = until + b + 1
-            controllers.append((_PORT, until - done, ports + done))
-            if b:
-                controllers.append((_BRIDGE, has, own + b - 1))
-            else:
-                controllers.append((_TO_PCI, has, _EXPRESS_START))
-            done = until
-        controllers.append((_PORT, self.ports - done, ports + done))
-
+        before = self.none
+        for b, ports_before in enumerate(done):
+            controllers.append((_PORT, ports_before - before, ports + before))
+            controllers.append((_BRIDGE, has, conventional + b - 1) if b else (_TO_PCI, has, _EXPRESS_START))
+            before = ports_before
+        controllers.append((_PORT, self.ports - before, ports + before))
         rows: list[_Run] = []
         for items in (self.controllers, self.elements):
             for item in items:
@@ -366,14 +360,24 @@ class Form:
                 elif item.plug & c.EXPRESS:
                     start = _EXPRESS_START + has + item.before - (-item.conventional_before // BRIDGE_SLOTS)
                 else:
-                    start = own + bridges + item.before
+                    start = conventional + bridges + item.before
                 rows += _item_runs(item, start)
             if items is self.controllers:
                 rows += controllers
-        if not has.any():
-            return _runs(rows, _PLACES)
-        conventional = numbers[:, :, None] << 8 | _BRIDGE_PLACES
-        return _runs(rows, np.concatenate([_PLACES, conventional.ravel()]))
+        return _runs(rows, places)
+
+    def _conventional_places(self, buses: list[Ints]) -> tuple[NDArray[np.uint16], Ints]:
+        """Return the table of places, and where in it the conventional ones of each guest begin.
+
+        Args:
+            buses: the indexes of each guest's conventional buses.
+        """
+        if len(buses) == 1:
+            return _PLACES, _BRIDGE_START + BRIDGE_SLOTS * buses[0]
+        each = BRIDGE_SLOTS * len(buses)
+        own = np.stack(buses, axis=1).astype(np.uint16)[:, :, None] << 8 | _BRIDGE_PLACES
+        starts = len(_PLACES) + each * np.arange(self.guests, dtype=np.int32)
+        return np.concatenate([_PLACES, own.ravel()]), starts
 
     def _express_before(self, conventional: int) -> Ints:
         """Return how many express devices are placed before a conventional one."""
@@ -450,6 +454,7 @@ _PC_PLACES = 30 + BRIDGE_SLOTS * _MOST_BRIDGES
 _PC_START = 256
 _EXPRESS_START = _PC_START + 2 * _PC_PLACES
 _PORT_START = _EXPRESS_START + MAX_INDEX
+_BRIDGE_START = _PORT_START + 4 * _MOST_PORTS
 _PLACES = np.concatenate(
     [
         np.arange(256, dtype=np.uint16),  # bus 0
@@ -460,7 +465,9 @@ _PLACES = np.concatenate(
         _port_places(1),
         _port_places(ICH9_SOUND_SLOT),
         _port_places(1, ICH9_SOUND_SLOT),
+        (np.arange(MAX_INDEX + 1, dtype=np.uint16)[:, None] << 8 | _BRIDGE_PLACES).ravel(),
     ]
 )
 """Every place that does not depend on the guest: bus 0; the places of pc, without video and with; the ports of q35
-by index; where the ports themselves are, without and with video, without and with ICH9 sound."""
+by index; where the ports themselves are, without and with video, without and with ICH9 sound; slots 1 to 31 of each
+bus."""

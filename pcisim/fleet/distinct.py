@@ -21,6 +21,8 @@ _BLOCK = 1 << 16
 
 _ALIKE = 4
 """How often a guest must occur, on average, to be worth finding; it also bounds the memory for the distinct ones."""
+_MOST_KINDS = 1 << 16
+"""Copying from more of them, which no cache holds, takes as long as placing every guest."""
 
 
 def distinct(fleet: Fleet) -> tuple[Fleet, Indices | None]:
@@ -30,7 +32,7 @@ def distinct(fleet: Fleet) -> tuple[Fleet, Indices | None]:
         The fleet itself and ``None`` when its guests are hardly ever alike.
     """
     table, bits = fleet.table, fleet.bits
-    most = len(table) // _ALIKE
+    most = min(len(table) // _ALIKE, _MOST_KINDS)
     kinds: NDArray[np.integer] = fleet.families
     known = len(FAMILIES)
     columns = [column for column, size in enumerate(bits) if size]

@@ -12,8 +12,11 @@ from pcisim.catalogue.machines import Machine
 from pcisim.fleet.closed import Form, Ints, Runs
 from pcisim.fleet.request import FAMILIES, Counts, Fleet, capped
 
-BLOCK = 4096
-"""Guests a block: what is worked out for them stays within the processor's second cache."""
+BLOCK = 8192
+"""Guests for which the closed form is worked out at once."""
+STEP = 1024
+"""Guests whose addresses are written at once: the temporary arrays stay within the processor's second cache, and are
+too small for the system to take them back in between."""
 
 Addresses = NDArray[np.uint16]
 Owners = NDArray[np.uint8]
@@ -81,16 +84,22 @@ class Placed:
         made = Placed(len(kinds))
         for name in ("fits", "buses", "ports", "free_cold", "free_hot"):
             np.take(getattr(self, name), kinds, axis=0, out=getattr(made, name), mode="clip")
-        np.take(np.diff(self.offsets), kinds, out=made.offsets[1:], mode="clip")
+        lengths = np.diff(self.offsets)
+        np.take(lengths, kinds, out=made.offsets[1:], mode="clip")
         np.cumsum(made.offsets, out=made.offsets)
         made.finish()
+        size = int(lengths[0]) if len(lengths) else 0
+        if size and (lengths == size).all():
+            for of_kinds, of_guests in ((self.addresses, made.addresses), (self.owners, made.owners)):
+                np.take(of_kinds.reshape(-1, size), kinds, axis=0, out=of_guests.reshape(-1, size), mode="clip")
+            return made
         count = np.arange(0)
-        for begin in range(0, len(kinds), BLOCK):
-            edges = made.offsets[begin : begin + BLOCK + 1]
+        for begin in range(0, len(kinds), STEP):
+            edges = made.offsets[begin : begin + STEP + 1]
             low, high = int(edges[0]), int(edges[-1])
             if high - low > len(count):
                 count = np.arange(high - low)
-            index = np.repeat(self.offsets[kinds[begin : begin + BLOCK]] - (edges[:-1] - low), np.diff(edges))
+            index = np.repeat(self.offsets[kinds[begin : begin + STEP]] - (edges[:-1] - low), np.diff(edges))
             index += count[: high - low]
             np.take(self.addresses, index, out=made.addresses[low:high], mode="clip")
             np.take(self.owners, index, out=made.owners[low:high], mode="clip")
@@ -192,12 +201,25 @@ class _Types:
 
 def expand(runs: Runs, addresses: Addresses, owners: Owners) -> None:
     """Write slices of a table of places, one after the other, and whose they are."""
-    lengths = runs.lengths.ravel()
-    ends = np.cumsum(lengths)
-    index = np.repeat(runs.starts.ravel() - (ends - lengths), lengths)
-    index += np.arange(len(index))
-    np.take(runs.places, index, out=addresses, mode="clip")
-    owners[:] = np.repeat(np.tile(runs.codes, len(runs.lengths)), lengths)
+    codes = np.tile(runs.codes.astype(np.int64), STEP)
+    count = np.arange(0)
+    low = 0
+    for begin in range(0, len(runs.lengths), STEP):
+        lengths = runs.lengths[begin : begin + STEP].ravel()
+        ends = np.cumsum(lengths)
+        total = int(ends[-1])
+        if total > len(count):
+            count = np.arange(total)
+        # where a run begins in the table, and whose it is, side by side: it is repeated only once
+        both = runs.starts[begin : begin + STEP].ravel() - (ends - lengths)
+        both <<= 8
+        both |= codes[: len(both)]
+        index = np.repeat(both, lengths)
+        owners[low : low + total] = index
+        index >>= 8
+        index += count[:total]
+        np.take(runs.places, index, out=addresses[low : low + total], mode="clip")
+        low += total
 
 
 def scatter(runs: Runs, offsets: Offsets, addresses: Addresses, owners: Owners) -> None:
