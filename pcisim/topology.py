@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pcisim import connector as c
 from pcisim._record import record
-from pcisim.address import FUNCTIONS, MAX_FUNCTION, MAX_SLOT, format_packed
+from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, SOCKETS, ControllerModel
 from pcisim.catalogue.machines import DEVICE
 from pcisim.errors import RefusedError

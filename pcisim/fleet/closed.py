@@ -55,7 +55,8 @@ from pcisim.address import FUNCTIONS, MAX_SLOT, pack
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.devices import PLACED, PLUGS, DeviceModel, plug_on
 from pcisim.catalogue.machines import ICH9_SOUND_SLOT, SATA_0, USB_0, Machine
-from pcisim.completion import SINGLE
+from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS
+from pcisim.completion import single_elements
 from pcisim.fleet.owners import CODES, MODEL_CODES
 from pcisim.placement.validation import SECONDARY_VIDEO
 
@@ -70,7 +71,7 @@ _MOST_PORTS = FUNCTIONS * 30
 _PORT, _TO_PCI, _BRIDGE = (CODES[name] for name in ("pcie-root-port", "pcie-to-pci-bridge", "pci-bridge"))
 _BALLOON = MODEL_CODES["memballoon", "virtio"]
 _SATA = MODEL_CODES["controller/sata", ""]
-ONE_AT_MOST = frozenset({*SINGLE, "panic"})
+ONE_AT_MOST = frozenset({*single_elements(VERSIONS[DEFAULT_VERSION]), "panic"})
 """Elements of which a guest has at most one (of the models that there are names for)."""
 
 
