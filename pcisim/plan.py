@@ -12,6 +12,7 @@ from pcisim.completion import complete
 from pcisim.errors import PcisimError, UsageError
 from pcisim.guest import Guest
 from pcisim.placement import Placement, Policy, Step
+from pcisim.placement.fresh import fresh
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.validation import validate
 from pcisim.topology import Topology, grouped
@@ -228,17 +229,39 @@ def assign(
         check_host_pci(host_pci)
     try:
         if not isinstance(guest, Guest):
-            from pcisim.formats.domain_xml import read
-            from pcisim.formats.host_pci import lookup
-
-            guest = read(guest, rules, host_pci=lookup(host_pci))
-        placement = chosen.place(complete(guest, rules))
-        validate(placement.guest, placement.addresses, rules)
+            guest = _read(guest, rules, host_pci)
+        return _placed(guest, chosen, rules)
     except PcisimError as error:
         if error.file is None:
             error.file = name
         raise
-    return Plan(placement, rules, chosen, guest)
+
+
+def _read(xml: str | bytes, rules: Libvirt, host_pci: HostPci) -> Guest:
+    from pcisim.formats.domain_xml import read
+
+    if host_pci is None:
+        return read(xml, rules)
+    from pcisim.formats.host_pci import lookup
+
+    return read(xml, rules, host_pci=lookup(host_pci))
+
+
+def _placed(guest: Guest, policy: Policy, rules: Libvirt) -> Plan:
+    placement = policy.place(complete(guest, rules))
+    validate(placement.guest, placement.addresses, rules)
+    return Plan(placement, rules, policy, guest)
+
+
+def _short_way(guest: Guest) -> str | bytes | None:
+    """Return the addressed document of a fresh guest without placing it, ``None`` for any other guest."""
+    places = fresh(guest)
+    if places is None:
+        return None
+    from pcisim.formats.domain_edits import edit_fresh
+
+    editor = edit_fresh(guest, places)
+    return None if editor is None else editor.apply()
 
 
 def assign_xml(
@@ -264,6 +287,10 @@ def assign_xml(
     collecting = gc.isenabled()
     gc.disable()
     try:
+        if policy == "libvirt":
+            rules = libvirt_version(libvirt)
+            guest = _read(xml, rules, host_pci)
+            return _short_way(guest) or _placed(guest, LibvirtPolicy(rules), rules).to_xml()
         return assign(xml, policy, libvirt=libvirt, host_pci=host_pci).to_xml()
     finally:
         if collecting:

@@ -49,12 +49,15 @@ def check_words(element: Element) -> None:
     Raises:
         InputError: there is another word than libvirt knows.
     """
-    for row in WORDS.get(element.tag, ()):
-        holder = element.find(row.child) if row.child else element
+    for child, attribute, words, headline in _ROWS.get(element.tag, ()):
+        holder = element.find(child) if child else element
         if holder is not None:
-            value = holder.attrib.get(row.attribute)
-            if value is not None and value not in row.words:
-                raise unknown(holder, row.attribute, value, sorted(row.words), row.headline)
+            value = holder.attrib.get(attribute)
+            if value is not None and value not in words:
+                raise unknown(holder, attribute, value, sorted(words), headline)
+
+
+_ROWS = {tag: [(row.child, row.attribute, row.words, row.headline) for row in rows] for tag, rows in WORDS.items()}
 
 
 def number_of(element: Element, attribute: str, base: int = 10, limit: int = _MOST) -> int:

@@ -190,6 +190,8 @@ class DeviceReader:
 
     def _check_disk(self, target: Element, name: str, bus: str, kind: str, device: Device) -> None:
         """Refuse names and buses that a disk of its kind cannot have."""
+        if kind == "disk" and device.unit is not None and name[-1] > "9" and name[:2] != "fd" and bus != "fdc":
+            return  # most disks
         problem = ""
         if device.unit is None and device.address_type is None:
             problem = f"Unknown disk name '{short(name)}' and no address specified"

@@ -13,8 +13,9 @@ from pcisim.catalogue.controllers import ROOT_MODELS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED
 from pcisim.formats._splice import Editor, Fragment, Markup, deeper
 from pcisim.formats._xml import Element
-from pcisim.guest import IGNORED, Controller, Device
+from pcisim.guest import IGNORED, Controller, Device, Guest
 from pcisim.placement import Placement
+from pcisim.placement.fresh import Fresh
 
 
 def edit(placement: Placement) -> Editor:
@@ -64,6 +65,46 @@ def edit(placement: Placement) -> Editor:
         added = []
     if added or others:
         editor.append_child(parent, Markup("".join(added + others)))
+    return editor
+
+
+def edit_fresh(guest: Guest, places: Fresh) -> Editor | None:
+    """Return the edits that write the places of a fresh guest, as `edit` does for a placement.
+
+    Args:
+        guest: as it was read.
+        places: what `pcisim.placement.fresh.fresh` returned for it.
+
+    Returns:
+        The edits; ``None`` for a document without ``<devices>``.
+    """
+    parent = guest.document.root.find("devices")
+    if parent is None:
+        return None
+    plain: list[tuple[Element, str]] = []
+    controllers: list[str] = []
+    others: list[str] = []
+    for device, packed in places.devices.items():
+        address = address_element(packed, None)
+        if device.origin is not None:
+            plain.append((device.origin, address))
+        elif isinstance(device, Controller):
+            model = f" model='{device.model}'" if device.model else ""
+            controllers.append(f"\0<controller type='{device.type}' index='0'{model}>\1{address}\0</controller>")
+        else:
+            others.append(f"\0<{device.element} model='{device.model}'>\1{address}\0</{device.element}>")
+    controllers.append("\0<controller type='pci' index='0' model='pcie-root'/>")
+    last = places.ports[-1]
+    for index, place in enumerate(places.ports, 1):
+        flag = "" if place & MAX_FUNCTION or place == last else " multifunction='on'"
+        controllers.append(
+            f"\0<controller type='pci' index='{index}' model='pcie-root-port'>\1<model name='pcie-root-port'/>"
+            f"\1<target chassis='{index}' port='{place:#x}'/>"
+            f"\1<address type='pci' domain='0x0000' bus='0x00' {_PLACES[place]}{flag}/>\0</controller>"
+        )
+    editor = Editor(guest.document)
+    editor.append_lines(plain)
+    editor.append_child(parent, Markup("".join(controllers + others)))
     return editor
 
 
