@@ -628,6 +628,14 @@ def test_finds_in_documents(code: str, line: int | None, text: str) -> None:
     assert (finding.code, finding.severity, finding.line) == (code, ERROR, line)
 
 
+def test_a_root_bus_without_acpi_takes_no_hotplug() -> None:
+    """Asked of libvirt 11.3.0 with QEMU 10.0: "Bus 'pci.0' does not support hotplugging"."""
+    assert diagnose(domain("pc", BARE)) == []
+    (finding,) = diagnose(domain("pc", BARE).replace("<acpi/>", ""))
+    assert (finding.code, finding.details) == ("no-hot-slot", ("the root bus of pc takes no hotplug without ACPI",))
+    assert finding.remedy == "before the next boot add <acpi/> to the <features>"
+
+
 @pytest.mark.parametrize(
     ("machine", "devices", "headlines"),
     [

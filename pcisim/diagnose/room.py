@@ -14,6 +14,7 @@ from pcisim.diagnose.view import View, found
 from pcisim.enumeration.io_windows import IoBudget, io_budget
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Guest
+from pcisim.hotplug.kinds import emulator_refuses
 from pcisim.more import ClosedForm
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.recipes import recipes_for, remedies
@@ -25,15 +26,12 @@ def hot_slots(view: View) -> Iterator[Finding]:
         return
     kind = c.EXPRESS if view.guest.machine.express else c.CONVENTIONAL
     what, refused = _HOT_WORDS[kind]
-    free = [
-        bus
-        for bus in view.placement.topology.buses
-        if bus.free and bus.model.hotplug and bus.model.accepts & kind and bus.model.name != "pci-expander-bus"
-    ]
+    topology = view.placement.topology
+    free = [bus for bus in topology.buses if bus.free and bus.model.hotplug and bus.model.accepts & kind]
+    if any(topology.takes_hotplug(bus) for bus in free):
+        return
     switched_off = {d.index: d for d in view.guest.controllers if d.type == "pci" and d.target.get("hotplug") == "off"}
     off = [switched_off[bus.index] for bus in free if bus.index in switched_off]
-    if len(off) < len(free):
-        return
     if off:
         yield found(
             "hotplug-off",
@@ -43,12 +41,13 @@ def hot_slots(view: View) -> Iterator[Finding]:
             remedy=f"take hotplug='off' out of {off[0].label}, or add <controller type='pci' model='{_port(view)}'/>",
         )
         return
+    cold = emulator_refuses(free[0], None, view.guest) if free else None
     yield found(
         "no-hot-slot",
         f"no {what} is free for hotplug: a running guest refuses {refused}",
         (),
-        "it says 'No more available PCI slots'",
-        remedy=_paste(view) or "make room on the root bus for one more bridge",
+        "it says 'No more available PCI slots'" if cold is None else cold.why,
+        remedy=cold.remedy if cold is not None else _paste(view) or "make room on the root bus for one more bridge",
     )
 
 
