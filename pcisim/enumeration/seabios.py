@@ -75,9 +75,7 @@ def seabios(hardware: Hardware) -> Programmed:
     """Return what SeaBIOS writes into the functions of a machine."""
     routing, enough = number_buses(hardware)
     if not enough:
-        return Programmed(
-            routing, {}, {}, {}, False, "there are more buses than bus numbers (256): it never gets to boot"
-        )
+        return Programmed(routing, {}, {}, {}, False, "there are more buses than bus numbers (256)")
     buses = probe(hardware, routing)
     found: dict[Part, int] = {}
     for number, parts in buses.items():
