@@ -53,15 +53,14 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
             part = _part(packed, device, bus, guest)
             if isinstance(device, Controller) and device.type == "pci":
                 buses[device.index or 0] = _bus_behind(part, device, extra)
-            elif part.function == 0 and topology.buses[packed >> 8].functions(part.slot) & ~1:
-                part.multifunction = True
         if len(later) == len(waiting):
             break
         waiting = later
     for bus in buses.values():
-        for place, part in bus.parts.items():
-            if part.function and place - part.function in bus.parts:
-                bus.parts[place - part.function].multifunction = True
+        if len(bus.parts) > 1:
+            for place in bus.parts:
+                if place & MAX_FUNCTION and place & ~MAX_FUNCTION in bus.parts:
+                    bus.parts[place & ~MAX_FUNCTION].multifunction = True
     hotplug = guest.acpi
     return Hardware(family, root, extra, acpi_root=hotplug and 0 not in topology.hotplug_off, acpi_bridges=hotplug)
 

@@ -15,7 +15,7 @@ from operator import itemgetter
 from types import MappingProxyType
 
 from pcisim.catalogue.functions import IO as IO_BAR
-from pcisim.catalogue.functions import MEM64
+from pcisim.catalogue.functions import MEM64, PciFunction
 from pcisim.enumeration.numbers import Routing, number_buses, probe
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, ROM, Programmed, up
 from pcisim.hardware import PORT, Hardware, Part
@@ -42,31 +42,37 @@ RESERVE_OPTIONS = (("io-reserve",), ("mem-reserve",), ("pref32-reserve", "pref64
 _UNSET = (1 << 64) - 1
 _USB = 0x0C03
 
+Entry = tuple[int, int, Part, int, bool]
+"""Alignment, size, function, index of the BAR (-1: the window of a bridge), whether it is 64-bit."""
+
 
 class Region:
     """What the functions of one bus need of one kind."""
 
-    __slots__ = ("align", "base", "entries", "total")
+    __slots__ = ("align", "base", "entries", "only_64bit", "total")
 
     def __init__(self) -> None:
-        self.entries: list[tuple[int, int, Part, int, bool]] = []
-        """Alignment, size, function, index of the BAR (-1: the window of a bridge), whether it is 64-bit."""
+        self.entries: list[Entry] = []
         self.align = 1
         self.total = 0
         self.base = 0
+        self.only_64bit = True
 
-    def add(self, align: int, size: int, part: Part, bar: int, *, is64: bool) -> None:
+    def add(self, entry: Entry) -> None:
         """Add a BAR or window."""
-        self.entries.append((align, size, part, bar, is64))
-        self.total += size
-        self.align = max(self.align, align)
+        self.entries.append(entry)
+        self.total += entry[1]
+        if entry[0] > self.align:
+            self.align = entry[0]
+        if not entry[4]:
+            self.only_64bit = False
 
     def split_64bit(self) -> Region:
         """Move what can live above 4 GiB to a region of its own; USB controllers stay."""
         high, low = Region(), Region()
-        for align, size, part, bar, is64 in self.entries:
-            usb = part.row is not None and part.row.class_code == _USB
-            (high if is64 and not usb else low).add(align, size, part, bar, is64=is64)
+        for entry in self.entries:
+            row = entry[2].row
+            (high if entry[4] and not (row is not None and row.class_code == _USB) else low).add(entry)
         self.entries, self.align, self.total = low.entries, low.align, low.total
         return high
 
@@ -128,6 +134,7 @@ def _needs(buses: dict[int, list[Part]], routing: Routing) -> dict[int, list[Reg
     """
     needs = {0: [Region(), Region(), Region()]}
     bridges: dict[int, tuple[Part, int]] = {}
+    bars: dict[int, list[tuple[int, int, int, bool]]] = {}
     for number, parts in buses.items():
         regions = needs[number if number in bridges else 0]
         for part in parts:
@@ -135,50 +142,60 @@ def _needs(buses: dict[int, list[Part]], routing: Routing) -> dict[int, list[Reg
                 secondary = routing.numbers[part][1]
                 bridges[secondary] = part, number
                 needs[secondary] = [Region(), Region(), Region()]
-            _add_bars(part, regions)
+            row = part.row
+            if row is not None:
+                wanted = bars.get(id(row))
+                if wanted is None:
+                    wanted = bars[id(row)] = _wanted(row)
+                for kind, size, bar, is64 in wanted:
+                    regions[kind].add((size, size, part, bar, is64))
     for secondary in sorted(bridges, reverse=True):
         part, number = bridges[secondary]
         parent = needs[number if number in bridges else 0]
+        hotplug = _hotplug(part)
         for kind, region in enumerate(needs[secondary]):
-            size, align = window_size(part, kind, region.total, region.align)
-            is64 = kind == PREFETCH and all(entry[4] for entry in region.entries)
-            parent[kind].add(align, size, part, -1, is64=is64)
+            align = max(region.align, LEAST_WINDOW[kind])
+            size = _window_size(part.options, kind, region.total or (align if hotplug[kind] else 0), align)
+            parent[kind].add((align, size, part, -1, kind == PREFETCH and region.only_64bit))
     return needs
 
 
-def _add_bars(part: Part, regions: list[Region]) -> None:
-    row = part.row
-    if row is None:
-        return
+def _wanted(row: PciFunction) -> list[tuple[int, int, int, bool]]:
+    """Return kind, size, index and whether it is 64-bit of each BAR of a function, and of its ROM."""
+    wanted = []
     for bar in row.bars:
         if bar.kind == IO_BAR:
-            regions[IO].add(bar.size, bar.size, part, bar.number, is64=False)
+            wanted.append((IO, bar.size, bar.number, False))
         else:
             size = max(bar.size, LEAST_BAR)
-            regions[PREFETCH if bar.prefetchable else MEMORY].add(size, size, part, bar.number, is64=bar.kind == MEM64)
+            wanted.append((PREFETCH if bar.prefetchable else MEMORY, size, bar.number, bar.kind == MEM64))
     if row.rom:
-        regions[MEMORY].add(row.rom, row.rom, part, ROM, is64=False)
+        wanted.append((MEMORY, row.rom, ROM, False))
+    return wanted
 
 
-def window_size(part: Part, kind: int, total: int, align: int) -> tuple[int, int]:
-    """Return size and alignment of a bridge's window.
+def _hotplug(part: Part) -> tuple[bool, bool, bool]:
+    """Return of which kinds a bridge gets a window though nothing is behind it."""
+    if part.behind is not None and part.behind.kind == PORT:
+        return (False, True, True)
+    controller = part.driver in HOTPLUG_CONTROLLER and part.options.get("shpc") != "off"
+    return (controller, controller, controller)
+
+
+def _window_size(options: Mapping[str, str], kind: int, total: int, align: int) -> int:
+    """Return the size of a bridge's window.
 
     Args:
-        part: the bridge.
+        options: those of the bridge, which may reserve more.
         kind: `IO`, `MEMORY` or `PREFETCH`.
         total: bytes that are needed behind it.
-        align: the greatest alignment that is needed behind it.
+        align: the alignment of the window.
     """
-    align = max(align, LEAST_WINDOW[kind])
-    port = part.behind is not None and part.behind.kind == PORT
-    controller = part.driver in HOTPLUG_CONTROLLER and part.options.get("shpc") != "off"
-    if not total and ((port and kind != IO) or controller):
-        total = align
-    reserved = [int(part.options[name]) for name in RESERVE_OPTIONS[kind] if name in part.options]
-    size = reserved[0] if reserved and reserved[0] != _UNSET else 0
-    if size > total:
-        return (size if kind == IO else up(size, align)), align
-    return up(total, align), align
+    if options:
+        reserved = [int(options[name]) for name in RESERVE_OPTIONS[kind] if name in options]
+        if reserved and total < reserved[0] != _UNSET:
+            return reserved[0] if kind == IO else up(reserved[0], align)
+    return up(total, align)
 
 
 def _settle(root: list[Region], start: int) -> bool:
