@@ -33,7 +33,7 @@ slow: $(VENV)/.developer
 	$(BIN)/pytest -m slow $(PYTEST_OPTIONS)
 	$(BIN)/pytest benchmarks $(PYTEST_OPTIONS)
 
-# PCISIM_CORPUS=DIR: recorded answers of libvirt, with the scoring tool in DIR/../oracle
+# PCISIM_CORPUS=DIR: recorded answers of libvirt, with the scoring tool in DIR/../oracle, and of QEMU with its firmwares
 score: $(VENV)/.installed
 	@test -n '$(PCISIM_CORPUS)' || { echo 'make score: set PCISIM_CORPUS to a folder of recorded answers'; exit 2; }
 	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --arch x86_64 --arch i686 --min 100 \
@@ -42,8 +42,9 @@ score: $(VENV)/.installed
 		'$(PCISIM_CORPUS)/random/libvirt-9.0.0-qemu-7.2.jsonl.gz'
 	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --arch x86_64 --arch i686 --min 99.5 \
 		'$(PCISIM_CORPUS)/libvirt-suite/libvirt-11.3.0-open.jsonl'
+	$(BIN)/python benchmarks/score_qemu.py '$(PCISIM_CORPUS)'/qemu/*.jsonl
 
-# a live libvirt 9.0 and 11.3 (Debian, as root), then the tests that ask them
+# a live libvirt 9.0 and 11.3 (Debian, as root), then the tests that ask them, and those with many QEMUs
 oracle: $(VENV)/.developer
 	eval "$$(bash tests/oracle/setup.sh $(ORACLE_DIR))" && $(BIN)/pytest -m oracle $(PYTEST_OPTIONS)
 

@@ -194,6 +194,8 @@ def test_tenth_io_window_leaves_a_device_out_under_ovmf() -> None:
     seen = view("q35", *legacy(10), firmware="ovmf")
     assert seen.boots
     assert [bar.address for bar in function(seen, "d0").bars] == [None, None, None]
+    assert function(seen, "d0").remarks == ("the firmware had no room left for it: it has no addresses",)
+    assert function(seen, "d1").remarks == ()
     assert sizes(seen, "r0")[1:] == [None, None]
     assert sizes(seen, "r1") == [4 * K, M, M]
 
@@ -233,6 +235,7 @@ def test_host_devices_are_seen_though_nothing_is_known_of_them() -> None:
     )
     found = function(enumerate_guest(plan.topology), "hostdev:0")
     assert (found.driver, found.vendor, found.bars) == ("vfio-pci", 0, ())
+    assert found.remarks == ("nothing is known of it: its BARs are not counted",)
     assert found.address == GuestAddress("0000:02:00.0")
 
 
@@ -259,3 +262,19 @@ def test_guest_addresses() -> None:
     assert len({GuestAddress("00:01.0"), GuestAddress("0000:00:01.0"), PciAddress("00:01.0")}) == 2
     with pytest.raises(InputError):
         GuestAddress("00:20.0")
+
+
+@pytest.mark.parametrize(
+    ("device", "subsystem"),
+    [
+        ("virtio-net-pci,bus=pcie.0", (0x1AF4, 1)),
+        ("virtio-rng-pci,bus=pcie.0", (0x1AF4, 4)),
+        ("virtio-net-pci,bus=r", (0x1AF4, 0x1100)),
+        ("qemu-xhci,bus=r", (0x1AF4, 0x1100)),
+        ("pcnet,bus=pcie.0", (0, 0)),
+        ("pci-bridge,chassis_nr=1,bus=pcie.0", None),
+    ],
+)
+def test_subsystems(device: str, subsystem: tuple[int, int] | None) -> None:
+    seen = view("q35", "pcie-root-port,id=r,chassis=1", f"{device},id=x")
+    assert function(seen, "x").subsystem == subsystem

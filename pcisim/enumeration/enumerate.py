@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.functions import ALWAYS, MEM32, NEVER, PciFunction
+from pcisim.catalogue.subsystems import subsystem_of
 from pcisim.enumeration import linux
 from pcisim.enumeration.numbers import UNNUMBERED
 from pcisim.enumeration.ovmf import ovmf
@@ -84,7 +85,7 @@ def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestV
             continue
         packed = number << 8 | part.slot << 3 | part.function
         address = GuestAddress.from_int(packed)
-        found.append((packed, make.function(part, address, ())))
+        found.append((packed, make.function(part, address, _remarks(part, programmed))))
         if part.behind is not None and part in numbers:
             buses.append(GuestBus(numbers[part][1], address, part.behind.label))
     found.sort(key=itemgetter(0))
@@ -92,6 +93,15 @@ def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestV
     reason = programmed.reason or linux.panics(seen)
     functions = tuple([function for _, function in found])
     return GuestView(firmware, FIRMWARES[firmware], functions, tuple(lost), tuple(buses), not reason, reason, ())
+
+
+def _remarks(part: Part, programmed: Programmed) -> tuple[str, ...]:
+    """Return what is odd about a function that the guest sees."""
+    if part.row is None:
+        return ("nothing is known of it: its BARs are not counted",)
+    if part.row.bars and programmed.boots and part not in programmed.bars:
+        return ("the firmware had no room left for it: it has no addresses",)
+    return ()
 
 
 def _why_lost(part: Part, programmed: Programmed) -> str:
@@ -133,6 +143,7 @@ class _Maker:
             known = self.numbers.get(part)
             numbers = Numbers(*known) if known else UNNUMBERED
             windows = self._windows(part)
+        subsystem = subsystem_of(row) if row is not _UNKNOWN else None
         addresses = self.bars.get(part)
         if addresses:
             bars = _bars(row, addresses)
@@ -141,8 +152,9 @@ class _Maker:
         else:
             bars = self.unplaced[id(row)] = _bars(row, {})
         return GuestFunction(
-            address, part.label, configured, part.driver, row.vendor, row.device, None, row.class_code, row.revision,
-            row.header, row.pin, row.express == ALWAYS, part.multifunction, bars, numbers, windows, None, remarks,
+            address, part.label, configured, part.driver, row.vendor, row.device, subsystem, row.class_code,
+            row.revision, row.header, row.pin, row.express == ALWAYS, part.multifunction, bars, numbers, windows,
+            remarks,
         )  # fmt: skip
 
     def _windows(self, part: Part) -> tuple[Window, ...]:

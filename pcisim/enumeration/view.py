@@ -56,7 +56,8 @@ class GuestFunction:
             for a function that no definition lists.
         driver: QEMU's name of the device; "" where it is not known (a host device).
         vendor, device: 16-bit ids; 0 where the driver is not known.
-        subsystem: the subsystem's vendor and device ids; ``None`` for a bridge, which has none.
+        subsystem: the subsystem's vendor and device ids; ``None`` for a bridge, which has none, and
+            where the driver is not known.
         class_code: class and subclass, 16 bits: 0x0200 is an Ethernet controller.
         revision: 8 bits.
         header: 0 for an endpoint, 1 for a bridge.
@@ -66,8 +67,6 @@ class GuestFunction:
         bars: its base address registers by index, the expansion ROM last.
         numbers: of a bridge, else ``None``.
         windows: of a bridge, its I/O, memory and prefetchable window in that order; else empty.
-        hotplug_slot: the number by which the guest's ``/sys/bus/pci/slots`` knows the slot that it
-            sits in; ``None`` where there is no such slot.
         remarks: what is odd about it: why it is lost, dead or fatal.
     """
 
@@ -87,7 +86,6 @@ class GuestFunction:
     bars: tuple[Bar, ...]
     numbers: Numbers | None
     windows: tuple[Window, ...]
-    hotplug_slot: int | None
     remarks: tuple[str, ...]
 
     @property
