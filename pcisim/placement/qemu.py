@@ -70,13 +70,21 @@ def _empty(guest: Guest) -> Topology:
 
 
 def _in_order(guest: Guest) -> Iterator[Device]:
-    """Yield what has a PCI address in the order of a command line: a bus before what sits on it."""
-    yield from (d for d in guest.controllers if (guest.machine.family, d.label) in _FIXED)
-    yield from (d for d in guest.controllers if d.type == "pci" and PCI_CONTROLLERS[d.model].plug)
-    for device in guest.all_devices():
-        pci = isinstance(device, Controller) and device.type == "pci"
-        if device.plug and not pci and (guest.machine.family, device.label) not in _FIXED and device.mirrors is None:
-            yield device
+    """Yield what has a PCI address in the order in which `pcisim.formats.qemu` writes it."""
+    usb = [d for d in guest.controllers if d.type == "usb"]
+    done: set[Device] = set()
+    for device in (
+        *(d for d in guest.controllers if (guest.machine.family, d.label) in _FIXED),
+        *(d for d in guest.controllers if d.type == "pci" and PCI_CONTROLLERS[d.model].plug),
+        *(d for d in usb if not d.companion),
+        *(d for d in usb if d.companion),
+        *guest.all_devices(),
+    ):
+        is_bus = isinstance(device, Controller) and device.type == "pci"
+        if device not in done and (device.plug or is_bus) and device.mirrors is None:
+            done.add(device)
+            if not is_bus or PCI_CONTROLLERS[device.model].plug:
+                yield device
 
 
 def _place(device: Device, guest: Guest, topology: Topology) -> tuple[int, str]:
