@@ -253,6 +253,19 @@ def test_globals_are_defaults() -> None:
         machine.plug(f"{RNG},bus=r")
 
 
+@pytest.mark.parametrize(
+    ("switch", "words"),
+    [
+        ("pcie-root-port.chassis=x", "Parameter 'chassis' expects uint64"),
+        ("pcie-root-port.foo=x", "Property 'pcie-root-port.foo' not found"),
+    ],
+)
+def test_bad_globals(switch: str, words: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        QemuMachine("q35", [f"-global {switch}"]).start([PORT])
+    assert refused.value.headline == f"can't apply global {switch}: {words}"
+
+
 HOTPLUG: dict[str, tuple[str, list[str], str, str | None]] = {
     "pc-root": ("pc", [], f"{RNG},addr=9", None),
     "q35-root": ("q35", [], RNG, "Bus 'pcie.0' does not support hotplugging"),

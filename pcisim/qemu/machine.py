@@ -20,7 +20,7 @@ from pcisim.catalogue.qemu_rules import (
     ONLY_ONE,
     OTHER_BUSES,
 )
-from pcisim.errors import PcisimError, UsageError
+from pcisim.errors import PcisimError, RefusedError, UsageError
 from pcisim.hardware import (
     BUS_KINDS,
     CONVENTIONAL,
@@ -272,13 +272,21 @@ class QemuMachine:
 
     def _defaults(self, name: str) -> dict[str, str]:
         """Return what ``-global`` says about a device's properties."""
-        prefixes = (f"{name}.", "virtio-pci.") if name.startswith("virtio-") else (f"{name}.",)
-        return {
-            switch.removeprefix(prefix): value
-            for prefix in prefixes
-            for switch, value in self.globals.items()
-            if switch.startswith(prefix)
-        }
+        found: dict[str, str] = {}
+        for switch, value in self.globals.items():
+            kind, _, key = switch.rpartition(".")
+            if kind == name or (kind == "virtio-pci" and name.startswith("virtio-")):
+                try:
+                    found |= read_properties(QemuDevice("", name, {key: value}, False))
+                except RefusedError as error:
+                    words = error.headline.replace("expects integer", "expects uint64")
+                    raise refusal(
+                        f"can't apply global {switch}={value}: {words}",
+                        f"-global {switch} is for every {name}",
+                        code=error.code,
+                        remedy=error.remedy,
+                    ) from None
+        return found
 
     def _pre_plug(self, device: QemuDevice, bus: PciBus, options: Mapping[str, str], *, hot: bool) -> None:
         """Apply what the handler of hotplug demands before there is a place."""
