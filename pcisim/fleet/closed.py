@@ -104,7 +104,7 @@ class Runs:
 
     Args:
         places: addresses.
-        codes: (R,): who sits there, run by run.
+        codes: (guests, R): who sits there, run by run.
         lengths: (guests, R): how many places a run takes.
         starts: (guests, R): the first of them in the table.
     """
@@ -407,7 +407,8 @@ def _runs(rows: list[_Run], places: NDArray[np.uint16]) -> Runs:
     for column, (_, length, start) in enumerate(rows):
         lengths[:, column] = length
         starts[:, column] = start
-    return Runs(places, np.array([code for code, _, _ in rows], np.uint8), lengths, starts)
+    codes = np.array([code for code, _, _ in rows], np.uint8)
+    return Runs(places, np.broadcast_to(codes, lengths.shape), lengths, starts)
 
 
 def _is_controller(row: DeviceModel) -> bool:

@@ -14,8 +14,8 @@ from pcisim.fleet.request import FAMILIES, Counts, Fleet, capped
 
 BLOCK = 8192
 """Guests for which the closed form is worked out at once."""
-STEP = 1024
-"""Guests whose addresses are written at once: the temporary arrays stay within the processor's second cache, and are
+PLACES = 40_000
+"""About so many addresses are written at once: the temporary arrays stay within the processor's second cache, and are
 too small for the system to take them back in between."""
 
 Addresses = NDArray[np.uint16]
@@ -94,12 +94,13 @@ class Placed:
                 np.take(of_kinds.reshape(-1, size), kinds, axis=0, out=of_guests.reshape(-1, size), mode="clip")
             return made
         count = np.arange(0)
-        for begin in range(0, len(kinds), STEP):
-            edges = made.offsets[begin : begin + STEP + 1]
+        step = max(PLACES * len(kinds) // max(int(made.offsets[-1]), 1), 1)
+        for begin in range(0, len(kinds), step):
+            edges = made.offsets[begin : begin + step + 1]
             low, high = int(edges[0]), int(edges[-1])
             if high - low > len(count):
                 count = np.arange(high - low)
-            index = np.repeat(self.offsets[kinds[begin : begin + STEP]] - (edges[:-1] - low), np.diff(edges))
+            index = np.repeat(self.offsets[kinds[begin : begin + step]] - (edges[:-1] - low), np.diff(edges))
             index += count[: high - low]
             np.take(self.addresses, index, out=made.addresses[low:high], mode="clip")
             np.take(self.owners, index, out=made.owners[low:high], mode="clip")
@@ -132,12 +133,12 @@ def place(fleet: Fleet) -> Placed:
         edges = made.offsets[begin : end + 1]
         np.cumsum(edges, out=edges)
         made.reach(int(edges[-1]), end / guests)
-        if len(parts) == 1:
-            here = slice(int(edges[0]), int(edges[-1]))
-            expand(parts[0][1], made.addresses[here], made.owners[here])
+        if len(parts) == 1 and isinstance(parts[0][0], slice):
+            runs = parts[0][1]
         else:
-            for rows, runs in parts:
-                scatter(runs, made.offsets[:-1][rows], made.addresses, made.owners)
+            runs = joined([(_within(rows, begin), runs) for rows, runs in parts], end - begin)
+        here = slice(int(edges[0]), int(edges[-1]))
+        expand(runs, made.addresses[here], made.owners[here])
     made.finish()
     return made
 
@@ -199,36 +200,49 @@ class _Types:
         return [self._types[number // size**n % size] for n in range(size)]
 
 
+def _within(rows: Rows, begin: int) -> Rows:
+    return slice(rows.start - begin, rows.stop - begin) if isinstance(rows, slice) else rows - begin
+
+
+def joined(parts: list[tuple[Rows, Runs]], guests: int) -> Runs:
+    """Return the addresses of guests that were worked out in parts, those in no part without any."""
+    width = max((runs.lengths.shape[1] for _, runs in parts), default=1)
+    made = Runs(
+        np.concatenate([runs.places for _, runs in parts]) if parts else np.zeros(1, np.uint16),
+        np.zeros((guests, width), np.uint8),
+        np.zeros((guests, width), np.int64),
+        np.zeros((guests, width), np.int32),
+    )
+    places = 0
+    for rows, runs in parts:
+        own = slice(runs.lengths.shape[1])
+        made.codes[rows, own] = runs.codes
+        made.lengths[rows, own] = runs.lengths
+        made.starts[rows, own] = runs.starts + places
+        places += len(runs.places)
+    return made
+
+
 def expand(runs: Runs, addresses: Addresses, owners: Owners) -> None:
     """Write slices of a table of places, one after the other, and whose they are."""
-    codes = np.tile(runs.codes.astype(np.int64), STEP)
+    guests = len(runs.lengths)
+    step = max(PLACES * guests // max(len(addresses), 1), 1)
     count = np.arange(0)
     low = 0
-    for begin in range(0, len(runs.lengths), STEP):
-        lengths = runs.lengths[begin : begin + STEP].ravel()
+    for begin in range(0, guests, step):
+        some = slice(begin, begin + step)
+        lengths = runs.lengths[some].ravel()
         ends = np.cumsum(lengths)
         total = int(ends[-1])
         if total > len(count):
             count = np.arange(total)
         # where a run begins in the table, and whose it is, side by side: it is repeated only once
-        both = runs.starts[begin : begin + STEP].ravel() - (ends - lengths)
+        both = runs.starts[some].ravel() - (ends - lengths)
         both <<= 8
-        both |= codes[: len(both)]
+        both |= runs.codes[some].ravel()
         index = np.repeat(both, lengths)
         owners[low : low + total] = index
         index >>= 8
         index += count[:total]
         np.take(runs.places, index, out=addresses[low : low + total], mode="clip")
         low += total
-
-
-def scatter(runs: Runs, offsets: Offsets, addresses: Addresses, owners: Owners) -> None:
-    """Write the slices of guests that do not follow each other to where each begins."""
-    lengths = runs.lengths.sum(axis=1)
-    ends = np.cumsum(lengths)
-    index = np.repeat(offsets - (ends - lengths), lengths)
-    index += np.arange(len(index))
-    own, whose = np.empty(len(index), np.uint16), np.empty(len(index), np.uint8)
-    expand(runs, own, whose)
-    addresses[index] = own
-    owners[index] = whose
