@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -66,19 +67,10 @@ def rows(core: Core | None, rounds: int, guests: int = GUESTS) -> list[Ratio]:
         table = counts(names, shapes, guests)
         plan = fleet.assign("q35", names, table)
         compare("q35", names, table, plan)
-        arrays = [getattr(plan, name) for name in plan.__slots__]
-        copies = [np.zeros_like(array) for array in arrays]
-
-        def assign(names: list[str] = names, table: NDArray[np.int64] = table) -> float:
-            return timed(lambda: fleet.assign("q35", names, table))
-
-        def copy(arrays: list[NDArray[np.generic]] = arrays, copies: list[NDArray[np.generic]] = copies) -> float:
-            return timed(lambda: [np.copyto(to, array) for to, array in zip(copies, arrays, strict=True)])
-
-        sides = [assign, copy]
         places = round(len(plan.addresses) / guests)
+        sides = [partial(_assigning, names, table), partial(_copying, plan)]
         if core is not None:
-            sides.append(lambda places=places: places * core_seconds(core, Q35[: places + 1], places))  # type: ignore[misc]
+            sides.append(partial(_reserving, core, places))
         times = in_turn(rounds, *sides)
         made.append(costs(f"{what} / numpy.copyto of the result", slower, times[0], times[1]))
         if core is not None:
@@ -86,6 +78,26 @@ def rows(core: Core | None, rounds: int, guests: int = GUESTS) -> list[Ratio]:
             made.append(faster(f"{what}, a guest / libvirt's C loop for {places} places (9.0)", above, each, times[2]))
         made.append(_memory(what, names, table, plan.nbytes))
     return made
+
+
+def _assigning(names: list[str], table: NDArray[np.int64]) -> float:
+    return timed(lambda: fleet.assign("q35", names, table))
+
+
+def _copying(plan: FleetPlan) -> float:
+    arrays = [getattr(plan, name) for name in plan.__slots__]
+    copies = [np.zeros_like(array) for array in arrays]
+
+    def copy() -> None:
+        for to, array in zip(copies, arrays, strict=True):
+            np.copyto(to, array)
+
+    copy()  # the system gives the pages on the first touch
+    return timed(copy)
+
+
+def _reserving(core: Core, places: int) -> float:
+    return places * core_seconds(core, Q35[: places + 1], places)
 
 
 def _memory(what: str, names: list[str], table: NDArray[np.int64], size: int) -> Ratio:

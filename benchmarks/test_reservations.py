@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from pcisim import connector as c
 
 
 @pytest.mark.parametrize(("models", "count"), [(row[1], row[2]) for row in LOOPS], ids=[row[0] for row in LOOPS])
-def test_reservations(benchmark: Callable[..., Any], models: list[str], count: int) -> None:
+def test_reservations(benchmark: Any, models: list[str], count: int) -> None:
     plug = c.EXPRESS if models[0] == "pcie-root" else c.CONVENTIONAL
 
     def empty() -> tuple[tuple[object, ...], dict[str, object]]:

@@ -148,7 +148,7 @@ def process_row(uri: str, version: str, rounds: int) -> Ratio:
 def growth_rows(rounds: int) -> list[Ratio]:
     """Compare the time of a disk on pc at each size with that at the smallest."""
     documents = {n: domain("pc", disks(n)) for n in GROWTH}
-    times = in_turn(rounds, *(lambda n=n: timed(lambda: pcisim.assign_xml(documents[n])) / n for n in GROWTH))  # type: ignore[misc]
+    times = in_turn(rounds, *(lambda n=n: timed(lambda: pcisim.assign_xml(documents[n])) / n for n in GROWTH))
     return [
         costs(f"assign_xml, a disk on pc: among {n} / among {GROWTH[0]}", 1.3, own, times[0])
         for n, own in zip(GROWTH[1:], times[1:], strict=True)
