@@ -51,10 +51,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcisim import connector as c
-from pcisim.address import FUNCTIONS, MAX_SLOT, pack
+from pcisim.address import FUNCTIONS, pack
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.devices import PLACED, PLUGS, DeviceModel, plug_on
-from pcisim.catalogue.machines import ICH9_SOUND_SLOT, SATA_0, USB_0, Machine
+from pcisim.catalogue.machines import I440FX, ICH9_SOUND_SLOT, Q35, SATA_0, USB_0, Machine
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS
 from pcisim.completion import single_elements
 from pcisim.fleet.owners import CODES, MODEL_CODES
@@ -65,10 +65,10 @@ Bools = NDArray[np.bool_]
 _NONE = np.zeros(0, np.int32)
 
 BRIDGE_SLOTS = 31
-_MOST_BRIDGES = 30
+EMPTY_SLOTS = 30
+"""Slots of bus 0 that are empty to begin with: 2 to 1f on pc, 1 to 1e on q35."""
+MOST_BRIDGES = 30
 """More never find room behind the devices: a guest's last bus has at most 30 empty slots."""
-_MOST_PORTS = FUNCTIONS * 30
-_PORT, _TO_PCI, _BRIDGE = (CODES[name] for name in ("pcie-root-port", "pcie-to-pci-bridge", "pci-bridge"))
 _BALLOON = MODEL_CODES["memballoon", "virtio"]
 _SATA = MODEL_CODES["controller/sata", ""]
 ONE_AT_MOST = frozenset({*single_elements(VERSIONS[DEFAULT_VERSION]), "panic"})
@@ -96,23 +96,6 @@ class Item:
     before: Ints = field(default_factory=lambda: _NONE)
     """Places that devices of the same plug look for before these: conventional or express ones, or integrated ones."""
     conventional_before: Ints = field(default_factory=lambda: _NONE)
-
-
-@dataclass
-class Runs:
-    """Addresses as slices of a table of places, guest after guest.
-
-    Args:
-        places: addresses.
-        codes: (guests, R): who sits there, run by run.
-        lengths: (guests, R): how many places a run takes.
-        starts: (guests, R): the first of them in the table.
-    """
-
-    places: NDArray[np.uint16]
-    codes: NDArray[np.uint8]
-    lengths: NDArray[np.int64]
-    starts: Ints
 
 
 class Form:
@@ -246,7 +229,7 @@ class Form:
         return has
 
     def _count_pc(self) -> None:
-        free = 30 - self.has_video.astype(np.int32)
+        free = EMPTY_SLOTS - self.has_video.astype(np.int32)
         wanted = self.conventional + 1
         self.bridges = np.maximum(-((free - wanted) // BRIDGE_SLOTS), 0)
         self.ports = self.none
@@ -265,7 +248,7 @@ class Form:
         has = (self.conventional > 0).astype(np.int32)
         self.bridges = np.maximum(self.conventional - 1, 0) // BRIDGE_SLOTS
         self.ports = self.express + has + 1
-        self.root = root = 30 - self.has_video.astype(np.int32) - self.has_sound - self.integrated
+        self.root = root = EMPTY_SLOTS - self.has_video.astype(np.int32) - self.has_sound - self.integrated
         empty = BRIDGE_SLOTS * (has + self.bridges) - self.conventional
         self.fits = (
             ~self.refused
@@ -296,8 +279,8 @@ class Form:
 
     def _room_pc(self) -> Ints:
         """D <= F + 30 k - 1 fits with k bridges; with pvpanic, what stands before it fills all but a slot of bus 0."""
-        free = 30 - self.has_video.astype(np.int32)
-        more: Ints = free + (BRIDGE_SLOTS - 1) * _MOST_BRIDGES - 1 - self.conventional
+        free = EMPTY_SLOTS - self.has_video.astype(np.int32)
+        more: Ints = free + (BRIDGE_SLOTS - 1) * MOST_BRIDGES - 1 - self.conventional
         for item in self.elements:
             if item.plug & c.INTEGRATED:
                 more = np.where(item.search > 0, free - 2 - item.before, more)
@@ -309,7 +292,7 @@ class Form:
         has = 1 if plug & c.CONVENTIONAL else (self.conventional > 0).astype(np.int32)
         ports = self.express + has + 1
         if plug & c.CONVENTIONAL:
-            bridges = np.minimum(MAX_INDEX - 1 - ports, _MOST_BRIDGES)
+            bridges = np.minimum(MAX_INDEX - 1 - ports, MOST_BRIDGES)
             more: Ints = (BRIDGE_SLOTS - 1) * bridges + BRIDGE_SLOTS - self.conventional
             more[(ports > places) | (bridges < 0)] = -1
             return more
@@ -317,98 +300,10 @@ class Form:
         more[BRIDGE_SLOTS * (has + self.bridges) - self.conventional < self.bridges] = -1
         return more
 
-    # where it is
-
     @property
     def layout(self) -> Ints:
-        """Return a number for each guest; for those with the same one, `runs` can be asked at once."""
+        """Return a number for each guest; those with the same one have their places in the same pattern."""
         return self.bridges if self.machine.express else self.none
-
-    def runs(self) -> Runs:
-        """Return the addresses, in the order of `Plan.addresses`.
-
-        All guests must fit and have the same `layout`.
-        """
-        return self._runs_q35(int(self.layout[0])) if self.machine.express else self._runs_pc()
-
-    def _runs_pc(self) -> Runs:
-        start = _PC_START + _PC_PLACES * self.has_video + self.bridges
-        rows: list[_Run] = []
-        for item in self.controllers:
-            rows += _item_runs(item, start + item.before)
-        rows.append((_BRIDGE, self.bridges, start - self.bridges))
-        for item in self.elements:
-            rows += _item_runs(item, start + item.before)
-        return _runs(rows, _PLACES)
-
-    def _runs_q35(self, bridges: int) -> Runs:
-        has = (self.conventional > 0).astype(np.int32)
-        ports = _PORT_START + _MOST_PORTS * (self.has_video + 2 * self.has_sound)
-        done = [has * (1 + self._express_before(BRIDGE_SLOTS * b)) for b in range(bridges + 1)]
-        places, conventional = self._conventional_places([ports_before + b + 1 for b, ports_before in enumerate(done)])
-        controllers: list[_Run] = []
-        before = self.none
-        for b, ports_before in enumerate(done):
-            controllers.append((_PORT, ports_before - before, ports + before))
-            controllers.append((_BRIDGE, has, conventional + b - 1) if b else (_TO_PCI, has, _EXPRESS_START))
-            before = ports_before
-        controllers.append((_PORT, self.ports - before, ports + before))
-        rows: list[_Run] = []
-        for items in (self.controllers, self.elements):
-            for item in items:
-                if item.plug & c.INTEGRATED:
-                    start = ports + FUNCTIONS * (self.port_slots + item.before)
-                elif item.plug & c.EXPRESS:
-                    start = _EXPRESS_START + has + item.before - (-item.conventional_before // BRIDGE_SLOTS)
-                else:
-                    start = conventional + bridges + item.before
-                rows += _item_runs(item, start)
-            if items is self.controllers:
-                rows += controllers
-        return _runs(rows, places)
-
-    def _conventional_places(self, buses: list[Ints]) -> tuple[NDArray[np.uint16], Ints]:
-        """Return the table of places, and where in it the conventional ones of each guest begin.
-
-        Args:
-            buses: the indexes of each guest's conventional buses.
-        """
-        if len(buses) == 1:
-            return _PLACES, _BRIDGE_START + BRIDGE_SLOTS * buses[0]
-        each = BRIDGE_SLOTS * len(buses)
-        own = np.stack(buses, axis=1).astype(np.uint16)[:, :, None] << 8 | _BRIDGE_PLACES
-        starts = len(_PLACES) + each * np.arange(self.guests, dtype=np.int32)
-        return np.concatenate([_PLACES, own.ravel()]), starts
-
-    def _express_before(self, conventional: int) -> Ints:
-        """Return how many express devices are placed before a conventional one."""
-        before = self.none.copy()
-        for item in (*self.controllers, *self.elements):
-            if item.plug & c.EXPRESS and not item.plug & c.INTEGRATED:
-                before += item.search * (item.conventional_before <= conventional)
-        return before
-
-
-_Run = tuple[int, Ints | Bools, Ints | int]
-
-
-def _item_runs(item: Item, start: Ints) -> list[_Run]:
-    runs: list[_Run] = []
-    if item.fixed is not None:
-        runs.append((item.code, item.fixed, item.place))
-    runs.append((item.code, item.search, start))
-    return runs
-
-
-def _runs(rows: list[_Run], places: NDArray[np.uint16]) -> Runs:
-    rows = [row for row in rows if row[1].any()]
-    guests = len(rows[0][1])
-    lengths, starts = np.empty((guests, len(rows)), np.int64), np.empty((guests, len(rows)), np.int32)
-    for column, (_, length, start) in enumerate(rows):
-        lengths[:, column] = length
-        starts[:, column] = start
-    codes = np.array([code for code, _, _ in rows], np.uint8)
-    return Runs(places, np.broadcast_to(codes, lengths.shape), lengths, starts)
 
 
 def _is_controller(row: DeviceModel) -> bool:
@@ -421,55 +316,19 @@ _SECONDARY = frozenset(
     code for (element, model), code in MODEL_CODES.items() if element == "video" and model in SECONDARY_VIDEO
 )
 
+
+def _video(machine: Machine) -> tuple[str, int, bool]:
+    assert machine.video_slot is not None
+    return "", pack(0, machine.video_slot), True
+
+
 _PREFERRED: dict[str, dict[str, tuple[str, int, bool]]] = {
-    "i440fx": {"controller/usb": ("piix3-uhci", pack(0, *USB_0), True), "video": ("", pack(0, 2), True)},
+    "i440fx": {"controller/usb": ("piix3-uhci", pack(0, *USB_0), True), "video": _video(I440FX)},
     "q35": {
         "controller/sata": ("", pack(0, *SATA_0), True),
-        "video": ("", pack(0, 1), True),
+        "video": _video(Q35),
         "sound": ("ich9", pack(0, ICH9_SOUND_SLOT), False),
     },
 }
 """The fixed places: for an element the model ("" for any), the place, and whether only the first of the element has
 it, rather than the first of the model."""
-
-
-def _slots(*taken: int, first: int = 1, last: int = MAX_SLOT) -> NDArray[np.uint16]:
-    """Return function 0 of slots."""
-    return np.array([slot << 3 for slot in range(first, last + 1) if slot not in taken], np.uint16)
-
-
-_BRIDGE_PLACES = _slots()
-
-
-def _pc_places(*taken: int) -> NDArray[np.uint16]:
-    buses = np.arange(1, _MOST_BRIDGES + 1, dtype=np.uint16) << 8
-    places = np.concatenate([_slots(*taken, first=2), (buses[:, None] | _BRIDGE_PLACES).ravel()])
-    return np.resize(places, _PC_PLACES)
-
-
-def _port_places(*taken: int) -> NDArray[np.uint16]:
-    slots = _slots(*taken, last=MAX_SLOT - 1)
-    return np.resize((slots[:, None] | np.arange(FUNCTIONS, dtype=np.uint16)).ravel(), _MOST_PORTS)
-
-
-_PC_PLACES = 30 + BRIDGE_SLOTS * _MOST_BRIDGES
-_PC_START = 256
-_EXPRESS_START = _PC_START + 2 * _PC_PLACES
-_PORT_START = _EXPRESS_START + MAX_INDEX
-_BRIDGE_START = _PORT_START + 4 * _MOST_PORTS
-_PLACES = np.concatenate(
-    [
-        np.arange(256, dtype=np.uint16),  # bus 0
-        _pc_places(),
-        _pc_places(2),
-        np.arange(1, MAX_INDEX + 1, dtype=np.uint16) << 8,
-        _port_places(),
-        _port_places(1),
-        _port_places(ICH9_SOUND_SLOT),
-        _port_places(1, ICH9_SOUND_SLOT),
-        (np.arange(MAX_INDEX + 1, dtype=np.uint16)[:, None] << 8 | _BRIDGE_PLACES).ravel(),
-    ]
-)
-"""Every place that does not depend on the guest: bus 0; the places of pc, without video and with; the ports of q35
-by index; where the ports themselves are, without and with video, without and with ICH9 sound; slots 1 to 31 of each
-bus."""

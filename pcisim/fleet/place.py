@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from pcisim.catalogue.devices import DeviceModel
 from pcisim.catalogue.machines import Machine
-from pcisim.fleet.closed import Form, Ints, Runs
+from pcisim.fleet.closed import Form, Ints
 from pcisim.fleet.request import FAMILIES, Counts, Fleet, capped
+from pcisim.fleet.runs import Runs, runs_of
 
 BLOCK = 8192
 """Guests for which the closed form is worked out at once."""
@@ -124,12 +125,12 @@ def place(fleet: Fleet) -> Placed:
             made.note(rows, form)
             layouts = form.layout
             if form.fits.all() and (layouts == layouts[0]).all():
-                parts.append((rows, form.runs()))
+                parts.append((rows, runs_of(form)))
                 continue
             indices = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
             for layout in np.unique(layouts[form.fits]).tolist():
                 some = form.fits & (layouts == layout)
-                parts.append((indices[some], Form(machine, fleet.devices, counts[:, some], order).runs()))
+                parts.append((indices[some], runs_of(Form(machine, fleet.devices, counts[:, some], order))))
         edges = made.offsets[begin : end + 1]
         np.cumsum(edges, out=edges)
         made.reach(int(edges[-1]), end / guests)
