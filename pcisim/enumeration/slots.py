@@ -1,0 +1,190 @@
+"""The hotplug slots of a Linux guest, and the numbers that it knows them by.
+
+Linux lists each slot in ``/sys/bus/pci/slots`` under its number.  Where that is taken, the slot's name gets
+a suffix (``5-1``), which is no number: the first slot has it for good.
+
+Two sources of slots: the ACPI tables, which give every slot that takes hotplug a ``_SUN``, its number on its
+bus; and where ACPI does not handle a bus, the hotplug controller of its bridge, which counts from 1.  The
+slot of a port is 0, which no rule takes for a number.
+
+Source: measured: Linux 6.1 on QEMU 7.2.22 and 10.0.13.  They differ in what their tables say of functions
+1 to 7, and of slots that take no hotplug (`SlotRules.thorough`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from types import MappingProxyType
+
+from pcisim._record import record
+from pcisim.address import FUNCTIONS, SLOTS
+from pcisim.enumeration.view import GuestFunction, GuestView
+from pcisim.guest import Guest
+
+NOT_HOTPLUGGABLE = frozenset(
+    {
+        "ICH9-LPC", "ICH9-SMB", "PIIX3", "PIIX4_PM", "VGA", "acpi-erst", "ati-vga", "cirrus-vga", "cxl-rp", "gpex-root",
+        "i440FX", "ich9-usb-ehci1", "ich9-usb-ehci2", "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3",
+        "ich9-usb-uhci4", "ich9-usb-uhci5", "ich9-usb-uhci6", "mch", "pci-ohci", "piix3-ide", "piix3-usb-uhci",
+        "piix4-ide", "piix4-usb-uhci", "pxb", "pxb-pcie", "qxl-vga", "vhost-user-gpu-pci", "vhost-user-vga",
+        "virtio-gpu-pci", "virtio-iommu-pci", "virtio-vga", "vmware-svga",
+    }
+)  # fmt: skip
+"""QEMU's devices that can only be there from the start, as can a bridge that was.  Source: ``device_add`` of every
+driver, on both QEMUs."""
+
+PORTS = ("pcie-root-port", "ioh3420", "cxl-rp", "xio3130-downstream", "cxl-downstream")
+SHPC_BRIDGES = ("pci-bridge", "pcie-pci-bridge")
+"""Bridges with a hotplug controller of their own."""
+
+ACPI_BRIDGES_SINCE = MappingProxyType({"q35": (6, 1), "i440fx": (1, 7)})
+"""The first version of each family of machine types where ACPI handles hotplug below bridges."""
+QEMU_OF = MappingProxyType({"9.0": "7.2", "11.3": "10.0"})
+"""The QEMU that Debian has with a version of libvirt."""
+
+_VERSION = re.compile(r"pc(?:-q35|-i440fx)?-(\d+)\.(\d+)")
+
+
+@record
+class SlotRules:
+    """What decides about slots, apart from who sits where.
+
+    Args:
+        acpi: whether the guest has ACPI.
+        root: whether pc's root bus takes hotplug.
+        bridges: whether ACPI handles hotplug below bridges.
+        thorough: whether ACPI describes every function that is there (QEMU 10.0), or only function 0 of slots
+            that take hotplug (7.2).
+        firmware_tables: whether the firmware has tables of its own for a machine without ACPI; SeaBIOS has, of q35.
+    """
+
+    acpi: bool = True
+    root: bool = True
+    bridges: bool = True
+    thorough: bool = True
+    firmware_tables: bool = False
+
+
+def slot_rules(guest: Guest, qemu: str = "10.0") -> SlotRules:
+    """Return what a guest's definition says about slots.
+
+    Args:
+        guest: the guest.
+        qemu: ``7.2`` or ``10.0``.
+    """
+    version = _VERSION.match(guest.machine_type)
+    since = ACPI_BRIDGES_SINCE.get(guest.machine.family, (0, 0))
+    root = next((d for d in guest.controllers if d.type == "pci" and not d.index), None)
+    return SlotRules(
+        acpi=guest.acpi,
+        root=root is None or root.target.get("hotplug") != "off",
+        bridges=version is None or (int(version[1]), int(version[2])) >= since,
+        thorough=qemu != "7.2",
+        firmware_tables=guest.machine.express and guest.firmware == "seabios",
+    )
+
+
+@record
+class Slots:
+    """The slots of one guest.
+
+    Args:
+        numbers: the number of each slot that has one, by ``bus << 5 | device``.
+        described: the number that ACPI gives to each function that is there, by the function's packed address.
+        indexed: whether ACPI can give a function its ``acpi-index``: the packed addresses for which it does.
+    """
+
+    numbers: dict[int, int]
+    described: dict[int, int]
+    indexed: frozenset[int]
+
+
+def slots_of(view: GuestView, rules: SlotRules) -> Slots:
+    """Return the hotplug slots of a guest.
+
+    Args:
+        view: what it sees.
+        rules: what its machine makes of slots.
+    """
+    return _Search(view, rules).slots()
+
+
+class _Search:
+    """One search for slots, in the order in which Linux finds them."""
+
+    def __init__(self, view: GuestView, rules: SlotRules) -> None:
+        self.view = view
+        self.rules = rules
+        self.there: dict[int, dict[int, GuestFunction]] = {}
+        for function in view.functions:
+            if function.address is not None:
+                self.there.setdefault(int(function.address) >> 3, {})[function.address.function] = function
+        host = self.there.get(0, {}).get(0)
+        self.express = host is not None and host.driver == "mch"
+        self.numbers: dict[int, int] = {}
+        self.described: dict[int, int] = {}
+        self.indexed: set[int] = set()
+        self.taken: set[int] = {0}
+
+    def slots(self) -> Slots:
+        """Return what is found."""
+        rules = self.rules
+        main = [(0, range(SLOTS))]
+        extra: list[int] = []
+        for root in (bus.number for bus in self.view.buses if bus.bridge is None):
+            below = list(self._below(root))
+            if root:
+                extra += [bus for bus, driver in below if driver in SHPC_BRIDGES]
+            else:
+                main += [(bus, range(1 if driver in PORTS else SLOTS)) for bus, driver in below]
+                native = [bus for bus, driver in below if driver in SHPC_BRIDGES]
+        if rules.acpi:
+            for bus, slots in sorted(main, key=lambda item: item[0]):
+                managed = rules.bridges if bus else rules.root and not self.express
+                self._acpi(bus, slots, managed=managed)
+        elif rules.firmware_tables:
+            for slot in range(SLOTS):
+                self._number(slot, slot)
+                if 0 in self.there.get(slot, {}):
+                    self.described[slot << 3] = slot
+        # on a root bus of its own, or where there is no ACPI, the bridges' own controllers are left alone
+        if not rules.acpi or not rules.bridges:
+            extra = native + extra
+        if self.express or not rules.acpi:
+            for bus in extra:
+                for slot in range(1, SLOTS):
+                    self._number(bus << 5 | slot, slot)
+        return Slots(self.numbers, self.described, frozenset(self.indexed))
+
+    def _acpi(self, bus: int, slots: range, *, managed: bool) -> None:
+        thorough = self.rules.thorough
+        for slot in slots:
+            place = bus << 5 | slot
+            there = self.there.get(place, {})
+            for function, owner in there.items():
+                packed = place << 3 | function
+                pluggable = managed and not owner.is_bridge and owner.driver not in NOT_HOTPLUGGABLE
+                if pluggable and (thorough or not function):
+                    self.described[packed] = slot
+                if thorough or packed in self.described:
+                    self.indexed.add(packed)
+            if managed and (not there or any(place << 3 | function in self.described for function in range(FUNCTIONS))):
+                self._number(place, slot)
+
+    def _number(self, place: int, number: int) -> None:
+        if number not in self.taken:
+            self.taken.add(number)
+            self.numbers[place] = number
+
+    def _below(self, bus: int) -> Iterator[tuple[int, str]]:
+        """Yield every bus below a bus and the driver of its bridge, all of one bus before those behind them."""
+        here = [
+            (function.numbers.secondary, function.driver)
+            for slot in range(SLOTS)
+            for _, function in sorted(self.there.get(bus << 5 | slot, {}).items())
+            if function.numbers is not None and function.numbers.secondary > bus
+        ]
+        yield from here
+        for secondary, _ in here:
+            yield from self._below(secondary)
