@@ -130,7 +130,7 @@ def names_of_guest(
     Raises:
         UsageError: as for `interface_names`.
     """
-    indexes = {d.label: d.acpi_index for d in guest.all_devices() if d.acpi_index}
+    indexes = {d.label: d.acpi_index or 0 for d in guest.all_devices()}
     return interface_names(view, slot_rules(guest, qemu), indexes, scheme)
 
 
@@ -142,7 +142,7 @@ def interface_names(
     Args:
         view: what the guest sees.
         rules: what its machine makes of slots.
-        indexes: the ``acpi-index`` of each device that has one, by label.
+        indexes: the ``acpi-index`` of each device by label, 0 for none, in the order in which QEMU makes them.
         scheme: the naming scheme; ``None`` for all: then one name where they agree, else each with its schemes.
 
     Raises:
@@ -150,21 +150,42 @@ def interface_names(
     """
     rows = list(SCHEMES.values()) if scheme is None else [scheme_of(scheme)]
     slots = slots_of(view, rules)
+    told = _indexes_told(view, slots, indexes)
     bridges = {bus.number: bus.bridge for bus in view.buses}
     named: dict[GuestAddress, tuple[InterfaceName, ...]] = {}
     for function in view.functions:
         if function.address is None or not is_interface(function):
             continue
-        index = indexes.get(function.label or "")
+        index = told.get(int(function.address))
         found: dict[tuple[str, str], list[str]] = {}
         for row in rows:
-            if index and int(function.address) in slots.indexed:
-                key = (f"eno{index}", ONBOARD)
-            else:
-                key = _placed(function, slots, bridges, row)
+            key = (f"eno{index}", ONBOARD) if index else _placed(function, slots, bridges, row)
             found.setdefault(key, []).append(row.name)
         named[function.address] = tuple(InterfaceName(*key, tuple(schemes)) for key, schemes in found.items())
     return named
+
+
+def _indexes_told(view: GuestView, slots: Slots, indexes: Mapping[str, int]) -> dict[int, int]:
+    """Return the ACPI index that the guest is told of each function, by its packed address; 0 for none.
+
+    A slot that takes hotplug has one index for all its functions: that of the device that QEMU made last.
+    Measured on both QEMUs.
+    """
+    order = {label: number for number, label in enumerate(indexes)}
+    last: dict[int, tuple[int, str]] = {}
+    for function in view.functions:
+        if function.address is not None and function.label in order:
+            place = int(function.address) >> 3
+            last[place] = max(last.get(place, (-1, "")), (order[function.label], function.label))
+    told = {}
+    for function in view.functions:
+        if function.address is None or int(function.address) not in slots.indexed:
+            continue
+        packed, label = int(function.address), function.label
+        if packed in slots.described and packed >> 3 in last:
+            label = last[packed >> 3][1]
+        told[packed] = indexes.get(label or "", 0)
+    return told
 
 
 def _placed(

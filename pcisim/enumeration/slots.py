@@ -19,21 +19,13 @@ from types import MappingProxyType
 
 from pcisim._record import record
 from pcisim.address import FUNCTIONS, SLOTS
+from pcisim.catalogue.qemu_rules import NOT_HOTPLUGGABLE
 from pcisim.enumeration.view import GuestFunction, GuestView
 from pcisim.guest import Guest
 
-NOT_HOTPLUGGABLE = frozenset(
-    {
-        "ICH9-LPC", "ICH9-SMB", "PIIX3", "PIIX4_PM", "VGA", "acpi-erst", "ati-vga", "cirrus-vga", "cxl-rp", "gpex-root",
-        "i440FX", "ich9-usb-ehci1", "ich9-usb-ehci2", "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3",
-        "ich9-usb-uhci4", "ich9-usb-uhci5", "ich9-usb-uhci6", "mch", "pci-ohci", "piix3-ide", "piix3-usb-uhci",
-        "piix4-ide", "piix4-usb-uhci", "pxb", "pxb-pcie", "qxl-vga", "vhost-user-gpu-pci", "vhost-user-vga",
-        "virtio-gpu-pci", "virtio-iommu-pci", "virtio-vga", "vmware-svga",
-    }
-)  # fmt: skip
-"""QEMU's devices that can only be there from the start, as can a bridge that was.  Source: ``device_add`` of every
-driver, on both QEMUs."""
-
+CHIPSET = frozenset({"ICH9-LPC", "ICH9-SMB", "PIIX3", "PIIX4_PM", "gpex-root", "i440FX", "mch"})
+"""What a machine is made of, and which is never plugged; nor is what `NOT_HOTPLUGGABLE` lists, nor a bridge that was
+there from the start."""
 PORTS = ("pcie-root-port", "ioh3420", "cxl-rp", "xio3130-downstream", "cxl-downstream")
 SHPC_BRIDGES = ("pci-bridge", "pcie-pci-bridge")
 """Bridges with a hotplug controller of their own."""
@@ -92,7 +84,7 @@ class Slots:
     Args:
         numbers: the number of each slot that has one, by ``bus << 5 | device``.
         described: the number that ACPI gives to each function that is there, by the function's packed address.
-        indexed: whether ACPI can give a function its ``acpi-index``: the packed addresses for which it does.
+        indexed: the packed addresses of the functions that ACPI can give an ``acpi-index``.
     """
 
     numbers: dict[int, int]
@@ -164,10 +156,10 @@ class _Search:
             there = self.there.get(place, {})
             for function, owner in there.items():
                 packed = place << 3 | function
-                pluggable = managed and not owner.is_bridge and owner.driver not in NOT_HOTPLUGGABLE
-                if pluggable and (thorough or not function):
+                fixed = owner.is_bridge or owner.driver in NOT_HOTPLUGGABLE or owner.driver in CHIPSET
+                if managed and not fixed and (thorough or not function):
                     self.described[packed] = slot
-                if thorough or packed in self.described:
+                if (thorough and (managed or not bus)) or packed in self.described:
                     self.indexed.add(packed)
             if managed and (not there or any(place << 3 | function in self.described for function in range(FUNCTIONS))):
                 self._number(place, slot)
