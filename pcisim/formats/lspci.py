@@ -109,13 +109,18 @@ def listing(
 
 def _description(function: GuestFunction, numeric: int) -> str:
     if not function.vendor:
-        return printable(f"Unknown class: {function.label or function.driver}, of which nothing is known here")
+        return f"Unknown class: {_unknown(function)}"
     if numeric == NUMBERS:
         kind = f"{function.class_code:04x}"
     else:
         kind = _class(function.class_code, numeric)
     revision = f" (rev {function.revision:02x})" if function.revision else ""
     return f"{kind}: {device_name(function.vendor, function.device, numeric)}{revision}"
+
+
+def _unknown(function: GuestFunction) -> str:
+    """Return what to call a device whose ids are those of the host's."""
+    return printable(f"Device of the host ({function.label or function.driver})")
 
 
 def _class(code: int, numeric: int) -> str:
@@ -226,6 +231,8 @@ class _Tree:
     def __init__(self, view: GuestView, numeric: int, verbose: bool) -> None:
         self.numeric = numeric
         self.verbose = verbose
+        self.drawn: set[int] = set()
+        """Buses; where numbers overlap, one could be behind two bridges."""
         self.on: dict[int, list[GuestFunction]] = {}
         for function in view.functions:
             if function.address is not None:
@@ -237,6 +244,9 @@ class _Tree:
 
     def children(self, number: int) -> list[str]:
         """Return the functions of a bus."""
+        if number in self.drawn:
+            return [""]
+        self.drawn.add(number)
         functions = [self.function(function) for function in self.on.get(number, [])]
         if len(functions) == 1:
             return _behind("--", functions[0])
@@ -252,7 +262,9 @@ class _Tree:
             below = self.children(secondary) if secondary else [""]
             return _behind(f"{text}-[{secondary:02x}{through}]--", below)
         if self.verbose:
-            text += f"  {device_name(function.vendor, function.device, self.numeric)}"
+            known = bool(function.vendor)
+            name = device_name(function.vendor, function.device, self.numeric) if known else _unknown(function)
+            text += f"  {name}"
         return [text]
 
 
