@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 
-COMMANDS = ("assign", "tree", "capacity", "fits", "attach", "detach", "check", "explain", "diff", "example")
+COMMANDS = (
+    "assign",
+    "tree",
+    "guest",
+    "lspci",
+    "capacity",
+    "fits",
+    "attach",
+    "detach",
+    "check",
+    "explain",
+    "diff",
+    "example",
+)
 """The modules here, one a command."""
 
 _DESCRIPTION = "Where every PCI device of a virtual machine will sit, and how much room is left - offline."

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 
-from pcisim.cli import common
+from pcisim.cli import common, seen, terminal
+from pcisim.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from pcisim.plan import Plan
+
+CONFIGURED, GUEST = "configured", "guest"
+_STYLES = {
+    r"\[free[^]]*\]|^free .*": "green",
+    r"\((built-in|reserved|preferred)\)": "dim",
+    r"\w+:[\w:-]+": "bold",
+    r"-> bus \w+": "cyan",
+    r"<- .*": "yellow",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -20,11 +30,20 @@ def add_parser(commands: Any) -> None:
         help="draw the PCI topology of a guest",
         description="Draw every bus, every slot's owner and the empty ports, and say what is free, cold and hot.",
         epilog="examples:\n  virsh dumpxml vm | pcisim tree -\n"
-        "  pcisim tree --machine q35 --device virtio-blk,count=20\n",
+        "  pcisim tree --machine q35 --device virtio-blk,count=20\n"
+        "  pcisim tree --view guest guest.xml\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     common.add_guest_options(parser)
+    parser.add_argument(
+        "--view",
+        choices=(CONFIGURED, GUEST),
+        default=CONFIGURED,
+        help="whose numbers: those of the definition (default), or those that the guest finds",
+    )
+    seen.add_firmware_option(parser)
+    seen.add_scheme_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -34,45 +53,23 @@ def run(arguments: argparse.Namespace) -> int:
 
     if common.lists_devices(arguments):
         return 0
+    for option, value in (("--firmware", arguments.firmware), ("--naming-scheme", arguments.naming_scheme)):
+        if value is not None and arguments.view != GUEST:
+            raise UsageError(f"{option} goes with --view guest", code="usage", remedy="add --view guest")
     plan = common.plan_of(arguments)
-    lines = tree(plan.placement, ascii_only=not _can_show(BOXES))
-    text = "\n".join(lines) + "\n"
-    common.write_stdout((_coloured(lines) if _wants_colour() else None) or text)
+    ascii_only = not terminal.can_show(BOXES)
+    if arguments.view == GUEST:
+        return _guest(plan, arguments, ascii_only=ascii_only)
+    common.write_stdout(terminal.text_of(tree(plan.placement, ascii_only=ascii_only), _STYLES))
     common.warn_if_it_will_not_boot(plan.placement)
     return 0
 
 
-def _can_show(characters: str) -> bool:
-    try:
-        characters.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _guest(plan: Plan, arguments: argparse.Namespace, *, ascii_only: bool) -> int:
+    from pcisim.formats import guest
 
-
-def _wants_colour() -> bool:
-    return (
-        sys.stdout is not None
-        and sys.stdout.isatty()
-        and not os.environ.get("NO_COLOR")
-        and os.environ.get("TERM") != "dumb"
-    )
-
-
-def _coloured(lines: list[str]) -> str | None:
-    """Return the lines with the terminal's colours, or ``None`` where rich is not installed."""
-    try:
-        from rich.console import Console
-        from rich.text import Text
-    except ImportError:
-        return None
-    console = Console(highlight=False, soft_wrap=True)
-    with console.capture() as capture:
-        for line in lines:
-            text = Text(line)
-            text.highlight_regex(r"\[free[^]]*\]|^free .*", "green")
-            text.highlight_regex(r"\((built-in|reserved|preferred)\)", "dim")
-            text.highlight_regex(r"\w+:[\w:-]+", "bold")
-            text.highlight_regex(r"-> bus 0x..", "cyan")
-            console.print(text)
-    return capture.get()
+    view = seen.view_of(plan, arguments.firmware)
+    names = seen.names_of(plan, view, arguments.naming_scheme)
+    common.write_stdout(terminal.text_of(guest.tree(view, names, ascii_only=ascii_only), _STYLES))
+    common.say(*guest.remarks(view, names))
+    return seen.status_of(view)

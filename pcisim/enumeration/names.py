@@ -11,15 +11,15 @@ knows them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from pcisim._record import record
+from pcisim._record import evolved, record
 from pcisim.address import GuestAddress
 from pcisim.enumeration.slots import SlotRules, Slots, slot_rules, slots_of
 from pcisim.enumeration.view import GuestFunction, GuestView
 from pcisim.errors import UsageError
-from pcisim.guest import Guest
+from pcisim.placement import Placement
 
 ETHERNET = 0x0200
 """The class of a network interface."""
@@ -77,9 +77,6 @@ class InterfaceName:
     source: str
     schemes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return self.name if len(self.schemes) in (1, len(SCHEMES)) else f"{self.name} ({spans(self.schemes)})"
-
 
 def spans(schemes: Iterable[str]) -> str:
     """Return schemes as ranges: ``v238-v245, v257``."""
@@ -91,6 +88,13 @@ def spans(schemes: Iterable[str]) -> str:
         else:
             groups.append([name])
     return ", ".join(g[0] if len(g) == 1 else f"{g[0]}-{g[-1]}" for g in groups)
+
+
+def text_of(options: Sequence[InterfaceName]) -> str:
+    """Return the names of an interface: one alone, several each with its schemes."""
+    if len(options) == 1:
+        return options[0].name
+    return ", ".join(f"{option.name} ({spans(option.schemes)})" for option in options)
 
 
 def scheme_of(name: str) -> Scheme:
@@ -117,12 +121,12 @@ def is_interface(function: GuestFunction) -> bool:
 
 
 def names_of_guest(
-    guest: Guest, view: GuestView, scheme: str | None = None, *, qemu: str = "10.0"
+    placement: Placement, view: GuestView, scheme: str | None = None, *, qemu: str = "10.0"
 ) -> dict[GuestAddress, tuple[InterfaceName, ...]]:
     """Return the names of the interfaces of a guest of libvirt.
 
     Args:
-        guest: the guest.
+        placement: the placed guest; its multifunction bits are those that somebody wrote down, too.
         view: what it sees.
         scheme: as for `interface_names`.
         qemu: whose ACPI tables it has: ``7.2`` or ``10.0``.
@@ -130,7 +134,11 @@ def names_of_guest(
     Raises:
         UsageError: as for `interface_names`.
     """
+    guest = placement.guest
     indexes = {d.label: d.acpi_index or 0 for d in guest.all_devices()}
+    shared = {d.label for d, bit in placement.multifunction.items() if bit == "on"}
+    functions = [evolved(f, multifunction=f.multifunction or f.label in shared) for f in view.functions]
+    view = evolved(view, functions=tuple(functions))
     return interface_names(view, slot_rules(guest, qemu), indexes, scheme)
 
 

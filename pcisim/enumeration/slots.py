@@ -27,6 +27,8 @@ CHIPSET = frozenset({"ICH9-LPC", "ICH9-SMB", "PIIX3", "PIIX4_PM", "gpex-root", "
 """What a machine is made of, and which is never plugged; nor is what `NOT_HOTPLUGGABLE` lists, nor a bridge that was
 there from the start."""
 PORTS = ("pcie-root-port", "ioh3420", "cxl-rp", "xio3130-downstream", "cxl-downstream")
+SWITCHES = ("x3130-upstream", "cxl-upstream")
+"""On the bus inside a switch nothing is plugged."""
 SHPC_BRIDGES = ("pci-bridge", "pcie-pci-bridge")
 """Bridges with a hotplug controller of their own."""
 
@@ -44,7 +46,7 @@ class SlotRules:
 
     Args:
         acpi: whether the guest has ACPI.
-        root: whether pc's root bus takes hotplug.
+        off: the labels of the controllers whose hotplug is switched off.
         bridges: whether ACPI handles hotplug below bridges.
         thorough: whether ACPI describes every function that is there (QEMU 10.0), or only function 0 of slots
             that take hotplug (7.2).
@@ -52,7 +54,7 @@ class SlotRules:
     """
 
     acpi: bool = True
-    root: bool = True
+    off: frozenset[str] = frozenset()
     bridges: bool = True
     thorough: bool = True
     firmware_tables: bool = False
@@ -67,10 +69,9 @@ def slot_rules(guest: Guest, qemu: str = "10.0") -> SlotRules:
     """
     version = _VERSION.match(guest.machine_type)
     since = ACPI_BRIDGES_SINCE.get(guest.machine.family, (0, 0))
-    root = next((d for d in guest.controllers if d.type == "pci" and not d.index), None)
     return SlotRules(
         acpi=guest.acpi,
-        root=root is None or root.target.get("hotplug") != "off",
+        off=frozenset(d.label for d in guest.controllers if d.type == "pci" and d.target.get("hotplug") == "off"),
         bridges=version is None or (int(version[1]), int(version[2])) >= since,
         thorough=qemu != "7.2",
         firmware_tables=guest.machine.express and guest.firmware == "seabios",
@@ -114,6 +115,7 @@ class _Search:
                 self.there.setdefault(int(function.address) >> 3, {})[function.address.function] = function
         host = self.there.get(0, {}).get(0)
         self.express = host is not None and host.driver == "mch"
+        self.labels = {bus.number: bus.label for bus in view.buses}
         self.numbers: dict[int, int] = {}
         self.described: dict[int, int] = {}
         self.indexed: set[int] = set()
@@ -129,14 +131,14 @@ class _Search:
             if root:
                 extra += [bus for bus, driver in below if driver in SHPC_BRIDGES]
             else:
-                main += [(bus, range(1 if driver in PORTS else SLOTS)) for bus, driver in below]
+                main += [(bus, range(1 if driver in PORTS else SLOTS)) for bus, driver in below if driver not in SWITCHES]
                 native = [bus for bus, driver in below if driver in SHPC_BRIDGES]
         if rules.acpi:
             for bus, slots in sorted(main, key=lambda item: item[0]):
-                managed = rules.bridges if bus else rules.root and not self.express
+                managed = (rules.bridges if bus else not self.express) and self.labels.get(bus) not in rules.off
                 self._acpi(bus, slots, managed=managed)
         elif rules.firmware_tables:
-            for slot in range(SLOTS):
+            for slot in range(1, SLOTS):
                 self._number(slot, slot)
                 if 0 in self.there.get(slot, {}):
                     self.described[slot << 3] = slot
@@ -159,7 +161,7 @@ class _Search:
                 fixed = owner.is_bridge or owner.driver in NOT_HOTPLUGGABLE or owner.driver in CHIPSET
                 if managed and not fixed and (thorough or not function):
                     self.described[packed] = slot
-                if (thorough and (managed or not bus)) or packed in self.described:
+                if (thorough and (self.rules.bridges or not bus)) or packed in self.described:
                     self.indexed.add(packed)
             if managed and (not there or any(place << 3 | function in self.described for function in range(FUNCTIONS))):
                 self._number(place, slot)

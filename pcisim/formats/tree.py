@@ -11,8 +11,8 @@ from pcisim.topology import Holder, Owner
 
 BOXES = "├─└│"
 """What the lines are drawn with, where the output can show it."""
-_LINES = ("├─ ", "└─ ", "│  ", "   ")
-_ASCII_LINES = ("|- ", "`- ", "|  ", "   ")
+LINES = ("├─ ", "└─ ", "│  ", "   ")
+ASCII_LINES = ("|- ", "`- ", "|  ", "   ")
 
 
 def tree(placement: Placement, *, ascii_only: bool = False) -> list[str]:
@@ -27,7 +27,7 @@ def tree(placement: Placement, *, ascii_only: bool = False) -> list[str]:
     if not topology.buses:
         lines.append("no PCI bus")
         return lines
-    drawing = _Tree(placement, _ASCII_LINES if ascii_only else _LINES)
+    drawing = _Tree(placement, ASCII_LINES if ascii_only else LINES)
     for bus in topology.buses:
         if bus.index not in drawing.drawn:
             orphan = " (hangs on no bus that leads to the root)" if bus.index else ""

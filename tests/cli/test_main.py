@@ -16,7 +16,7 @@ import pytest
 
 import pcisim
 from pcisim.catalogue.devices import DEVICE_MODELS
-from pcisim.cli import assign, main, tree
+from pcisim.cli import assign, main, terminal
 from tests.cli.running import EXAMPLES, PLAIN, Done, example, is_tidy, process, run
 
 DESKTOP = str(EXAMPLES / "desktop.xml")
@@ -333,7 +333,7 @@ def test_a_terminal_without_rich(tmp_path: Path) -> None:
 
 
 def test_complaints_on_a_terminal_that_is_not_utf_8() -> None:
-    assert tree._can_show("├")
+    assert terminal.can_show("├")
     assert run("tree", "é.xml", encoding="ascii").err.startswith("cannot read \\xe9.xml: no such file or directory\n")
 
 

@@ -34,7 +34,7 @@ def test_there_are_cases() -> None:
 def test_names_are_those_of_udev(case: str, libvirt: str) -> None:
     plan = pcisim.assign(read_guest(case), libvirt=libvirt)
     view = enumerate_guest(plan.placement)
-    names = names_of_guest(plan.guest, view, qemu=QEMU_OF[libvirt])
+    names = names_of_guest(plan.placement, view, qemu=QEMU_OF[libvirt])
     predicted = {str(a): {option.name: spans(option.schemes) for option in options} for a, options in names.items()}
     assert predicted == recorded(case, QEMU_OF[libvirt])["names"]
 

@@ -1,0 +1,64 @@
+"""``pcisim lspci``: what lspci will print in the guest."""
+
+from __future__ import annotations
+
+import argparse
+
+from pcisim.cli import common, seen
+from pcisim.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_EPILOG = """examples:
+  virsh dumpxml vm | pcisim lspci -
+  pcisim lspci -tv guest.xml
+  pcisim lspci -nn -s 01: guest.xml
+
+The options are those of lspci.  With -v the lines that drivers and capabilities decide are left
+out: Flags, Capabilities, Kernel driver in use.
+
+exit status: 0 the guest boots; 1 it does not, or is refused; 2 usage; 3 cannot be read
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "lspci",
+        help="print what lspci will print in the guest",
+        description="Print what lspci will print in the guest, before it boots.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    common.add_guest_options(parser)
+    seen.add_firmware_option(parser)
+    parser.add_argument("-t", dest="tree", action="store_true", help="draw the buses as a tree")
+    parser.add_argument("-v", dest="verbose", action="count", default=0, help="say more")
+    parser.add_argument("-n", dest="numeric", action="count", default=0, help="numbers for names; -nn both")
+    parser.add_argument("-s", dest="slot", metavar="[[[[D]:]BUS]:][SLOT][.[F]]", help="only these")
+    parser.add_argument("-D", dest="domains", action="store_true", help="print the domain, too")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from pcisim.formats import lspci
+
+    if common.lists_devices(arguments):
+        return 0
+    only = None if arguments.slot is None else lspci.selection(arguments.slot)
+    if arguments.tree and only is not None:
+        raise UsageError("-t does not go with -s", code="usage", remedy="a tree is of all buses; leave one of them out")
+    view = seen.view_of(common.plan_of(arguments), arguments.firmware)
+    numeric = min(arguments.numeric, lspci.BOTH)
+    if arguments.tree:
+        lines = lspci.tree(view, numeric=numeric, verbose=bool(arguments.verbose))
+    else:
+        lines = lspci.listing(
+            view, numeric=numeric, domains=arguments.domains, verbose=bool(arguments.verbose), only=only
+        )
+    common.write_stdout("".join(f"{line}\n" for line in lines))
+    return seen.status_of(view)

@@ -1,0 +1,53 @@
+"""What a terminal can show, and colours on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+
+
+def can_show(characters: str) -> bool:
+    """Return whether standard output has these characters."""
+    try:
+        characters.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def wants_colour() -> bool:
+    """Return whether standard output is a terminal on which nobody switched colours off."""
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
+
+
+def coloured(lines: Iterable[str], styles: Mapping[str, str]) -> str | None:
+    """Return lines with a terminal's colours, or ``None`` where rich is not installed.
+
+    Args:
+        lines: the lines.
+        styles: rich's style of what each regular expression finds.
+    """
+    try:
+        from rich.console import Console
+        from rich.text import Text
+    except ImportError:
+        return None
+    console = Console(highlight=False, soft_wrap=True)
+    with console.capture() as capture:
+        for line in lines:
+            text = Text(line)
+            for pattern, style in styles.items():
+                text.highlight_regex(pattern, style)
+            console.print(text)
+    return capture.get()
+
+
+def text_of(lines: list[str], styles: Mapping[str, str]) -> str:
+    """Return lines as one text, in colours where the terminal wants them."""
+    return (coloured(lines, styles) if wants_colour() else None) or "".join(f"{line}\n" for line in lines)
