@@ -131,7 +131,9 @@ class _Search:
             if root:
                 extra += [bus for bus, driver in below if driver in SHPC_BRIDGES]
             else:
-                main += [(bus, range(1 if driver in PORTS else SLOTS)) for bus, driver in below if driver not in SWITCHES]
+                main += [
+                    (bus, range(1 if driver in PORTS else SLOTS)) for bus, driver in below if driver not in SWITCHES
+                ]
                 native = [bus for bus, driver in below if driver in SHPC_BRIDGES]
         if rules.acpi:
             for bus, slots in sorted(main, key=lambda item: item[0]):

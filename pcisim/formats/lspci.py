@@ -217,7 +217,7 @@ def tree(view: GuestView, *, numeric: int = NAMES, verbose: bool = False) -> lis
         verbose: whether to name the devices.
     """
     drawing = _Tree(view, numeric, verbose)
-    roots = [drawing.root(bus.number) for bus in view.buses if bus.bridge is None]
+    roots = [drawing.root(bus.number) for bus in view.buses if bus.bridge is None and bus.number in drawing.on]
     if len(roots) == 1:
         first, *rest = roots[0]
         return [f"-{first}", *(f" {line}" for line in rest)]

@@ -7,8 +7,9 @@ from pcisim.enumeration import GuestFunction, GuestView, Window
 
 _COMMAND = 0x0007  # I/O, memory and bus master are on
 _IO_START, _MEMORY_START = 0x1000, 0x8000_0000
-_MEMORY_UNIT = 1 << 20
 _PREFETCH_64 = 1
+_CLOSED = (0xFFF0_0000, 0)
+"""A window that begins above its end; of an I/O window only the bits that it has."""
 
 
 def dump(view: GuestView) -> str:
@@ -49,20 +50,21 @@ class _Dump:
         elif function.subsystem is not None:
             put(0x2C, 2, function.subsystem[0])
             put(0x2E, 2, function.subsystem[1])
-        rows = (f"{start:02x}: " + " ".join(f"{byte:02x}" for byte in space[start : start + 16]) for start in (0, 16, 32, 48))
+        rows = (
+            f"{start:02x}: " + " ".join(f"{byte:02x}" for byte in space[start : start + 16])
+            for start in (0, 16, 32, 48)
+        )
         return f"{function.address} made from a view\n" + "\n".join(rows) + "\n"
 
     def window(self, window: Window, put: object) -> None:
         assert callable(put)
-        base, limit = 1, 0  # what is closed begins above its end
+        base, limit = _CLOSED
         if window.size:
             base = window.base if window.base is not None else self.next[window.kind]
             self.next[window.kind] = base + window.size
             limit = base + window.size - 1
-        else:
-            base, limit = 0xFFF0_0000, 0
         if window.kind == "io":
-            put(0x1C, 1, base >> 8 & 0xF0)
+            put(0x1C, 1, base >> 8 & 0xF0 if window.size else 0xF0)
             put(0x1D, 1, limit >> 8 & 0xF0)
         elif window.kind == "memory":
             put(0x20, 2, base >> 16 & 0xFFF0)
