@@ -15,6 +15,7 @@ from pcisim.compare import (
     MOVED,
     MULTIFUNCTION,
     OPTION,
+    RENAMED,
     RENUMBERED,
     Difference,
     compare,
@@ -267,8 +268,37 @@ def test_models_and_multifunction() -> None:
     assert str(difference("pc", old, new)) == lines("""
         interface:0  model e1000 -> virtio
         interface:0  multifunction none -> on
+        interface:0  the guest's ens5 -> ens5f0
         rng:0        appears at 0000:00:05.1
     """)
+
+
+def test_interfaces_that_the_guest_will_call_something_else() -> None:
+    old = pci("pcie-root", 0) + pci("pcie-root-port", 1, at(0, 9)) + nic("virtio", at(1, 0))
+    new = pci("pcie-root", 0) + pci("pcie-root-port", 1, at(0, 9)) + pci("pcie-root-port", 2, at(0, 8))
+    found = difference("q35", old, new + nic("virtio", at(1, 0)))
+    assert str(found) == lines("""
+        interface:0  the guest's enp1s0 -> enp2s0
+        pci:2        appears at 0000:00:08.0
+    """)
+    (change,) = found.of(RENAMED)
+    assert (change.before, change.after, change.name) == ("enp1s0", "enp2s0", "")
+    assert found.summary == "1 appeared, 1 renamed in the guest"
+
+
+def test_renamed_by_some_schemes_only() -> None:
+    bridge = pci("pci-bridge", 1, at(0, 4))
+    found = difference("pc", bridge + nic("virtio", at(1, 4)), bridge + nic("virtio", at(1, 7)))
+    assert [(change.before, change.after, change.name) for change in found.of(RENAMED)] == [
+        ("ens4", "enp1s7", "v238-v255"),
+        ("ens4", "ens7", "v257"),
+    ]
+    assert "interface:0  the guest's ens4 -> enp1s7 (v238-v255)" in str(found)
+
+
+def test_an_interface_that_the_guest_loses() -> None:
+    found = difference("q35", nic("virtio", at(0, 9)), nic("virtio", at(0, 9, 1)))
+    assert [(change.before, change.after) for change in found.of(RENAMED)] == [("enp0s9", "none")]
 
 
 def test_numbers_of_a_port_that_do_not_follow_its_place() -> None:

@@ -474,6 +474,28 @@ CASES = (
         "slot 0000:00:02 has no function 0, so that the guest never sees usb:0:ich9-ehci1",
     ),
     Case(
+        "interface-name-twice",
+        "q35",
+        [*PORTS, port(4), pci("pcie-to-pci-bridge", 5, at(1, 0)), pci("pcie-to-pci-bridge", 6, at(2, 0))]
+        + [nic("e1000", at(5, 4)), nic("e1000", at(6, 4))],
+        17,
+        "interface:0, interface:1 would all be ens4 in the guest",
+    ),
+    Case(
+        "acpi-index-in-vain",
+        "pc",
+        [nic("virtio", "<acpi index='3'/>" + at(0, 5, 0, "on")), nic("virtio", at(0, 5, 1))],
+        10,
+        "interface:0 has ACPI index 3, but the guest calls it ens5f0",
+    ),
+    Case(
+        "interface-bus-number",
+        "q35",
+        [R, pci("pcie-root-port", 1, at(0, 9)), pci("pcie-root-port", 2, at(0, 8)), nic("virtio", at(1, 0))],
+        13,
+        "interface:0 is enp3s0 in the guest: bus 1 of the definition is the guest's bus 3",
+    ),
+    Case(
         "address-rewritten",
         "q35",
         [nic("e1000", at(1, 1))],

@@ -25,9 +25,11 @@ GONE = "gone"
 MODEL = "model"
 MULTIFUNCTION = "multifunction"
 OPTION = "option"
-KINDS = (MOVED, RENUMBERED, APPEARED, GONE, MODEL, MULTIFUNCTION, OPTION)
+RENAMED = "renamed"
+KINDS = (MOVED, RENUMBERED, APPEARED, GONE, MODEL, MULTIFUNCTION, OPTION, RENAMED)
 """What may have changed: the place; the index of a controller only; a PCI address that came or
-went; the model; the multifunction bit; a number in the ``<target>`` of a PCI controller."""
+went; the model; the multifunction bit; a number in the ``<target>`` of a PCI controller; the name
+of an interface in a Linux guest."""
 
 
 @record
@@ -56,8 +58,8 @@ class Change:
         old: the device in the old guest, ``None`` if it is not there.
         new: the device in the new guest, ``None`` if it is not there.
         by: what the two were matched by; "" when there is only one.
-        name: for `OPTION` the name of the option.
-        before: for `MODEL`, `MULTIFUNCTION` and `OPTION` what it was.
+        name: for `OPTION` the name of the option; for `RENAMED` the naming schemes, "" for all.
+        before: for `MODEL`, `MULTIFUNCTION`, `OPTION` and `RENAMED` what it was.
         after: what it is.
     """
 
@@ -108,6 +110,11 @@ def _bus(spot: Spot) -> int:
     return -1 if spot.address is None else spot.address.bus
 
 
+def _renamed_text(change: Change) -> str:
+    text = f"the guest's {change.before} -> {change.after}"
+    return f"{text} ({change.name})" if change.name else text
+
+
 _TEXTS: dict[str, Callable[[Change], str]] = {
     MOVED: _moved_text,
     RENUMBERED: _renumbered_text,
@@ -116,6 +123,7 @@ _TEXTS: dict[str, Callable[[Change], str]] = {
     MODEL: lambda change: f"model {change.before} -> {change.after}",
     MULTIFUNCTION: lambda change: f"multifunction {change.before} -> {change.after}",
     OPTION: lambda change: f"{change.name} {change.before} -> {change.after}",
+    RENAMED: _renamed_text,
 }
 
 
@@ -202,6 +210,7 @@ _COUNTED = {
     MODEL: "of another model",
     MULTIFUNCTION: "with another multifunction bit",
     OPTION: "with another number in <target>",
+    RENAMED: "renamed in the guest",
 }
 
 
@@ -244,6 +253,12 @@ def compare(old: Placed, new: Placed) -> Difference:
     for device in (*matching.new, *buses.new):
         if device in new.placement.addresses:
             changes.append(Change(APPEARED, None, work.after(device)))
+    if changes:  # or the guest is as it was
+        from pcisim.compare.names import renames  # 20 ms, so not before it is needed
+
+        for pair, was, becomes, schemes in renames(old.placement, new.placement, matching.pairs):
+            spots = work.before(pair.old), work.after(pair.new)
+            changes.append(Change(RENAMED, *spots, pair.by, schemes, was, becomes))
     changes.sort(key=lambda change: (natural(change.label), KINDS.index(change.kind)))
     ambiguous = [
         Ambiguity(

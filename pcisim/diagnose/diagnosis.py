@@ -8,6 +8,7 @@ from pcisim._record import evolved
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.diagnose.buses import BUS_RULES
 from pcisim.diagnose.finding import ERROR, NOTE, Finding, by_line
+from pcisim.diagnose.names import interface_names
 from pcisim.diagnose.refusals import MOST, Refusals, is_short_of_room
 from pcisim.diagnose.room import ROOM_RULES, paste_for
 from pcisim.diagnose.slots import SLOT_RULES, dropped_addresses
@@ -137,7 +138,10 @@ class _Examination:
         placement = refusals.placement
         if placement is not None:
             devices = {d.label: d for d in placement.guest.all_devices()}
-            for finding in sound(placement, whole=whole):
+            held = sound(placement, whole=whole)
+            if whole and all(finding.severity != ERROR for finding in held):
+                held += interface_names(View(placement))
+            for finding in held:
                 findings.append(finding)
                 subject = devices.get(finding.parties[0]) if finding.parties else None
                 if subject is not None and subject.origin is not None:

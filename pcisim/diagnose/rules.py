@@ -125,6 +125,9 @@ _ROWS = (
     Rule("orphan-function", WARNING, GUEST, "measured", "functions of a slot without function 0 are never seen"),
     Rule("companion-orphan", WARNING, GUEST, "measured",
          "ICH9 USB controllers without ich9-uhci1, which is function 0, are never seen"),
+    Rule("interface-name-twice", WARNING, GUEST, "measured",
+         "two interfaces would have one name in a Linux guest: one keeps the kernel's ethN"),
+    Rule("acpi-index-in-vain", WARNING, GUEST, "measured", "the guest never learns the ACPI index of an interface"),
     Rule("address-rewritten", WARNING, LIBVIRT, "6.6", "libvirt changes the bus of an address that is written down"),
     # sound
     Rule("duplicate-chassis-nr", NOTE, EMULATOR, "measured", "two pci-bridges have one chassisNr; nobody minds"),
@@ -134,6 +137,8 @@ _ROWS = (
     Rule("address-dropped", NOTE, LIBVIRT, "1.2", "libvirt does not keep the address that is written down"),
     Rule("no-hot-slot", NOTE, GUEST, "7.6", "a running guest has no slot to attach a device to"),
     Rule("hotplug-off", NOTE, GUEST, "7.6", "the only free slots are on buses whose hotplug is switched off"),
+    Rule("interface-bus-number", NOTE, GUEST, "measured",
+         "an interface is named after a bus number that is not the index of its controller"),
     Rule("more-findings", NOTE, LIBVIRT, "pcisim", "only the first refusals are listed"),
 )  # fmt: skip
 

@@ -195,7 +195,7 @@ def _function(function: GuestFunction, names: Names) -> dict[str, Any]:
     known = bool(function.vendor)
     numbers = function.numbers
     options = () if function.address is None else names.get(function.address, ())
-    windows = {w.kind: w.size if w.base is None else [w.base, w.size] for w in function.windows}
+    windows = {w.kind: {"base": w.base, "size": w.size} for w in function.windows if w.size is not None}
     return {
         "label": function.label,
         "configured": None if function.configured is None else str(function.configured),
