@@ -476,8 +476,11 @@ CASES = (
     Case(
         "interface-name-twice",
         "q35",
-        [*PORTS, port(4), pci("pcie-to-pci-bridge", 5, at(1, 0)), pci("pcie-to-pci-bridge", 6, at(2, 0))]
-        + [nic("e1000", at(5, 4)), nic("e1000", at(6, 4))],
+        [
+            *(*PORTS, port(4)),
+            *(pci("pcie-to-pci-bridge", index, at(index - 4, 0)) for index in (5, 6)),
+            *(nic("e1000", at(bus, 4)) for bus in (5, 6)),
+        ],
         17,
         "interface:0, interface:1 would all be ens4 in the guest",
     ),

@@ -71,5 +71,6 @@ def _guest(plan: Plan, arguments: argparse.Namespace, *, ascii_only: bool) -> in
     view = seen.view_of(plan, arguments.firmware)
     names = seen.names_of(plan, view, arguments.naming_scheme)
     common.write_stdout(terminal.text_of(guest.tree(view, names, ascii_only=ascii_only), _STYLES))
-    common.say(*guest.remarks(view, names))
+    for remark in guest.remarks(view, names):
+        common.say(remark)
     return seen.status_of(view)

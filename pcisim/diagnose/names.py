@@ -52,7 +52,7 @@ def _in_vain(device: Device, index: int, name: InterfaceName) -> Finding:
         "acpi-index-in-vain",
         f"{device.label} has ACPI index {index}, but the guest calls it {name.name}",
         (device,),
-        "a slot that takes hotplug has one index, that of its last device; without ACPI or on an expander it is not told",
+        "a slot that takes hotplug has one index, its last device's; none is told on an expander or without ACPI",
         remedy=f"put {device.label} alone into a slot, not on an expander, and have <acpi/> in <features>",
     )
 
