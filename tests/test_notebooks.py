@@ -75,7 +75,7 @@ def labels(svg: str) -> list[str]:
 
 
 def test_there_are_notebooks() -> None:
-    assert NAMES == ["01_capacity_of_machine_types", "02_libvirts_holes"]
+    assert NAMES == ["01_capacity_of_machine_types", "02_libvirts_holes", "03_what_the_guest_sees"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -215,3 +215,15 @@ def test_what_to_paste() -> None:
     assert names["disks"] == 59
     assert [row[2] for row in names["remedies"]] == [f"{n} x pci-bridge" for n in range(1, 9)]
     assert how_many_more(pcisim.Guest.of("pc"), "virtio-blk", names["RULES"]).most == 928
+
+
+def test_what_the_guest_sees() -> None:
+    names, shown = ran(NAMES[2])
+    assert [
+        (change.before, change.after) for change in names["compare"](names["before"], names["after"]).of("renamed")
+    ] == [("enp1s0", "enp2s0")]
+    assert [n for n, answer in names["answers"].items() if answer.view.boots] == [10, 11, 12, 13, 14]
+    assert all(answer.accepted for answer in names["answers"].values())
+    assert names["lines"] == {14: True, 15: True, 56: True}
+    assert [function.label for function in names["lost"].view.unseen] == ["second"]
+    assert "interface:0  the guest's enp1s0 -> enp2s0" in "".join(printed for printed, _ in shown)

@@ -426,6 +426,7 @@ FIGURES = {
     "maps": lambda: plot.bus_maps(desktop()),
     "tree": lambda: plot.topology_tree(desktop()),
     "curve": lambda: plot.capacity_curve(curve("pc")),
+    "guest": lambda: plot.guest_map(desktop()),
 }
 
 
@@ -482,7 +483,7 @@ def test_any_label_can_be_drawn(target: str) -> None:
     plan = pcisim.assign(Guest.of("pc", {"virtio-blk": 1}))
     device = plan.guest.devices["disk"][0]
     device.label = f"disk:{target}"
-    for figure in (plot.bus_map(plan), plot.bus_maps(plan), plot.topology_tree(plan)):
+    for figure in (plot.bus_map(plan), plot.bus_maps(plan), plot.topology_tree(plan), plot.guest_map(plan)):
         ElementTree.fromstring(plot.svg(figure))
         assert_readable(figure)
 
@@ -494,10 +495,77 @@ def test_any_guest_can_be_drawn(drawn: Drawn) -> None:
         plan = pcisim.assign(drawn.text)
     except pcisim.PcisimError:
         reject()
-    figure = plot.topology_tree(plan)
-    assert_readable(figure)
-    ElementTree.fromstring(plot.svg(figure))
+    for figure in (plot.topology_tree(plan), plot.guest_map(plan)):
+        assert_readable(figure)
+        ElementTree.fromstring(plot.svg(figure))
     ElementTree.fromstring(plot.svg(plot.bus_maps(plan, [0])))
+
+
+# --- the guest's numbers
+
+
+def ports_out_of_order() -> pcisim.Plan:
+    """Return two ports in the other order, a lone function 1, and an expander."""
+    ports = pci("pcie-root", 0) + pci(PORT, 1, at(0, 9)) + pci(PORT, 2, at(0, 8))
+    expander = pci("pcie-expander-bus", 3, "<target busNr='64'/>") + pci(PORT, 4, at(3, 0))
+    devices = [nic("virtio", at(bus, 0)) for bus in (1, 2, 4)]
+    return plan_of("q35", BARE, ports + expander, *devices, nic("virtio", at(0, 5, 1)))
+
+
+def test_guest_map_marks_what_differs() -> None:
+    figure = plot.guest_map(ports_out_of_order())
+    assert_readable(figure)
+    assert len(patches(figure, r"moved-\d+")) == 4
+    assert len(patches(figure, r"lost-\d+")) == 1
+    assert [text for text in texts(figure) if text.startswith("en")] == ["enp1s0", "enp2s0", "enp65s0"]
+    assert [texts(figure).count(mark) for mark in ("≠", "✗", "never seen")] == [4, 1, 1]
+    assert "4 not where they are configured, 1 never seen" in flat(figure)
+
+
+def test_guest_map_is_legible_in_black_and_white() -> None:
+    figure = plot.guest_map(ports_out_of_order())
+    (moved, *_), (lost,), (same, *_) = (patches(figure, rf"{kind}-\d+") for kind in ("moved", "lost", "same"))
+    assert moved[1].get_linewidth() > 2 * same[1].get_linewidth()
+    assert lost[1].get_hatch()
+    assert not moved[1].get_hatch()
+
+
+def test_guest_map_by_firmware_and_scheme() -> None:
+    plan = plan_of("pc", BARE, pci("pci-bridge", 1, at(0, 4)), nic("virtio", at(1, 5)))
+    assert "enp1s5 / ens5" in texts(plot.guest_map(plan))
+    assert "ens5" in texts(plot.guest_map(plan, scheme="v257", firmware="ovmf"))
+    assert "ovmf" in flat(plot.guest_map(plan, firmware="ovmf"))
+
+
+def test_guest_map_of_a_view() -> None:
+    devices = ["pcie-root-port,id=p,chassis=1", "virtio-rng-pci,id=a,bus=p", "virtio-rng-pci,id=b,bus=p,addr=1"]
+    view = pcisim.simulate_qemu("q35", devices).view
+    assert view is not None
+    figure = plot.guest_map(view)
+    assert_readable(figure)
+    assert "6 functions, 1 never seen" in texts(figure)
+    assert len(patches(figure, r"same-\d+")) == 2
+
+
+def test_large_guest_maps_are_folded() -> None:
+    figure = plot.guest_map(pcisim.assign(Guest.of("q35", {"virtio-blk": 120, "virtio-net": 3, "e1000": 3})))
+    assert_readable(figure)
+    assert figure.get_figheight() < 16
+    assert "without a difference" in flat(figure)
+    assert len(patches(figure, r"moved-\d+")) == 6
+
+
+def test_guest_map_of_a_guest_that_does_not_boot() -> None:
+    bridges = "".join(pci("pcie-to-pci-bridge", index) for index in range(30, 46))
+    figure = plot.guest_map(plan_of("q35", BARE, pci("pcie-root", 0), bridges))
+    assert_readable(figure)
+    assert "does not boot: " in flat(figure)
+
+
+@pytest.mark.parametrize("subject", [None, "q35", 3, Guest.of("pc"), b"<domain/>"])
+def test_no_subject_of_a_guest_map(subject: Any) -> None:
+    with pytest.raises(UsageError, match="guest_map shows a Plan or a GuestView"):
+        plot.guest_map(subject)
 
 
 # --- garbage

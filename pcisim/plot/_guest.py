@@ -24,7 +24,7 @@ LOOKS = {
     CHIPSET: Look("#f0f0f0", FAINT, "", ""),
 }
 LEGEND = {
-    SAME: "the same number",
+    SAME: "no difference",
     MOVED: "≠  another number in the guest",
     LOST: "✗  never seen",
     CHIPSET: "built in, in no definition",
@@ -113,7 +113,7 @@ def _row(function: GuestFunction, depth: int, names: Names) -> _Row:
     left = "" if function.configured is None else str(function.configured).partition(":")[2]
     if function.address is None:
         return _Row(depth, LOST, left, name_of(function), "never seen", "")
-    kind = MOVED if is_moved(function) else SAME if function.configured is not None else CHIPSET
+    kind = MOVED if is_moved(function) else CHIPSET if function.label is None else SAME
     parts = [option.name for option in names.get(function.address, ())]
     if function.numbers is not None and function.numbers.secondary:
         first, last = function.numbers.secondary, function.numbers.subordinate
@@ -151,7 +151,8 @@ def _drawn(title: str, view: GuestView, rows: list[_Row]) -> Figure:
     right = _width((row.right, row.name, row.depth * _STEP) for row in rows)
     width = max(left + right + _GAP, 5.4) + 2 * _MARGIN
     moved = sum(row.kind == MOVED for row in rows)
-    note = f"{len(view.functions)} functions, {moved} not where they are configured"
+    written = any(row.left for row in rows)
+    note = f"{len(view.functions)} functions" + (f", {moved} not where they are configured" if written else "")
     if view.unseen:
         note += f", {len(view.unseen)} never seen"
     if view.boots is False:
@@ -164,7 +165,7 @@ def _drawn(title: str, view: GuestView, rows: list[_Row]) -> Figure:
         sheet = Sheet(width, top + len(rows) * _PITCH + 0.25 + lines * _PITCH)
         sheet.text(_MARGIN, 0.22, shortened(title, 10, width - 2 * _MARGIN, True), 10, weight="bold")
         sheet.text(_MARGIN, 0.47, note, size, ink=INK if view.boots is False else FAINT)
-        sheet.text(_MARGIN, top - 0.13, "configured", _SIZE, weight="bold")
+        sheet.text(_MARGIN, top - 0.13, "configured" if written else "made", _SIZE, weight="bold")
         x = _MARGIN + left + _GAP
         sheet.text(x, top - 0.13, "in the guest", _SIZE, weight="bold")
         for number, row in enumerate(rows):
