@@ -111,3 +111,15 @@ def test_a_host_device_is_an_interface_by_its_element() -> None:
     plan = pcisim.assign(domain("q35", BARE, f"<interface type='hostdev'>{source}</interface>"))
     names = names_of_guest(plan.placement, enumerate_guest(plan.placement))
     assert [text_of(options) for options in names.values()] == ["enp1s0"]
+
+
+def test_docs_list_every_scheme() -> None:
+    text = (DATA.parent.parent / "docs" / "guest.md").read_text()
+    runs: list[tuple[tuple[str, bool], list[str]]] = []
+    for row in SCHEMES.values():
+        rules = (row.bridge, row.described)
+        if not runs or runs[-1][0] != rules:
+            runs.append((rules, []))
+        runs[-1][1].append(row.name)
+    for (bridge, described), schemes in runs:
+        assert f"| {spans(schemes)} | {bridge} | {'yes' if described else 'no'} |" in text
