@@ -61,6 +61,14 @@ _ROWS = (
 )
 SCHEMES: Mapping[str, Scheme] = MappingProxyType({row.name: row for row in _ROWS})
 LATEST = _ROWS[-1].name
+_GROUPS = [
+    (rows[0], tuple(row.name for row in rows))
+    for rows in (
+        [row for row in _ROWS if (row.bridge, row.described) == rules]
+        for rules in dict.fromkeys((row.bridge, row.described) for row in _ROWS)
+    )
+]
+"""The schemes with the same rules, and one of them for all."""
 
 
 @record
@@ -137,7 +145,9 @@ def names_of_guest(
     guest = placement.guest
     indexes = {d.label: d.acpi_index or 0 for d in guest.all_devices()}
     shared = {d.label for d, bit in placement.multifunction.items() if bit == "on"}
-    functions = [evolved(f, multifunction=f.multifunction or f.label in shared) for f in view.functions]
+    functions = (
+        evolved(f, multifunction=True) if f.label in shared and not f.multifunction else f for f in view.functions
+    )
     view = evolved(view, functions=tuple(functions))
     return interface_names(view, slot_rules(guest, qemu), indexes, scheme)
 
@@ -156,7 +166,8 @@ def interface_names(
     Raises:
         UsageError: an unknown scheme.
     """
-    rows = list(SCHEMES.values()) if scheme is None else [scheme_of(scheme)]
+    groups: list[tuple[Scheme, tuple[str, ...]]]
+    groups = _GROUPS if scheme is None else [(scheme_of(scheme), (scheme_of(scheme).name,))]
     slots = slots_of(view, rules)
     told = _indexes_told(view, slots, indexes)
     bridges = {bus.number: bus.bridge for bus in view.buses}
@@ -166,11 +177,16 @@ def interface_names(
             continue
         index = told.get(int(function.address))
         found: dict[tuple[str, str], list[str]] = {}
-        for row in rows:
+        for row, alike in groups:
             key = (f"eno{index}", ONBOARD) if index else _placed(function, slots, bridges, row)
-            found.setdefault(key, []).append(row.name)
-        named[function.address] = tuple(InterfaceName(*key, tuple(schemes)) for key, schemes in found.items())
+            found.setdefault(key, []).extend(alike)
+        named[function.address] = tuple(InterfaceName(*key, _in_order(schemes)) for key, schemes in found.items())
     return named
+
+
+def _in_order(schemes: Iterable[str]) -> tuple[str, ...]:
+    given = set(schemes)
+    return tuple(name for name in SCHEMES if name in given)
 
 
 def _indexes_told(view: GuestView, slots: Slots, indexes: Mapping[str, int]) -> dict[int, int]:

@@ -110,9 +110,12 @@ class _Search:
         self.view = view
         self.rules = rules
         self.there: dict[int, dict[int, GuestFunction]] = {}
+        self.bridges: dict[int, list[GuestFunction]] = {}
         for function in view.functions:
             if function.address is not None:
                 self.there.setdefault(int(function.address) >> 3, {})[function.address.function] = function
+                if function.is_bridge:
+                    self.bridges.setdefault(function.address.bus, []).append(function)
         host = self.there.get(0, {}).get(0)
         self.express = host is not None and host.driver == "mch"
         self.labels = {bus.number: bus.label for bus in view.buses}
@@ -176,10 +179,9 @@ class _Search:
     def _below(self, bus: int) -> Iterator[tuple[int, str]]:
         """Yield every bus below a bus and the driver of its bridge, all of one bus before those behind them."""
         here = [
-            (function.numbers.secondary, function.driver)
-            for slot in range(SLOTS)
-            for _, function in sorted(self.there.get(bus << 5 | slot, {}).items())
-            if function.numbers is not None and function.numbers.secondary > bus
+            (bridge.numbers.secondary, bridge.driver)
+            for bridge in self.bridges.get(bus, [])
+            if bridge.numbers is not None and bridge.numbers.secondary > bus
         ]
         yield from here
         for secondary, _ in here:
