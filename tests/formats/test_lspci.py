@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from pcisim.errors import UsageError
 from pcisim.formats.lspci import BOTH, NUMBERS, Selection, device_name, listing, selection, size_text, tree
 from tests.formats.lspci_dump import dump
 from tests.guests import BARE, domain, nic
+from tests.oracle.record_lspci import FOLDER, MACHINES, OPTIONS
 from tests.record_goldens import cases, read_guest
 
 IDS = Path("/usr/share/misc/pci.ids")
@@ -93,6 +95,30 @@ def _bridges(lines: list[str]) -> list[str]:
     wanted = [line for line in lines if line[:1] not in ("\t", "") or "Bus:" in line or "behind bridge" in line]
     pattern = re.compile(r" \[(?:16|32|64)-bit\]|(?<=[ -])0{8}(?=[0-9a-f]{8}[- ])")
     return [pattern.sub("", line) for line in wanted]
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_guest_printed_the_same(name: str) -> None:
+    recorded = json.loads((FOLDER / f"{name}.json").read_text())
+    view = pcisim.simulate_qemu(recorded["machine"], recorded["devices"]).view
+    assert view is not None
+    printed = recorded["lspci"]
+    assert set(printed) == set(OPTIONS)
+    assert listing(view) == printed[""]
+    assert tree(view) == printed["-t"]
+    assert tree(view, verbose=True) == printed["-tv"]
+    assert tree(view, verbose=True, numeric=BOTH) == printed["-tvnn"]
+    assert listing(view, numeric=NUMBERS) == printed["-n"]
+    assert listing(view, numeric=BOTH) == printed["-nn"]
+    assert listing(view, domains=True) == printed["-D"]
+    assert listing(view, only=selection("01:")) == printed["-s 01:"]
+    assert _modelled(listing(view, verbose=True)) == _modelled(printed["-v"])
+
+
+def _modelled(lines: list[str]) -> list[str]:
+    """Return what -v says of what is modelled: not where a ROM is shown, nor the fixed ports of an IDE controller."""
+    others = r"\t(Flags|Capabilities|Kernel|Subsystem|Physical|Expansion ROM|I/O ports at 0[13][f7][04])"
+    return [line for line in lines if not re.match(others, line)]
 
 
 @named

@@ -11,41 +11,25 @@ bookworm with the udev of Debian trixie, which knows every naming scheme.  DIR i
 
 What is kept in ``names.json``, by version of QEMU: ``names``, by address of an interface the names that it gets
 (onboard before slot before path, as udev's default policy has it) with their schemes; ``slots``,
-``/sys/bus/pci/slots`` as far as the names are numbers from 1; ``described``, the ``_SUN`` that ACPI gives to a function.
+``/sys/bus/pci/slots`` as far as the names are numbers from 1; ``described``, the ``_SUN`` that ACPI gives a function.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pcisim
 from pcisim.enumeration.names import SCHEMES, spans
 from pcisim.enumeration.slots import QEMU_OF
+from tests.oracle.linux_guest import LinuxGuest
 from tests.record_goldens import DATA, read_guest
 
-MODULES = ("virtio_net", "virtio_pci", "e1000", "e1000e", "8139cp")
-KERNEL, BUSYBOX = "linux-image-amd64", "busybox-static"
-TIMEOUT = 300
-INIT = f"""#!/bin/busybox sh
-/bin/busybox mkdir -p /proc /sys /dev /run
-/bin/busybox mount -t proc proc /proc
-/bin/busybox mount -t sysfs sysfs /sys
-/bin/busybox mount -t devtmpfs dev /dev
-/bin/busybox --install -s /bin
-export PATH=/bin
-exec </dev/console >/dev/console 2>&1
-stty -echo -onlcr 2>/dev/null
-for m in $(cat /modules/order); do insmod /modules/$m.ko 2>/dev/null; done
-sleep 1
+QUESTIONS = f"""
 for d in /sys/bus/pci/devices/*; do
   test -e $d/firmware_node/sun && echo "@sun ${{d##*/}} $(cat $d/firmware_node/sun)"
 done
@@ -57,94 +41,10 @@ for n in /sys/class/net/*; do
     NET_NAMING_SCHEME=$s udevadm test-builtin net_id $n 2>/dev/null | grep '^ID_NET_NAME_'
   done
 done
-echo "@end"
-reboot -f
 """
 
 _FUNCTION = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _PREFERENCE = ("ID_NET_NAME_ONBOARD", "ID_NET_NAME_SLOT", "ID_NET_NAME_PATH")
-
-
-class Guest:
-    """A kernel and an initial ramdisk with udev in it, and the QEMUs to boot them on.
-
-    Args:
-        chroot: a Debian trixie, with udev and QEMU 10.0.
-    """
-
-    def __init__(self, chroot: Path) -> None:
-        self.chroot = chroot
-        self.folder = chroot / "var/tmp/pcisim-names"
-        """Below the chroot, so that both QEMUs can read it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        with tempfile.TemporaryDirectory() as name:
-            self._make(Path(name))
-
-    def _make(self, work: Path) -> None:
-        depends = subprocess.run(["apt-cache", "depends", KERNEL], check=True, capture_output=True, text=True).stdout
-        image = re.findall(r"Depends: (linux-image-\S+)", depends)[0]
-        subprocess.run(["apt-get", "-qq", "download", image, BUSYBOX], cwd=work, check=True, stderr=subprocess.DEVNULL)
-        for package in work.glob("*.deb"):
-            subprocess.run(["dpkg", "-x", package, work / "debian"], check=True)
-        debian, root = work / "debian", work / "root"
-        for folder in ("bin", "modules"):
-            (root / folder).mkdir(parents=True)
-        (root / "init").write_text(INIT)
-        (root / "init").chmod(0o755)
-        busybox = root / "bin/busybox"
-        shutil.copy(debian / "bin/busybox", busybox)
-        self._copy_program("usr/bin/udevadm", root)
-        order: list[str] = []
-        for name in MODULES:
-            _copy_module(name, debian, root / "modules", order)
-        (root / "modules/order").write_text(" ".join(order))
-        names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
-        packed = subprocess.run(
-            [busybox, "cpio", "-o", "-H", "newc"], cwd=root, input=names.encode(), check=True, capture_output=True
-        ).stdout
-        (self.folder / "initrd.gz").write_bytes(gzip.compress(packed, 1))
-        shutil.copy(next((debian / "boot").glob("vmlinuz-*")), self.folder / "vmlinuz")
-
-    def _copy_program(self, program: str, root: Path) -> None:
-        """Copy a program of the chroot and its libraries."""
-        linked = subprocess.run(
-            ["chroot", self.chroot, "ldd", f"/{program}"], check=True, capture_output=True, text=True
-        ).stdout
-        shutil.copy(self.chroot / program, root / "bin")
-        for name in re.findall(r"(/\S+) \(0x", linked):
-            target = root / name.lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy((self.chroot / name.lstrip("/")).resolve(), target)
-
-    def boot(self, qemu: str, words: list[str]) -> str:
-        """Boot a guest and return what it printed.
-
-        Args:
-            qemu: ``7.2`` or ``10.0``.
-            words: QEMU's arguments.
-        """
-        program = ["qemu-system-x86_64"] if qemu == "7.2" else ["chroot", str(self.chroot), "qemu-system-x86_64"]
-        folder = self.folder if qemu == "7.2" else Path("/", self.folder.relative_to(self.chroot))
-        command = [*program, *words, "-accel", "tcg", "-m", "384M", "-no-user-config", "-no-reboot", "-monitor", "none"]
-        command += ["-serial", "stdio", "-kernel", f"{folder}/vmlinuz", "-initrd", f"{folder}/initrd.gz"]
-        command += ["-append", "console=ttyS0 panic=-1 loglevel=3"]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
-        if "@end" not in result.stdout:
-            sys.exit(f"the guest did not answer:\n{result.stderr}{result.stdout}{' '.join(command)}")
-        return result.stdout.replace("\r", "")
-
-
-def _copy_module(name: str, debian: Path, target: Path, order: list[str]) -> None:
-    """Copy a kernel module after those that it depends on; note the order."""
-    if name in order:
-        return
-    source = next((debian / "lib/modules").rglob(name.replace("_", "[-_]") + ".ko"))
-    depends = re.search(rb"\0depends=([^\0]*)\0", source.read_bytes())
-    for other in depends[1].decode().split(",") if depends and depends[1] else ():
-        _copy_module(other, debian, target, order)
-    shutil.copy(source, target / f"{name}.ko")
-    order.append(name)
 
 
 def parse(text: str) -> dict[str, dict[str, Any]]:
@@ -201,20 +101,20 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     parser.add_argument("cases", nargs="*", metavar="CASE", help="default: all")
     options = parser.parse_args()
-    guest = Guest(options.chroot.resolve())
+    guest = LinuxGuest(options.chroot, QUESTIONS, programs=["usr/bin/udevadm"])
     changed = 0
     for case in options.cases or named_cases():
         recorded = {}
         for libvirt, qemu in QEMU_OF.items():
             plan = pcisim.assign(read_guest(case), libvirt=libvirt)
-            recorded[qemu] = parse(guest.boot(qemu, plan.to_qemu_args(runnable=True)))
+            recorded[qemu] = parse(guest.ask(qemu, plan.to_qemu_args(runnable=True)))
         path = DATA / case / "names.json"
         if not path.exists() or path.read_text() != to_text(recorded):
             changed += 1
             print(f"{'differs' if options.check else 'recorded'}: {case}", flush=True)
             if not options.check:
                 path.write_text(to_text(recorded))
-    shutil.rmtree(guest.folder)
+    guest.close()
     sys.exit(1 if options.check and changed else 0)
 
 
