@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("chroot", type=Path, metavar="DIR", help="a Debian trixie, as tests/oracle/setup.sh makes it")
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     parser.add_argument("cases", nargs="*", metavar="CASE", help="default: all")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     guest = LinuxGuest(options.chroot, QUESTIONS, programs=["usr/bin/udevadm"])
     changed = 0
     for case in options.cases or named_cases():
