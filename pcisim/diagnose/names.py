@@ -38,13 +38,16 @@ def interface_names(view: View) -> Iterator[Finding]:
                 f"by naming schemes {spans(schemes)}: one gets the name, the others stay ethN",
                 remedy="give each an <acpi index='N'/> of its own, in a slot of its own, or move one to another slot",
             )
+    moved = []
     for address, device in who.items():
         index = device.acpi_index
         own = names[address][0]
         if index and (own.source != ONBOARD or own.name != f"eno{index}"):
             yield _in_vain(device, index, own)
         elif address.bus != view.addresses[device] >> 8 and any(option.source == PATH for option in names[address]):
-            yield _after_bus(view, device, address, names[address])
+            moved.append((device, address, names[address]))
+    if moved:
+        yield _after_bus(view, moved)
 
 
 def _in_vain(device: Device, index: int, name: InterfaceName) -> Finding:
@@ -57,14 +60,19 @@ def _in_vain(device: Device, index: int, name: InterfaceName) -> Finding:
     )
 
 
-def _after_bus(view: View, device: Device, address: GuestAddress, options: tuple[InterfaceName, ...]) -> Finding:
+def _after_bus(view: View, moved: list[tuple[Device, GuestAddress, tuple[InterfaceName, ...]]]) -> Finding:
     from pcisim.enumeration.names import text_of
 
+    lines = [
+        f"{device.label} is {text_of(options)} in the guest: bus {view.addresses[device] >> 8} of the definition is the"
+        f" guest's bus {address.bus}"
+        for device, address, options in moved
+    ]
     return found(
         "interface-bus-number",
-        f"{device.label} is {text_of(options)} in the guest: bus {view.addresses[device] >> 8} of the definition is the"
-        f" guest's bus {address.bus}",
-        (device,),
+        lines[0] + (f", and {len(lines) - 1} more" if len(lines) > 1 else ""),
+        [device for device, _, _ in moved],
         "buses are numbered by where their controllers sit: a port that comes before renames the interface",
+        *lines[1:],
         remedy="nothing, or an <acpi index='N'/>, which makes it enoN wherever it sits",
     )
