@@ -50,6 +50,9 @@ class PcisimError(Exception):
         """Return ``file:line``, as much of it as is known, or ``""``."""
         return ":".join(str(part) for part in (self.file, self.line) if part is not None)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _made, (type(self), self.args), self.__dict__
+
     def __str__(self) -> str:
         return f"{self.where}: {self.headline}" if self.where else self.headline
 
@@ -59,6 +62,11 @@ class PcisimError(Exception):
         if self.remedy:
             lines.append(f"  to do: {self.remedy}")
         return lines
+
+
+def _made(kind: type[PcisimError], args: tuple[object, ...]) -> PcisimError:
+    """Return an error without its data, as pickle wants it: what was raised in a worker arrives as it was."""
+    return kind.__new__(kind, *args)
 
 
 class RefusedError(PcisimError):

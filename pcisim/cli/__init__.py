@@ -33,6 +33,7 @@ COMMANDS = (
     "check",
     "explain",
     "diff",
+    "fleet",
     "example",
 )
 """The modules here, one a command."""

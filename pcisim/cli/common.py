@@ -160,6 +160,27 @@ def device_counts(options: list[str]) -> dict[str, int]:
     return counts
 
 
+def added_devices(options: list[str]) -> dict[str, int]:
+    """Return how many of each model the ``--add`` options ask for.
+
+    Raises:
+        UsageError: a count is no number, or absurd.
+    """
+    more: dict[str, int] = {}
+    for option in options:
+        name, equals, count = option.partition("=")
+        if equals and not (count.isascii() and count.isdigit()):
+            raise UsageError(f"--add {option}: {count!r} is no count", code="usage", remedy="write --add virtio-blk=3")
+        more[name] = more.get(name, 0) + (int(count or 1) if len(count) < 20 else MOST_DEVICES + 1)
+        if sum(more.values()) > MOST_DEVICES:
+            raise UsageError(
+                f"--add {option}: at most {MOST_DEVICES} are tried",
+                code="usage",
+                remedy="no guest has room for more than some thousand devices",
+            )
+    return more
+
+
 def host_pci_of(options: list[str]) -> Mapping[str, str] | str | None:
     """Return what the ``--host-pci`` options say, after a check of their syntax.
 

@@ -55,7 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if common.lists_devices(arguments):
         return 0
-    more = _more(arguments.add)
+    more = common.added_devices(arguments.add)
+    if not more:
+        raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
     plan = common.plan_of(arguments)
     answer = fits(plan.source, more, LibvirtPolicy(plan.rules), hotplug=arguments.hotplug)
     lines = [line for controller in answer.controllers for _, line in element_lines(controller)]
@@ -120,26 +122,3 @@ def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bo
     else:
         text = add_to_document(plan.source.document, [*answer.controllers, *answer.devices])
     return assign(text, plan.policy, libvirt=plan.rules.version).to_xml()
-
-
-def _more(options: list[str]) -> dict[str, int]:
-    """Return how many of each model the ``--add`` options ask for.
-
-    Raises:
-        UsageError: nothing is asked for, or a count is no number or absurd.
-    """
-    more: dict[str, int] = {}
-    for option in options:
-        name, equals, count = option.partition("=")
-        if equals and not (count.isascii() and count.isdigit()):
-            raise UsageError(f"--add {option}: {count!r} is no count", code="usage", remedy="write --add virtio-blk=3")
-        more[name] = more.get(name, 0) + (int(count or 1) if len(count) < 20 else common.MOST_DEVICES + 1)
-        if sum(more.values()) > common.MOST_DEVICES:
-            raise UsageError(
-                f"--add {option}: at most {common.MOST_DEVICES} are tried",
-                code="usage",
-                remedy="no guest has room for more than some thousand devices",
-            )
-    if not more:
-        raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
-    return more

@@ -34,7 +34,7 @@ _TARGET_NUMBERS = ("chassisNr", "chassis", "port", "busNr", "index")
 
 
 def read(
-    text: str | bytes,
+    text: str | bytes | Document,
     rules: Libvirt,
     *,
     host_pci: HostPci | None = None,
@@ -43,7 +43,7 @@ def read(
     """Read domain XML.
 
     Args:
-        text: the document.
+        text: the document, parsed or not.
         rules: the version of libvirt, which knows more or fewer words.
         host_pci: says which host devices are conventional; all others are PCI Express.
         problems: where to put what is wrong with single devices, instead of raising it; such a
@@ -53,7 +53,8 @@ def read(
         InputError: it is not well-formed XML, or an attribute is out of syntax or range.
         RefusedError: it is no domain, or libvirt refuses what it says.
     """
-    return _Reader(parse(text), rules, host_pci, problems).guest()
+    document = text if isinstance(text, Document) else parse(text)
+    return _Reader(document, rules, host_pci, problems).guest()
 
 
 def read_device(text: str | bytes, rules: Libvirt, *, host_pci: HostPci | None = None) -> Device:

@@ -1,4 +1,4 @@
-"""Pictures: the map of a bus, what fits against what was asked for, the tree of buses, the guest's numbers.
+"""Pictures: bus maps, what fits against what was asked for, trees, the guest's numbers, a fleet's head-room.
 
 Every function returns a matplotlib `Figure` that shows itself in a notebook; `svg` turns it into text.
 Needs the extra ``plot``; a `Table` needs nothing.
@@ -14,17 +14,29 @@ if TYPE_CHECKING:
     from pcisim.plot._canvas import svg
     from pcisim.plot._curve import capacity_curve
     from pcisim.plot._guest import guest_map
+    from pcisim.plot._headroom import headroom_histogram
     from pcisim.plot._maps import bus_map, bus_maps
     from pcisim.plot._tree import topology_tree
     from pcisim.plot.table import Table, capacity_table
     from pcisim.topology import Topology
 
-__all__ = ["Table", "bus_map", "bus_maps", "capacity_curve", "capacity_table", "guest_map", "svg", "topology_tree"]
+__all__ = [
+    "Table",
+    "bus_map",
+    "bus_maps",
+    "capacity_curve",
+    "capacity_table",
+    "guest_map",
+    "headroom_histogram",
+    "svg",
+    "topology_tree",
+]
 
 _HOMES = {
     "svg": "_canvas",
     "capacity_curve": "_curve",
     "guest_map": "_guest",
+    "headroom_histogram": "_headroom",
     "bus_map": "_maps",
     "bus_maps": "_maps",
     "topology_tree": "_tree",

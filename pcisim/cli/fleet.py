@@ -1,0 +1,210 @@
+"""``pcisim fleet``: many guests at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+
+from pcisim.cli import common
+from pcisim.errors import InputError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pcisim.fleet.output import Output
+    from pcisim.fleet.rows import Row
+    from pcisim.fleet.summary import Summary
+
+_EPILOG = """examples:
+  pcisim fleet /etc/libvirt/qemu                      how full, who does not fit, who has no hot-plug slot left
+  pcisim fleet domains/ -o rows.csv --plot room.png   a row a guest, and a picture
+  pcisim fleet inventory.csv --add virtio-net=2       what if each of them got two more interfaces?
+  pcisim fleet domains.tar --scheduler tcp://10.0.0.1:8786
+
+An inventory is a table: machine, perhaps name, and a column of counts for each model of device.
+
+exit status: 0 all of them fit and boot; 1 some do not, or cannot be read: the rows say which;
+3 a source cannot be read at all, or the result cannot be written
+"""
+_PICTURES = (".png", ".svg")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "fleet",
+        help="survey many guests: how full they are, who does not fit, who has no room left",
+        description="Place every guest of a fleet, each shape once, and say how full they are, who does not fit and"
+        " why, who has no slot left for hotplug, and who will not boot.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="DIR|FILE|ARCHIVE.tar|INVENTORY.csv|.parquet",
+        help="directories of domain XML (*.xml), files of it, tar archives of it, tables of counts",
+    )
+    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default)")
+    parser.add_argument(
+        "--add", action="append", default=[], metavar="MODEL=N", help="what every guest gets more (may be repeated)"
+    )
+    parser.add_argument("--workers", type=_workers, metavar="N", help="how many processes (default: one a processor)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do it")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write a row a guest: .csv, .jsonl or .parquet, complete or not at all"
+    )
+    parser.add_argument("--plot", metavar="FILE", help="draw how many guests have how many hot-plug slots: .png, .svg")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "csv", "jsonl"),
+        default="text",
+        help="what is printed: the summary as text (default) or json, or the rows as csv or jsonl",
+    )
+    common.add_debug(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    from pcisim.fleet.answers import Question
+    from pcisim.fleet.output import Output, format_of
+    from pcisim.fleet.sources import batches
+    from pcisim.fleet.summary import Summary
+    from pcisim.fleet.survey import rows_of
+
+    more = tuple(sorted(common.added_devices(arguments.add).items()))
+    question = Question(arguments.libvirt, arguments.policy, more).checked()
+    _check_files(arguments)
+    if arguments.output is not None:
+        format_of(arguments.output)
+    found = batches(arguments.sources)
+    results = rows_of(found, question, workers=arguments.workers, scheduler=arguments.scheduler)
+    summary = Summary(question.libvirt, more)
+    printer = _Printer() if arguments.format in ("csv", "jsonl") else None
+    output = Output(arguments.output) if arguments.output is not None else None
+    stdout = format_of(f"-.{arguments.format}")(printer) if printer else None  # type: ignore[arg-type]
+    total = sum(batch.size for batch in found)
+    try:
+        for rows in _shown(results, total):
+            summary.add(rows)
+            if output:
+                output.write(rows)
+            if stdout:
+                stdout.write(rows)
+        if output:
+            output.complete()
+    except BaseException as error:
+        _stop(error, output, summary, total)
+        raise
+    if arguments.plot is not None:
+        _plot(arguments.plot, summary)
+    if arguments.format == "json":
+        import json
+
+        common.write_stdout(json.dumps(summary.to_json(), indent=2) + "\n")
+    elif arguments.format == "text":
+        common.write_stdout("".join(f"{line}\n" for line in summary.lines()))
+    return 0 if summary.sound else 1
+
+
+class _Printer:
+    """Standard output as a stream of bytes."""
+
+    def write(self, data: bytes) -> int:
+        """Print bytes as they are."""
+        common.write_stdout(data)
+        return len(data)
+
+
+def _workers(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes from 1 to 1024")
+    return int(text)
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    """Refuse before the work what could not be written after it.
+
+    Raises:
+        UsageError: a name without a known suffix, one that is given twice, or that of a source.
+    """
+    if arguments.plot is not None:
+        if os.path.splitext(arguments.plot)[1].lower() not in _PICTURES:
+            raise UsageError(
+                f"{arguments.plot}: the suffix names no format", code="usage", details=("known: .png, .svg",)
+            )
+        try:
+            from pcisim.plot import headroom_histogram  # noqa: F401
+        except ImportError as error:
+            raise UsageError(
+                "--plot needs matplotlib, which is not installed",
+                code="missing-library",
+                remedy="pip install 'pcisim[plot]'",
+            ) from error
+    if arguments.output is not None:
+        mine = os.path.realpath(arguments.output)
+        if mine in map(os.path.realpath, arguments.sources):
+            raise UsageError(f"{arguments.output} is read: it cannot be written too", code="usage")
+
+
+def _stop(error: BaseException, output: Output | None, summary: Summary, total: int) -> None:
+    """Say what there is of a run that ends early."""
+    if output is not None:
+        output.leave()
+    if isinstance(error, KeyboardInterrupt):
+        lines = [f"interrupted after {summary.guests:,} of {total:,} guests"]
+        if output is not None and output.rows:
+            lines.append(f"  their rows are in {output.shown}")
+        common.say(*lines)
+    elif output is not None and output.rows and not isinstance(error, BrokenPipeError):
+        common.say(f"stopped after {output.rows:,} of {total:,} guests: their rows are in {output.shown}")
+
+
+def _shown(results: Iterable[list[Row]], total: int) -> Iterator[list[Row]]:
+    """Yield the rows, with a progress bar where somebody looks on."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield from results
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    except ImportError:
+        yield from results
+        return
+    columns = (TextColumn("guests"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("guests", total=total)
+        for rows in results:
+            progress.advance(task, len(rows))
+            yield rows
+
+
+def _plot(name: str, summary: Summary) -> None:
+    """Draw the picture.
+
+    Raises:
+        InputError: no guest fits, or it cannot be written.
+    """
+    from pcisim.plot import headroom_histogram, svg
+    from pcisim.plot._canvas import style
+
+    if not summary.hot:
+        raise InputError(f"nothing to draw in {name}: no guest fits", code="no-guests")
+    figure = headroom_histogram(
+        {f"{family}: free hot-plug slots": table for family, table in sorted(summary.hot.items())}
+    )
+    if name.lower().endswith(".svg"):
+        common.write_file(name, svg(figure).encode())
+        return
+    import io
+
+    data = io.BytesIO()
+    with style():
+        figure.savefig(data, format="png", dpi=150)
+    common.write_file(name, data.getvalue())

@@ -1,0 +1,171 @@
+"""The PCI answer of each guest, worked out once for each shape."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import lru_cache
+from typing import NamedTuple
+
+from pcisim import connector as c
+from pcisim.capacity import room
+from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
+from pcisim.enumeration.io_windows import io_budget
+from pcisim.errors import PcisimError
+from pcisim.fleet.rows import Row, error_row
+from pcisim.fleet.shapes import skim
+from pcisim.formats._xml import parse
+from pcisim.formats.domain_xml import read
+from pcisim.guest import Controller, Guest
+from pcisim.placement import Placement
+from pcisim.plan import assign, policy_of
+
+MOST_SHAPES = 100_000
+"""How many answers are kept, at about 400 bytes each; a fleet has some hundred shapes."""
+
+
+class Question(NamedTuple):
+    """What is asked of every guest.
+
+    Args:
+        libvirt: whose rules: ``11.3`` or ``9.0``.
+        policy: the name of a policy.
+        more: what every guest is to get beside what it has: models by QEMU's name, and how many.
+    """
+
+    libvirt: str = DEFAULT_VERSION
+    policy: str = "libvirt"
+    more: tuple[tuple[str, int], ...] = ()
+
+    def checked(self) -> Question:
+        """Return the question with the version as rows name it.
+
+        Raises:
+            UsageError: an unknown version, policy or device, or a count that is none.
+        """
+        rules = libvirt_version(self.libvirt)
+        policy_of(self.policy, rules)
+        Guest.of("q35", dict(self.more))
+        return self._replace(libvirt=rules.version)
+
+
+class Figures(NamedTuple):
+    """What a row says of a guest that fits, from the machine type on."""
+
+    machine: str
+    devices: int
+    controllers: int
+    buses: int
+    ports: int
+    used: int
+    free_cold_express: int
+    free_cold_conventional: int
+    free_hot_express: int
+    free_hot_conventional: int
+    boots: bool | None
+
+
+def figures(placement: Placement) -> Figures:
+    """Return the figures of a placed guest."""
+    topology = placement.topology
+    addressed = [d for d in placement.addresses if d.mirrors is None]
+    controllers = sum(isinstance(d, Controller) and d.type == "pci" for d in addressed)
+    left = room(topology)
+    slots = sum(bus.model.slots[1] - bus.model.slots[0] + 1 for bus in topology.buses if bus.model.accepts & c.ENDPOINT)
+    return Figures(
+        machine=placement.guest.machine_type or "pc",
+        devices=len(addressed) - controllers,
+        controllers=controllers,
+        buses=len(topology.buses),
+        ports=sum("port" in bus.model.name for bus in topology.buses),
+        used=slots - left.express_cold - left.conventional_cold,
+        free_cold_express=left.express_cold,
+        free_cold_conventional=left.conventional_cold,
+        free_hot_express=left.express_hot,
+        free_hot_conventional=left.conventional_hot,
+        boots=io_budget(placement).boots,
+    )
+
+
+class Answers:
+    """Rows of guests; each shape is worked out once.
+
+    Args:
+        question: what is asked.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.rules: Libvirt = libvirt_version(question.libvirt)
+        self.worked_out = 0
+        self._known: dict[Hashable, Figures] = {}
+
+    def of_document(self, path: str, data: bytes) -> Row:
+        """Return the row of domain XML.
+
+        Args:
+            path: where it is, for the row.
+            data: the document.
+        """
+        skimmed = skim(data)
+        if skimmed is None:
+            return self._read(path, data, None, None)
+        key = skimmed.key
+        known = self._known.get(key)
+        if known is None:
+            return self._read(path, data, key, skimmed.name)
+        return self._row(path, skimmed.name or None, known)
+
+    def of_counts(
+        self, path: str, name: str | None, machine: str, counts: tuple[tuple[str, int], ...], line: int | None
+    ) -> Row:
+        """Return the row of a guest that is described by counts.
+
+        Args:
+            path: where it is, for the row.
+            name: the guest's name.
+            machine: its machine type.
+            counts: how many of each model, by QEMU's name.
+            line: where it is described.
+        """
+        key = (machine, counts)
+        known = self._known.get(key)
+        if known is None:
+            try:
+                known = self._work_out(Guest.of(machine, dict(counts)), key)
+            except PcisimError as error:
+                error.line = error.line or line
+                return error_row(path, name, machine, self.rules.version, error)
+        return self._row(path, name, known)
+
+    def _read(self, path: str, data: bytes, key: bytes | None, name: str | None) -> Row:
+        machine = None
+        try:
+            document = parse(data)
+            if name is None:
+                element = document.root.find("name")
+                name = element.text if element is not None else None
+            guest = read(document, self.rules)
+            machine = guest.machine_type or "pc"
+            return self._row(path, name or None, self._work_out(guest, key))
+        except PcisimError as error:
+            return error_row(path, name or None, machine, self.rules.version, error)
+
+    def _work_out(self, guest: Guest, key: Hashable) -> Figures:
+        self.worked_out += 1
+        if self.question.more:
+            guest = guest.extended(dict(self.question.more))
+        answer = figures(assign(guest, self.question.policy, libvirt=self.question.libvirt).placement)
+        if key is not None:
+            if len(self._known) >= MOST_SHAPES:
+                self._known.clear()
+            self._known[key] = answer
+        return answer
+
+    def _row(self, path: str, name: str | None, figures: Figures) -> Row:
+        return Row(path, name, figures[0], self.rules.version, True, None, None, None, *figures[1:])
+
+
+@lru_cache(maxsize=4)
+def answers(question: Question) -> Answers:
+    """Return the answers that this process has for a question."""
+    return Answers(question)

@@ -1,0 +1,203 @@
+"""Domain XML in tar archives: the members are found once, and read from where they stand."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import tarfile
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pcisim.errors import InputError
+from pcisim.fleet.answers import Answers
+from pcisim.fleet.batch import GUESTS, Unread, reason, shown
+from pcisim.fleet.files import SUFFIX
+from pcisim.fleet.rows import Row, error_row
+from pcisim.formats._xml import MAX_BYTES
+
+_COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\0": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
+_MOST_LINKS = 16
+
+
+class Member(NamedTuple):
+    """Where a member of an archive stands."""
+
+    path: str
+    offset: int
+    size: int
+
+
+class Members(NamedTuple):
+    """Some members of an archive.
+
+    Args:
+        archive: its absolute path.
+        members: where they stand.
+    """
+
+    archive: str
+    members: tuple[Member | Unread, ...]
+
+    @property
+    def size(self) -> int:
+        """Return how many members there are."""
+        return len(self.members)
+
+    def rows(self, answers: Answers) -> list[Row]:
+        """Read the members and return their rows, in order.
+
+        Raises:
+            InputError: the archive cannot be read any more.
+        """
+        rows = []
+        libvirt = answers.question.libvirt
+        try:
+            with open(self.archive, "rb", buffering=0) as stream:
+                for member in self.members:
+                    if isinstance(member, Unread):
+                        rows.append(error_row(member.path, None, None, libvirt, member.error))
+                        continue
+                    data = os.pread(stream.fileno(), min(member.size, MAX_BYTES + 1), member.offset)
+                    rows.append(answers.of_document(member.path, data))
+        except OSError as error:
+            raise _cannot_read(self.archive, error) from error
+        return rows
+
+
+def archive_batches(archive: str) -> Iterator[Members]:
+    """Yield the members of an archive whose names end in ``.xml``, in their order.
+
+    A link to a member that is read anyway is left out.  Nothing is unpacked, and a link that leads out of
+    the archive is followed nowhere: its row says so.
+
+    Args:
+        archive: a tar archive, not compressed.
+
+    Raises:
+        InputError: it cannot be read, is cut off, compressed, no tar archive, or without such a member.
+    """
+    members = _members(archive)
+    if not members:
+        raise InputError(
+            f"no domain XML in {shown(archive)}: no member has a name that ends in {SUFFIX}", code="no-guests"
+        )
+    path = os.path.abspath(archive)
+    for start in range(0, len(members), GUESTS):
+        yield Members(path, tuple(members[start : start + GUESTS]))
+
+
+class _Listed(NamedTuple):
+    """A member as the archive lists it: the place of a file, or where a link leads."""
+
+    name: str
+    place: Member | None
+    holes: bool = False
+    leads_to: str = ""
+    written: str = ""
+    hard: bool = False
+
+
+def _members(archive: str) -> list[Member | Unread]:
+    listed: dict[str, _Listed] = {}
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            offset = -1
+            while (info := tar.next()) is not None:
+                tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
+                if info.offset <= offset:
+                    raise tarfile.ReadError("a header is damaged")
+                offset = info.offset
+                entry = _entry(archive, info)
+                if entry is not None:
+                    listed[posixpath.normpath(info.name)] = entry  # of two members of a name the last one counts
+            _check_end(archive, tar)
+    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
+        raise _damaged(archive, str(error)) from error
+    except OSError as error:
+        raise _cannot_read(archive, error) from error
+    members: list[Member | Unread] = []
+    for name, entry in listed.items():
+        if not name.endswith(SUFFIX):
+            continue
+        found: _Listed | None = entry
+        if entry.place is None:
+            target = _target(name, listed)
+            found = listed.get(target)
+            if found is None or found.place is None:
+                members.append(Unread(entry.name, _lost(entry.written, target)))
+                continue
+            if target.endswith(SUFFIX) and not entry.hard:
+                continue
+        assert found is not None
+        assert found.place is not None
+        if found.holes:
+            members.append(
+                Unread(entry.name, InputError("cannot be read: it is stored with holes", code="cannot-read"))
+            )
+        else:
+            members.append(found.place._replace(path=entry.name))
+    return members
+
+
+def _entry(archive: str, info: tarfile.TarInfo) -> _Listed | None:
+    """Return what an archive lists, ``None`` for what is neither a file nor a link."""
+    path = f"{shown(archive)}:{shown(info.name)}"
+    if info.issym():
+        return _Listed(path, None, False, posixpath.join(posixpath.dirname(info.name), info.linkname), info.linkname)
+    if info.islnk():
+        return _Listed(path, None, False, info.linkname, info.linkname, hard=True)
+    return _Listed(path, Member(path, info.offset_data, info.size), info.issparse()) if info.isfile() else None
+
+
+def _target(name: str, listed: dict[str, _Listed]) -> str:
+    """Return where a link leads, along further links."""
+    for _ in range(_MOST_LINKS):
+        entry = listed.get(name)
+        if entry is None or entry.place is not None:
+            break
+        name = posixpath.normpath(entry.leads_to)
+    return name
+
+
+def _lost(written: str, target: str) -> InputError:
+    if target.startswith(("/", "../")) or target == "..":
+        return InputError(f"cannot be read: the link leads out of the archive, to {written}", code="link-outside")
+    return InputError(
+        f"cannot be read: the link leads to {written}, which is no file of the archive", code="cannot-read"
+    )
+
+
+def _check_end(archive: str, tar: tarfile.TarFile) -> None:
+    """Refuse an archive without its end mark, a block of zeros: something is missing.
+
+    `tarfile` reads over that, and over a header that is cut off.
+    """
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+        raise _damaged(archive, "it has no end mark")
+
+
+def _damaged(archive: str, why: str) -> InputError:
+    try:
+        with open(archive, "rb") as stream:
+            head = stream.read(8)
+    except OSError:
+        head = b""
+    for magic, program in _COMPRESSED.items():
+        if head.startswith(magic):
+            return InputError(
+                f"{shown(archive)} is compressed, so that its members cannot be read one by one",
+                code="archive-compressed",
+                remedy=f"{program} it first",
+            )
+    return InputError(
+        f"{shown(archive)} is damaged or cut off: {why}",
+        code="archive-damaged",
+        details=("nothing of it was read",),
+        remedy="make or copy the archive again; 'tar -tf' shows how far it goes",
+    )
+
+
+def _cannot_read(archive: str, error: OSError) -> InputError:
+    return InputError(f"cannot read {shown(archive)}: {reason(error)}", code="cannot-read")

@@ -1,0 +1,170 @@
+"""What of a document its PCI answer depends on, found without building anything from it.
+
+Guests of a fleet repeat: under other names, UUIDs, MAC addresses and disk images stands the same
+hardware.  `skim` lets expat run over a document once and notes the elements and attributes that
+`pcisim.formats.domain_xml.read` looks at, and nothing else.  Documents with the same notes have the same
+answer, so that it has to be worked out once.
+
+What cannot be skimmed is read, and a guest that is refused is read each time: the line that its row names
+is no part of the notes.
+"""
+
+from __future__ import annotations
+
+import pyexpat
+from collections.abc import Mapping
+from hashlib import sha256
+from types import MappingProxyType
+from typing import NamedTuple
+
+from pcisim.catalogue.devices import WALK
+from pcisim.formats._xml import MAX_BYTES, MAX_DEPTH
+
+# None of these can stand in a document.
+SEPARATOR, START, END = "\x01", "\x02", "\x03"
+
+
+class Node(NamedTuple):
+    """An element that is read: whether its attributes are, and which elements inside it."""
+
+    start: str
+    attributes: bool
+    inside: Mapping[str, Node]
+
+
+def _node(tag: str, *inside: Node, attributes: bool = True) -> Node:
+    return Node(START + tag, attributes, MappingProxyType({node.start[1:]: node for node in inside}))
+
+
+_ADDRESS = _node("address", _node("zpci", attributes=False))
+_ANY = (_ADDRESS, _node("acpi"))
+_MODEL, _TARGET = _node("model"), _node("target")
+_DETAILS: Mapping[str, tuple[Node, ...]] = MappingProxyType(
+    {
+        "disk": (_TARGET,),
+        "interface": (_MODEL,),
+        "video": (_MODEL,),
+        "shmem": (_MODEL,),
+        "filesystem": (_node("driver"),),
+        "serial": (_TARGET,),
+        "console": (_TARGET,),
+        "channel": (_TARGET,),
+        "controller": (_MODEL, _TARGET, _node("master")),
+    }
+)
+"""What is read of a device beside what is read of any."""
+
+_CHARACTER_DEVICES = ("serial", "parallel", "console", "channel")
+"""Devices of whose own attributes none is read; they name terminals, which differ from guest to guest."""
+
+_DOMAIN = _node(
+    "domain",
+    _node("os", _node("type"), _node("loader")),
+    _node("features", _node("acpi", attributes=False), attributes=False),
+    _node("cpu", _node("numa", _node("cell"), attributes=False), attributes=False),
+    _node(
+        "devices",
+        _node("graphics", attributes=False),
+        *(_node(tag, *_ANY, *_DETAILS.get(tag, ()), attributes=tag not in _CHARACTER_DEVICES) for tag in WALK),
+        attributes=False,
+    ),
+    attributes=False,
+)
+READ = MappingProxyType({"domain": _DOMAIN})
+"""Everything that is read, from the root on; the text of `_NUMA_NODE` besides."""
+
+MAX_UNREAD = MAX_DEPTH - 16
+"""How deep what is not read may be; what is read is 6 deep."""
+_NUMA_NODE = "node"
+_TARGET_OF_CONTROLLER = _DOMAIN.inside["devices"].inside["controller"].inside["target"].inside
+
+
+class Skimmed(NamedTuple):
+    """What was noted of a document.
+
+    Args:
+        notes: the elements and attributes that are read, in order.
+        name: the guest's name.
+    """
+
+    notes: str
+    name: str
+
+    @property
+    def key(self) -> bytes:
+        """Return the notes in few bytes."""
+        return sha256(self.notes.encode()).digest()
+
+
+class _UnusualError(Exception):
+    """The document is to be read, not skimmed."""
+
+
+def skim(data: bytes) -> Skimmed | None:
+    """Note what the PCI answer of a document depends on.
+
+    Args:
+        data: domain XML.
+
+    Returns:
+        ``None`` for a document that has to be read: it is broken, no domain, or written in an unusual way.
+    """
+    if len(data) > MAX_BYTES or b"<!DOCTYPE" in data or b"\0" in data:
+        return None
+    pieces: list[str] = []
+    names: list[str] = []
+    around: list[Mapping[str, Node]] = []
+    here: Mapping[str, Node] = READ
+    unread = 0  # how many elements are open from the first on that is not read
+    text = named = False
+    append, extend, push, pop = pieces.append, pieces.extend, around.append, around.pop
+
+    # These run for every element.
+    def start(tag: str, attributes: list[str]) -> None:
+        nonlocal here, unread, text, named
+        if unread:
+            unread += 1
+            if unread > MAX_UNREAD or text:
+                raise _UnusualError
+            return
+        node = here.get(tag)
+        if node is not None:
+            push(here)
+            mark, noted, here = node
+            append(mark)
+            if noted:
+                extend(attributes)
+            return
+        unread = 1
+        if tag == "name" and here is _DOMAIN.inside:
+            if named:
+                raise _UnusualError
+            text = named = True
+            parser.CharacterDataHandler = names.append
+        elif tag == _NUMA_NODE and here is _TARGET_OF_CONTROLLER:
+            text = True
+            append(START + tag)
+            parser.CharacterDataHandler = append
+
+    def end(tag: str) -> None:
+        nonlocal here, unread, text
+        if unread:
+            unread -= 1
+            if text:
+                text = False
+                parser.CharacterDataHandler = None
+        else:
+            here = pop()
+            append(END)
+
+    parser = pyexpat.ParserCreate()
+    parser.ordered_attributes = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    try:
+        parser.Parse(data, True)
+    except (pyexpat.ExpatError, _UnusualError, LookupError, ValueError, Warning):
+        return None
+    finally:  # parser and handlers hold each other
+        parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
+    return Skimmed(SEPARATOR.join(pieces), "".join(names)) if pieces else None
