@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pcisim.errors import InputError
+from pcisim.errors import InputError, PcisimError
 from pcisim.fleet.answers import Question
 from pcisim.fleet.batch import Batch, work
 from pcisim.fleet.extras import needed
@@ -34,23 +34,40 @@ def cluster_rows(batches: Sequence[Batch], question: Question, scheduler: str) -
         InputError: no scheduler answers there, it is lost, or a source cannot be read any more.
     """
     distributed = needed("distributed", "cluster", "--scheduler")
+    client = None
     try:
+        distributed.comm.resolve_address(scheduler)  # a client that takes no address complains once more at its end
         client = distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TimeoutError) as error:
+        if client is not None:
+            client.close()
         raise InputError(
-            f"no Dask scheduler answers at {scheduler}",
+            f"no Dask scheduler with workers answers at {scheduler}",
             code="cannot-connect",
             details=(str(error).splitlines()[0],) if str(error) else (),
             remedy="start one with 'dask scheduler', and workers with 'dask worker ADDRESS'",
         ) from error
     try:
         yield from _in_order(distributed, client, batches, question)
-    except (distributed.KilledWorker, distributed.CancelledError, OSError) as error:
-        raise InputError(
-            f"the cluster at {scheduler} gave up: {type(error).__name__}", code="worker-lost", details=(str(error),)
-        ) from error
+    except PcisimError:
+        raise
+    except ImportError as error:
+        raise _failed(scheduler, error, "its workers need the same pcisim as this machine") from error
+    except (distributed.KilledWorker, distributed.CancelledError, OSError, RuntimeError) as error:
+        raise _failed(scheduler, error, "the logs of its scheduler and workers say more") from error
     finally:
         client.close()
+
+
+def _failed(scheduler: str, error: Exception, remedy: str) -> InputError:
+    lines = [line for line in str(error).splitlines() if line]
+    return InputError(
+        f"the cluster at {scheduler} cannot do it: {type(error).__name__}",
+        code="cluster-failed",
+        details=tuple(lines[:3]),
+        remedy=remedy,
+    )
 
 
 def _in_order(distributed: Any, client: Any, batches: Sequence[Batch], question: Question) -> Iterator[list[Row]]:
