@@ -75,7 +75,7 @@ INTERFACE = """    <interface type='bridge'>
       <mac address='52:54:00:{mac}'/>
       <source bridge='br{bridge}'/>
       <target dev='vnet{tap}'/>
-      <model type='{model}'/>
+      <model type='{model}'/>{address}
       <mtu size='1500'/>
       <alias name='net{index}'/>
     </interface>
@@ -166,7 +166,7 @@ def guest(number: int, seed: int = 1) -> str:
     parts = [HEAD.format(machine=machine, loader=LOADER.format(name=name) if efi else "", **facts)]
     bus = shape.choice(BUSES)
     express = "q35" in machine
-    disks = shape.choice((1, 1, 2, 2, 3, 4, 6, 12, 24, 59)) if bus == "virtio" else shape.choice((1, 2, 4))
+    disks = shape.choice((1, 1, 2, 2, 3, 4, 6, 12, 24)) if bus == "virtio" else shape.choice((1, 2, 4))
     written = shape.random() < 0.3 and bus == "virtio" and not express
     for index in range(disks):
         target = disk_target("vd" if bus == "virtio" else "sd", index)
@@ -186,11 +186,11 @@ def guest(number: int, seed: int = 1) -> str:
     if bus == "scsi":
         parts.append("    <controller type='scsi' index='0' model='virtio-scsi'/>\n")
     model = shape.choice(NICS)
+    clash = f"\n      <address type='pci' slot='{3 + disks:#x}'/>" if written and shape.random() < 0.1 else ""
     for index in range(shape.choice((1, 1, 2, 3, 8))):
         mac = ":".join(f"{draw.randrange(256):02x}" for _ in range(3))
-        parts.append(
-            INTERFACE.format(mac=mac, bridge=draw.randrange(9), tap=draw.randrange(500), model=model, index=index)
-        )
+        places = {"bridge": draw.randrange(9), "tap": draw.randrange(500)}
+        parts.append(INTERFACE.format(mac=mac, model=model, index=index, address=clash, **places))
     parts += [HOSTDEV.format(bus=draw.randrange(1, 200), function=n) for n in range(shape.choice((0, 0, 0, 1, 4)))]
     parts.append(TERMINAL.format(**facts))
     if shape.random() < 0.5:

@@ -53,9 +53,7 @@ class Columns(NamedTuple):
             InputError: the column `machine` is missing, a name is there twice, or is no model.
         """
         names = [name.strip() for name in head]
-        for place, name in enumerate(names):
-            if name in names[:place]:
-                raise _bad(path, f"the column {name!r} is there twice")
+        for name in names:
             if name not in (MACHINE, NAME, *DEVICE_MODELS) and name.removesuffix("-pci") not in DEVICE_MODELS:
                 near = get_close_matches(name, (MACHINE, NAME, *DEVICE_MODELS), 3)
                 raise _bad(
@@ -72,7 +70,11 @@ class Columns(NamedTuple):
                 f"there are: {', '.join(names)}",
                 remedy="the first line names the columns, with commas: machine,name,virtio-blk,virtio-net",
             )
-        models = tuple((n, device_model(name).name) for n, name in enumerate(names) if name not in (MACHINE, NAME))
+        names = [name if name in (MACHINE, NAME) else device_model(name).name for name in names]
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise _bad(path, f"the column {name!r} is there twice")
+        models = tuple((n, name) for n, name in enumerate(names) if name not in (MACHINE, NAME))
         return cls(names.index(MACHINE), names.index(NAME) if NAME in names else None, models)
 
     def row(self, path: str, cells: list[Any], line: int | None, answers: Answers) -> Row:

@@ -49,7 +49,7 @@ class Lines:
     def write(self, rows: Iterable[Row]) -> None:
         """Write rows."""
         text = "".join([self._encode(row.to_json()) + "\n" for row in rows])
-        self._stream.write(text.encode("utf-8", "backslashreplace"))
+        self._stream.write(text.encode())
 
     def close(self) -> None:
         """Do nothing more."""
@@ -73,7 +73,7 @@ class Table:
     def _write(self, records: Iterable[Iterable[object]]) -> None:
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows(records)
-        self._stream.write(text.getvalue().encode("utf-8", "backslashreplace"))
+        self._stream.write(text.getvalue().encode())
 
     def close(self) -> None:
         """Do nothing more."""
@@ -107,10 +107,7 @@ class Parquet:
             self._flush()
 
     def _flush(self) -> None:
-        columns = [
-            self._arrow.array([_plain(cell) for cell in cells], field.type)
-            for cells, field in zip(zip(*self._rows), self._schema)
-        ]
+        columns = [self._arrow.array(cells, field.type) for cells, field in zip(zip(*self._rows), self._schema)]
         if columns:
             self._writer.write_table(self._arrow.Table.from_arrays(columns, schema=self._schema))
         self._rows = []
@@ -119,10 +116,6 @@ class Parquet:
         """Write the last rows and the end of the file, without which nobody can read it."""
         self._flush()
         self._writer.close()
-
-
-def _plain(cell: object) -> object:
-    return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell
 
 
 FORMATS: Mapping[str, Callable[[BinaryIO], Format]] = MappingProxyType(
@@ -167,8 +160,8 @@ class Output:
         self.name = name
         self.rows = 0
         chosen = format_of(name)
-        self._target = os.path.realpath(name)
         with self._errors():
+            self._target = os.path.realpath(name)
             try:
                 mode = os.stat(self._target).st_mode
             except FileNotFoundError:

@@ -1,0 +1,109 @@
+"""`skim`: what it passes over, what it notes, and what it leaves to be read."""
+
+from __future__ import annotations
+
+import pytest
+
+from pcisim.fleet.shapes import skim
+from tests.guests import disk, domain, nic
+
+GUEST = domain("q35", nic(), disk(), "<console type='pty' tty='/dev/pts/1'><target type='virtio'/></console>")
+
+
+def notes(text: str) -> str:
+    skimmed = skim(text.encode())
+    assert skimmed is not None
+    return skimmed.notes
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<name>guest</name>", "<name>another &amp; longer</name>\n\n<uuid>1</uuid><title>t</title>"),
+        ("<domain type='qemu'>", "<domain type='kvm' id='7'>"),
+        ("<source file='/vda'/>", "<source dev='/x'><address type='pci' slot='9'/></source>"),
+        ("<model type='virtio'/>", "<mac address='1'/><target dev='vnet7'/><model type='virtio'/><alias name='net0'/>"),
+        ("tty='/dev/pts/1'", "tty='/dev/pts/2'"),
+        ("<devices>", "<!-- note --><devices>"),
+        ("<memory unit='MiB'>64</memory>", "<metadata><a:b xmlns:a='x'><devices/></a:b></metadata>"),
+        ("'", '"'),
+    ],
+)
+def test_passed_over(old: str, new: str) -> None:
+    assert old in GUEST
+    assert notes(GUEST.replace(old, new)) == notes(GUEST)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("machine='q35'", "machine='pc'"),
+        ("arch='x86_64'", "arch='i686'"),
+        ("<os>", "<os><loader type='pflash'/>"),
+        ("<os>", "<os firmware='efi'>"),
+        ("<acpi/>", ""),
+        ("<features>", "<cpu><numa><cell id='0'/></numa></cpu><features>"),
+        ("dev='vda'", "dev='vdb'"),
+        ("<model type='virtio'/>", "<model type='e1000'/>"),
+        ("<model type='virtio'/>", "<model type='virtio'/><address type='pci' slot='7'/>"),
+        ("<model type='virtio'/>", "<model type='virtio'/><acpi index='1'/>"),
+        ("<target type='virtio'/>", "<target type='serial'/>"),
+        ("<devices>", "<devices><graphics type='vnc'/>"),
+        ("<devices>", "<devices><hub type='usb'/>"),
+        ("<devices>", "<devices><controller type='pci' index='1' model='pcie-root-port'/>"),
+    ],
+)
+def test_noted(old: str, new: str) -> None:
+    assert old in GUEST
+    assert notes(GUEST.replace(old, new, 1)) != notes(GUEST)
+
+
+def test_numa_node_of_a_controller() -> None:
+    port = "<controller type='pci' index='1' model='pcie-expander-bus'><target>{}</target></controller>"
+    first, second, same = (
+        notes(domain("q35", port.format(n))) for n in ("<node>0</node>", "<node>1</node>", "<node>0</node>")
+    )
+    assert first == same != second
+    assert notes(domain("q35", port.format("<node a='x'>0</node>"))) == first
+
+
+def test_attributes_are_no_elements() -> None:
+    inside = domain("q35", "<interface><model type='virtio'/><address type='pci'/></interface>")
+    beside = domain("q35", "<interface><model type='virtio' address='type' pci=''/></interface>")
+    assert notes(inside) != notes(beside)
+
+
+def test_name() -> None:
+    for written, name in (("a", "a"), ("a&lt;b<!-- -->c", "a<bc"), ("<![CDATA[x]]>", "x"), ("", "")):
+        skimmed = skim(GUEST.replace(">guest<", f">{written}<").encode())
+        assert skimmed is not None
+        assert skimmed.name == name
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"<domain>",
+        b"<network/>",
+        b"<!DOCTYPE domain><domain/>",
+        b"<domain>\0</domain>",
+        b"<domain><x>\xff</x></domain>",
+        b"<?xml version='1.0' encoding='none'?><domain/>",
+        "<domain/>".encode("utf-16"),
+        b"<domain><name>a</name><name>b</name></domain>",
+        b"<domain><name>a<b/></name></domain>",
+        b"<domain>" + b"<a>" * 256 + b"</a>" * 256 + b"</domain>",
+        domain("q35", "<controller><target><node>0<x/></node></target></controller>").encode(),
+    ],
+)
+def test_left_to_be_read(data: bytes) -> None:
+    assert skim(data) is None
+
+
+def test_keys_are_short_and_differ() -> None:
+    one, two = skim(GUEST.encode()), skim(GUEST.replace("vda", "vdb").encode())
+    assert one is not None
+    assert two is not None
+    assert len(one.key) == 32
+    assert one.key != two.key

@@ -1,0 +1,84 @@
+"""Law: what `skim` notes of a document says everything that its answer depends on.
+
+From the notes alone a document is written anew; its row is that of the original.  So two documents with
+the same notes have the same row, which is what lets one answer serve for both.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from xml.sax.saxutils import escape, quoteattr
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pcisim.fleet.answers import Answers, Question
+from pcisim.fleet.rows import Row
+from pcisim.fleet.shapes import END, SEPARATOR, START, Skimmed, skim
+from tests.property.strategies import Drawn, drawn_guests
+from tests.property.test_garbage_laws import damaged
+from tests.record_goldens import cases, read_guest
+
+ROUNDS = 4000
+
+
+def rewritten(skimmed: Skimmed) -> bytes:
+    """Return a document that says what the notes say, and nothing else but the name."""
+    text: list[str] = []
+    tags: list[str] = []
+    pieces = skimmed.notes.split(SEPARATOR)
+    place = 0
+    while place < len(pieces):
+        piece = pieces[place]
+        place += 1
+        if piece == END:
+            text.append(f"</{tags.pop()}>")
+            continue
+        assert piece.startswith(START), piece
+        inside = []
+        while place < len(pieces) and not pieces[place].startswith((START, END)):
+            inside.append(pieces[place])
+            place += 1
+        if piece == f"{START}node":
+            text.append(f"<node>{escape(''.join(inside))}</node>")
+            continue
+        tags.append(piece[1:])
+        values = [quoteattr(value, {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}) for value in inside[1::2]]
+        text.append("<" + " ".join([tags[-1], *map("=".join, zip(inside[::2], values))]) + ">")
+        if tags == ["domain"] and skimmed.name:
+            text.append(f"<name>{escape(skimmed.name)}</name>")
+    assert not tags
+    return "".join(text).encode()
+
+
+def row(data: bytes, version: str = "11.3") -> Row:
+    """Return the row of a document that nobody has asked about before, without its line."""
+    return Answers(Question(version)).of_document("guest.xml", data)._replace(line=None)
+
+
+def holds(data: bytes, version: str = "11.3") -> bool:
+    """Check the law for a document, and return whether it can be skimmed."""
+    skimmed = skim(data)
+    if skimmed is None:
+        return False
+    again = rewritten(skimmed)
+    assert skim(again) == skimmed
+    assert row(again, version) == row(data, version)
+    return True
+
+
+@pytest.mark.parametrize("version", ["9.0", "11.3"])
+def test_recorded_guests(version: str) -> None:
+    skimmed = [holds(read_guest(case).encode(), version) for case in cases()]
+    assert sum(skimmed) == len(skimmed) > 200
+
+
+@given(drawn_guests(), st.randoms(use_true_random=False))
+def test_drawn_guests(guest: Drawn, random: Random) -> None:
+    assert holds(guest.shuffled(random).encode())
+
+
+def test_damaged_guests() -> None:
+    skimmed = sum(holds(damaged(seed).encode("utf-8", "surrogatepass")) for seed in range(ROUNDS))
+    assert skimmed > ROUNDS // 4  # of the others most are no XML any more
