@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from pcisim.errors import InputError, PcisimError, RefusedError, UsageError
@@ -71,3 +73,13 @@ def test_what_python_programs_expect() -> None:
     assert issubclass(InputError, ValueError)
     assert issubclass(UsageError, ValueError)
     assert not issubclass(RefusedError, ValueError)
+
+
+@pytest.mark.parametrize("kind", [PcisimError, RefusedError, UsageError, InputError])
+def test_survives_a_journey_to_another_process(kind: type[PcisimError]) -> None:
+    error = kind("headline", code="c", details=("one",), remedy="do", file="f", line=7, column=3, parties=("disk:vda",))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert again.args == error.args
+    assert vars(again) == vars(error)
+    assert again.explanation() == error.explanation()

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from pcisim.cli import common
 from pcisim.errors import InputError, UsageError
@@ -156,7 +157,8 @@ def _check_files(arguments: argparse.Namespace) -> None:
 def _stop(error: BaseException, output: Output | None, summary: Summary, total: int) -> None:
     """Say what there is of a run that ends early."""
     if output is not None:
-        output.leave()
+        with suppress(InputError):  # what ended the run is said anyway
+            output.leave()
     if isinstance(error, KeyboardInterrupt):
         lines = [f"interrupted after {summary.guests:,} of {total:,} guests"]
         if output is not None and output.rows:

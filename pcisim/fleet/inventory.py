@@ -24,9 +24,9 @@ from pcisim.guest import device_model
 MACHINE, NAME = "machine", "name"
 MOST_DEVICES = 50_000
 """How many devices of a guest are tried; the largest guest that fits has some thousand."""
-RECORDS = 2_000
+RECORDS = 1_000
 """How many records of a Parquet file a batch has."""
-_RANGE = 1 << 16
+_RANGE = 1 << 14
 """About how many bytes of a CSV a batch has."""
 _MOST_BYTES = 1 << 20
 """How long a record may be."""

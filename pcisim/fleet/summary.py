@@ -108,7 +108,8 @@ class Summary:
         refused, unreadable = (sum(g.count for g in groups.values()) for groups in (self.refused, self.unreadable))
         asked = "".join(f", with {count} {model} more" for model, count in self.more)
         lines = [
-            f"{self.guests:,} guests, as libvirt {self.libvirt}{asked}: {self.fit:,} fit, {refused:,} refused,"
+            f"{self.guests:,} guest{'s' * (self.guests != 1)}, as libvirt {self.libvirt}{asked}:"
+            f" {self.fit:,} fit{'s' * (self.fit == 1)}, {refused:,} refused,"
             f" {unreadable:,} cannot be read"
         ]
         if self.fit:

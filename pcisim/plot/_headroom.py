@@ -13,7 +13,7 @@ from pcisim.formats.plain import printable
 from pcisim.plot._canvas import FAINT, INK, PAPER, Picture, style
 
 _WIDTH, _PANEL, _LEFT, _RIGHT = 9.6, 1.75, 0.85, 0.3
-_TOP, _BETWEEN, _BOTTOM = 0.5, 0.75, 0.55
+_TOP, _BETWEEN, _BOTTOM = 0.5, 1.0, 0.85
 _FILL, _EDGE, _NONE = "#8fc3ea", "#1f5f93", "#b3261e"
 _MOST_BARS = 40
 _LABELS = 24

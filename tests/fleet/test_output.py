@@ -6,13 +6,14 @@ import csv
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pcisim.errors import InputError, UsageError
 from pcisim.fleet import output as module
-from pcisim.fleet.output import Output, format_of
+from pcisim.fleet.output import Output, Table, format_of
 from pcisim.fleet.rows import COLUMNS, SCHEMA, Row
 
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -34,7 +35,11 @@ def read(path: Path) -> list[dict[str, object]]:
         return [dict(row) for row in table.to_pylist()]
     if ".csv" in path.name.lower():
         kinds = {column.name: column.kind for column in COLUMNS}
-        parse = {bool: lambda text: {"true": True, "false": False}[text], int: int, str: str}
+        parse: dict[type, Callable[[str], object]] = {
+            bool: lambda text: {"true": True, "false": False}[text],
+            int: int,
+            str: str,
+        }
         with open(path, encoding="utf-8", newline="") as stream:
             return [
                 {name: parse[kinds[name]](text) if text else None for name, text in row.items()}
@@ -123,9 +128,9 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     full.symlink_to("/dev/full")
     output = Output(str(full))
     with pytest.raises(InputError, match="no space left on device"):
-        for _ in range(1000):
-            output.write([FINE])
-        output.complete()
+        output.write([FINE] * 1000)
+    with pytest.raises(InputError, match="no space left on device"):
+        output.leave()
 
 
 @pytest.mark.parametrize("name", ["rows", "rows.xml", "rows.json", "", "-"])
@@ -139,4 +144,4 @@ def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="Parquet needs pyarrow, which is not installed") as caught:
         format_of("rows.parquet")
     assert caught.value.remedy == "pip install 'pcisim[fleet]'"
-    assert format_of("rows.csv")
+    assert format_of("rows.csv") is Table

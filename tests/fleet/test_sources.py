@@ -10,7 +10,6 @@ import pytest
 
 from pcisim.errors import InputError, PcisimError, UsageError
 from pcisim.fleet import archive as archive_module
-from pcisim.fleet import files as files_module
 from pcisim.fleet.batch import shown
 from pcisim.fleet.rows import Row
 from pcisim.fleet.sources import batches
@@ -84,7 +83,7 @@ def test_unreadable_directory_below(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             raise PermissionError(13, "Permission denied")
         return scan(path)
 
-    monkeypatch.setattr(files_module.os, "scandir", scandir)
+    monkeypatch.setattr("os.scandir", scandir)
     assert said(tmp_path / "top") == [("0/00000-web.xml", None), ("locked", "cannot-read")]
     error = refused(tmp_path / "top" / "locked")
     assert (error.code, error.exit_status) == ("cannot-read", 3)
@@ -263,5 +262,5 @@ def test_archive_that_goes_away(tmp_path: Path) -> None:
     path = archive(tmp_path / "a.tar", member("a.xml", WEB))
     (batch,) = archive_module.archive_batches(path)
     os.unlink(path)
-    with pytest.raises(InputError, match="cannot read .*a.tar: no such file or directory"):
+    with pytest.raises(InputError, match=r"cannot read .*a\.tar: no such file or directory"):
         batch.rows(Answers(Question()))
