@@ -10,9 +10,9 @@ from pcisim import connector as c
 from pcisim.capacity import room
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.enumeration.io_windows import io_budget
-from pcisim.errors import PcisimError
-from pcisim.fleet.rows import Row, error_row
-from pcisim.fleet.shapes import skim
+from pcisim.errors import PcisimError, RefusedError
+from pcisim.fleet.rows import Row
+from pcisim.fleet.shapes import Skimmed, skim
 from pcisim.formats._xml import parse
 from pcisim.formats.domain_xml import read
 from pcisim.guest import Controller, Guest
@@ -86,6 +86,24 @@ def figures(placement: Placement) -> Figures:
     )
 
 
+class Refusal(NamedTuple):
+    """What a row says of a guest that is refused or cannot be read, whatever it is called and wherever it stands.
+
+    Args:
+        machine: the machine type, where that is known.
+        fits: ``False`` when it is refused, ``None`` when it cannot be read.
+        code: the code of the error.
+        message: its headline.
+        place: which of the elements that are noted its line is about.
+    """
+
+    machine: str | None
+    fits: bool | None
+    code: str
+    message: str
+    place: int | None
+
+
 class Answers:
     """Rows of guests; each shape is worked out once.
 
@@ -97,7 +115,7 @@ class Answers:
         self.question = question
         self.rules: Libvirt = libvirt_version(question.libvirt)
         self.worked_out = 0
-        self._known: dict[Hashable, Figures] = {}
+        self._known: dict[Hashable, Figures | Refusal] = {}
 
     def of_document(self, path: str, data: bytes) -> Row:
         """Return the row of domain XML.
@@ -108,12 +126,16 @@ class Answers:
         """
         skimmed = skim(data)
         if skimmed is None:
-            return self._read(path, data, None, None)
-        key = skimmed.key
-        known = self._known.get(key)
+            return self._read(path, data, None)
+        known = self._known.get(skimmed.key)
         if known is None:
-            return self._read(path, data, key, skimmed.name)
-        return self._row(path, skimmed.name or None, known)
+            return self._read(path, data, skimmed)
+        line = None
+        if isinstance(known, Refusal) and known.place is not None:
+            lines: list[int] = []
+            skim(data, lines)
+            line = lines[known.place]
+        return self._row(path, skimmed.name or None, known, line)
 
     def of_counts(
         self, path: str, name: str | None, machine: str, counts: tuple[tuple[str, int], ...], line: int | None
@@ -131,38 +153,55 @@ class Answers:
         known = self._known.get(key)
         if known is None:
             try:
-                known = self._work_out(Guest.of(machine, dict(counts)), key)
+                known = self._work_out(Guest.of(machine, dict(counts)))
             except PcisimError as error:
-                error.line = error.line or line
-                return error_row(path, name, machine, self.rules.version, error)
-        return self._row(path, name, known)
+                known = _refusal(machine, error, None)
+            self._keep(key, known)
+        return self._row(path, name, known, line)
 
-    def _read(self, path: str, data: bytes, key: bytes | None, name: str | None) -> Row:
-        machine = None
+    def _read(self, path: str, data: bytes, skimmed: Skimmed | None) -> Row:
+        """Return the row of a document of which nothing is known."""
+        name = machine = None
+        lines: list[int] = []
         try:
             document = parse(data)
-            if name is None:
-                element = document.root.find("name")
-                name = element.text if element is not None else None
+            element = document.root.find("name")
+            name = element.text or None if element is not None else None
             guest = read(document, self.rules)
             machine = guest.machine_type or "pc"
-            return self._row(path, name or None, self._work_out(guest, key))
+            answer: Figures | Refusal = self._work_out(guest)
+            line = None
         except PcisimError as error:
-            return error_row(path, name or None, machine, self.rules.version, error)
+            line = error.line
+            if skimmed is not None and line is not None:
+                skim(data, lines)
+                if lines.count(line) != 1:  # which of them is meant?
+                    skimmed = None
+            answer = _refusal(machine, error, lines.index(line) if skimmed is not None and line is not None else None)
+        if skimmed is not None:
+            self._keep(skimmed.key, answer)
+        return self._row(path, name, answer, line)
 
-    def _work_out(self, guest: Guest, key: Hashable) -> Figures:
+    def _work_out(self, guest: Guest) -> Figures:
         self.worked_out += 1
         if self.question.more:
             guest = guest.extended(dict(self.question.more))
-        answer = figures(assign(guest, self.question.policy, libvirt=self.question.libvirt).placement)
-        if key is not None:
-            if len(self._known) >= MOST_SHAPES:
-                self._known.clear()
-            self._known[key] = answer
-        return answer
+        return figures(assign(guest, self.question.policy, libvirt=self.question.libvirt).placement)
 
-    def _row(self, path: str, name: str | None, figures: Figures) -> Row:
-        return Row(path, name, figures[0], self.rules.version, True, None, None, None, *figures[1:])
+    def _keep(self, key: Hashable, answer: Figures | Refusal) -> None:
+        if len(self._known) >= MOST_SHAPES:
+            self._known.clear()
+        self._known[key] = answer
+
+    def _row(self, path: str, name: str | None, answer: Figures | Refusal, line: int | None) -> Row:
+        if isinstance(answer, Refusal):
+            machine, fits, code, message, _ = answer
+            return Row(path, name, machine, self.rules.version, fits, code, message, line)
+        return Row(path, name, answer[0], self.rules.version, True, None, None, None, *answer[1:])
+
+
+def _refusal(machine: str | None, error: PcisimError, place: int | None) -> Refusal:
+    return Refusal(machine, False if isinstance(error, RefusedError) else None, error.code, error.headline, place)
 
 
 @lru_cache(maxsize=4)

@@ -5,8 +5,8 @@ hardware.  `skim` lets expat run over a document once and notes the elements and
 `pcisim.formats.domain_xml.read` looks at, and nothing else.  Documents with the same notes have the same
 answer, so that it has to be worked out once.
 
-What cannot be skimmed is read, and a guest that is refused is read each time: the line that its row names
-is no part of the notes.
+What cannot be skimmed is read.  Where something stands is no part of the notes: of a guest that is refused, the line
+is found by skimming it once more.
 """
 
 from __future__ import annotations
@@ -100,11 +100,12 @@ class _UnusualError(Exception):
     """The document is to be read, not skimmed."""
 
 
-def skim(data: bytes) -> Skimmed | None:
+def skim(data: bytes, lines: list[int] | None = None) -> Skimmed | None:
     """Note what the PCI answer of a document depends on.
 
     Args:
         data: domain XML.
+        lines: where to put the line of each element that is noted.
 
     Returns:
         ``None`` for a document that has to be read: it is broken, no domain, or written in an unusual way.
@@ -130,6 +131,8 @@ def skim(data: bytes) -> Skimmed | None:
         node = here.get(tag)
         if node is not None:
             push(here)
+            if lines is not None:
+                lines.append(parser.CurrentLineNumber)
             mark, noted, here = node
             append(mark)
             if noted:
@@ -143,6 +146,8 @@ def skim(data: bytes) -> Skimmed | None:
             parser.CharacterDataHandler = names.append
         elif tag == _NUMA_NODE and here is _TARGET_OF_CONTROLLER:
             text = True
+            if lines is not None:
+                lines.append(parser.CurrentLineNumber)
             append(START + tag)
             parser.CharacterDataHandler = append
 

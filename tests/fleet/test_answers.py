@@ -87,9 +87,29 @@ def test_refused_and_unreadable() -> None:
     assert rows["too-many"].lacks_room
     assert not rows["clash"].lacks_room
     assert rows["clash"].devices is None
-    # with other lines before it, the same guest names another line
-    again = answers.of_document("clash", b"\n\n" + named(SHAPES["clash"], "clash"))
-    assert again == rows["clash"]._replace(line=FIRST_LINE + 4)
+
+
+def test_a_refusal_is_worked_out_once_and_names_the_line_of_each() -> None:
+    answers = Answers(Question())
+    document = SHAPES["clash"].replace("><", ">\n<")
+    first = answers.of_document("a", named(document, "a"))
+    assert (first.code, first.line) == ("slot-occupied", FIRST_LINE + 7)
+    again = answers.of_document("b", b"\n\n\r\n" + named(document, "b"))
+    assert again == first._replace(path="b", name="b", line=FIRST_LINE + 10)
+    assert answers.worked_out == 1
+    for name in ("c", "d"):
+        row = answers.of_document(name, named(SHAPES["too-many"], name))
+        assert (row.name, row.code, row.line) == (name, "no-slot-for-controller", None)
+    assert answers.worked_out == 2
+
+
+def test_a_line_with_several_elements_is_read_each_time() -> None:
+    answers = Answers(Question())
+    document = SHAPES["clash"].replace("\n", "")
+    for text, line in ((document, 1), (document.replace("<interface", "\n<interface"), 3), (document, 1)):
+        row = answers.of_document("clash", text.encode())
+        assert (row.code, row.line) == ("slot-occupied", line)
+    assert answers.worked_out == 3
 
 
 def test_will_not_boot() -> None:
