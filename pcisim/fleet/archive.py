@@ -98,6 +98,13 @@ class _Listed(NamedTuple):
 
 
 def _members(archive: str) -> list[Member | Unread]:
+    listed = _list(archive)
+    found = [_place(name, entry, listed) for name, entry in listed.items() if name.endswith(SUFFIX)]
+    return [member for member in found if member is not None]
+
+
+def _list(archive: str) -> dict[str, _Listed]:
+    """Return the files and links of an archive by name; of two members of a name the last one counts."""
     listed: dict[str, _Listed] = {}
     try:
         with tarfile.open(archive, "r:") as tar:
@@ -109,34 +116,29 @@ def _members(archive: str) -> list[Member | Unread]:
                 offset = info.offset
                 entry = _entry(archive, info)
                 if entry is not None:
-                    listed[posixpath.normpath(info.name)] = entry  # of two members of a name the last one counts
+                    listed[posixpath.normpath(info.name)] = entry
             _check_end(archive, tar)
     except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
         raise _damaged(archive, str(error)) from error
     except OSError as error:
         raise _cannot_read(archive, error) from error
-    members: list[Member | Unread] = []
-    for name, entry in listed.items():
-        if not name.endswith(SUFFIX):
-            continue
-        found: _Listed | None = entry
-        if entry.place is None:
-            target = _target(name, listed)
-            found = listed.get(target)
-            if found is None or found.place is None:
-                members.append(Unread(entry.name, _lost(entry.written, target)))
-                continue
-            if target.endswith(SUFFIX) and not entry.hard:
-                continue
-        assert found is not None
-        assert found.place is not None
-        if found.holes:
-            members.append(
-                Unread(entry.name, InputError("cannot be read: it is stored with holes", code="cannot-read"))
-            )
-        else:
-            members.append(found.place._replace(path=entry.name))
-    return members
+    return listed
+
+
+def _place(name: str, entry: _Listed, listed: dict[str, _Listed]) -> Member | Unread | None:
+    """Return where what is listed stands; ``None`` for a link to a member that is read anyway."""
+    file = entry
+    if entry.place is None:
+        target = _target(name, listed)
+        if target not in listed or listed[target].place is None:
+            return Unread(entry.name, _lost(entry.written, target))
+        if target.endswith(SUFFIX) and not entry.hard:
+            return None
+        file = listed[target]
+    assert file.place is not None
+    if file.holes:
+        return Unread(entry.name, InputError("cannot be read: it is stored with holes", code="cannot-read"))
+    return file.place._replace(path=entry.name)
 
 
 def _entry(archive: str, info: tarfile.TarInfo) -> _Listed | None:

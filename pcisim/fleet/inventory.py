@@ -11,6 +11,7 @@ import io
 import os
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pcisim.catalogue.devices import DEVICE_MODELS
@@ -240,9 +241,9 @@ class Group(NamedTuple):
         Raises:
             InputError: the file cannot be read any more.
         """
-        pyarrow, parquet = _parquet()
+        pyarrow, _ = _parquet()
         try:
-            table = parquet.ParquetFile(self.file).read_row_group(self.group, columns=list(self.names))
+            table = _row_group(self.file, os.stat(self.file).st_mtime_ns, self.group, self.names)
         except (OSError, pyarrow.ArrowException) as error:
             raise _cannot_read(self.path, error) from error
         cells = [table.column(name).slice(self.skip, self.size).to_pylist() for name in self.names]
@@ -282,6 +283,12 @@ def parquet_batches(path: str) -> Iterator[Group]:
         first += count
     if first == 1:
         raise _no_records(path)
+
+
+@lru_cache(maxsize=2)
+def _row_group(file: str, changed: int, group: int, names: tuple[str, ...]) -> Any:
+    """Return a row group, which can be read as a whole only and serves many batches."""
+    return _parquet()[1].ParquetFile(file).read_row_group(group, columns=list(names))
 
 
 def _parquet() -> tuple[Any, Any]:
