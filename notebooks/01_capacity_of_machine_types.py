@@ -86,7 +86,7 @@ plot.bus_map(pcisim.assign(domain("q35")))
 # controller: eight devices in one slot, with addresses written by hand. That costs nothing but the work, and cannot
 # be done to a running guest.
 #
-# *Hot* is what a running guest takes: QEMU refuses to plug a device into the bus of an expander, whatever libvirt thinks.
+# *Hot* is what a running guest takes: QEMU plugs nothing into the bus of an expander, whatever libvirt thinks.
 
 
 # %%

@@ -82,6 +82,10 @@ class BusCapacity:
         """Return the functions that are held."""
         return tuple([Held(format_packed(packed), owner.label, owner.owner_kind) for packed, owner in self.holders])
 
+    def __repr__(self) -> str:  # who holds what in words, the same in every run
+        names = ("held" if name == "holders" else name for name in self.fields)  # type: ignore[attr-defined]
+        return f"BusCapacity({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
 
 @record
 class Room:
