@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from pcisim.cli import common
-from pcisim.plan import Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,18 +48,21 @@ def run(arguments: argparse.Namespace) -> int:
     if common.lists_devices(arguments):
         return 0
     plan = common.plan_of(arguments)
+    if arguments.of:
+        common.answers_as_libvirt(plan, "capacity --of")
     report = capacity(plan.placement)
     more = [how_many_more(plan.source, name, plan.rules) for name in arguments.of]
     if arguments.format == "json":
         import json
 
-        document = report.to_json() | {"libvirt": plan.rules.version, "policy": _policy(plan)}
+        document = report.to_json() | {"libvirt": plan.rules.version, "policy": arguments.policy}
         document["of"] = {
-            row.device: {_policy(plan): {"most": row.most, "holes": [list(hole) for hole in row.holes]}} for row in more
+            row.device: {arguments.policy: {"most": row.most, "holes": [list(hole) for hole in row.holes]}}
+            for row in more
         }
         document["no_more"] = {
             row.device: {
-                _policy(plan): {
+                arguments.policy: {
                     "count": row.most + 1,
                     "reason": row.reason,
                     "short": [short.to_json() for short in row.short],
@@ -73,7 +75,3 @@ def run(arguments: argparse.Namespace) -> int:
     lines = [*report.lines(), *(f"{row} (as libvirt {plan.rules.version})" for row in more)]
     common.write_stdout("\n".join(lines) + "\n")
     return 0
-
-
-def _policy(plan: Plan) -> str:
-    return "libvirt"

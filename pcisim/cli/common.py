@@ -389,6 +389,22 @@ def _reason(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
+def answers_as_libvirt(plan: Plan, command: str) -> None:
+    """Refuse a policy for which a command has no answer.
+
+    Raises:
+        UsageError: the plan is not libvirt's.
+    """
+    from pcisim.placement.libvirt import LibvirtPolicy
+
+    if not isinstance(plan.policy, LibvirtPolicy):
+        raise UsageError(
+            f"{command} answers as libvirt places, not {plan.policy.describe()}",
+            code="usage",
+            remedy="leave --policy out",
+        )
+
+
 def warn_if_it_will_not_boot(placement: Placement) -> None:
     """Say on stderr when a guest's firmware stops for want of I/O ports."""
     from pcisim.enumeration.io_windows import stops

@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not more:
         raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
     plan = common.plan_of(arguments)
+    common.answers_as_libvirt(plan, "fits")
     answer = fits(plan.source, more, LibvirtPolicy(plan.rules), hotplug=arguments.hotplug)
     lines = [line for controller in answer.controllers for _, line in element_lines(controller)]
     if arguments.format == "json":

@@ -30,6 +30,16 @@ def test_yes() -> None:
     assert run("fits", "--machine", "pc", "--add", "virtio-blk=0") == Done(0, "yes: 0 more devices fit\n", "")
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [(("fits", "--add", "virtio-blk=1"), "fits"), (("capacity", "--of", "virtio-blk"), "capacity --of")],
+)
+def test_there_is_no_answer_for_another_policy(words: tuple[str, ...], command: str) -> None:
+    done = run(*words, "--machine", "pc", "--policy", "qemu")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"{command} answers as libvirt places, not as QEMU 7.2 places")
+
+
 def test_options_add_up() -> None:
     words = ["--add", "virtio-blk=100", "--add", "virtio-net=100", "--add", "virtio-blk=37"]
     assert run("fits", "--machine", "q35", *words) == Done(0, "yes: 237 more devices fit\n", "")
