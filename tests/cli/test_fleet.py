@@ -38,7 +38,7 @@ def test_summary(tmp_path: Path) -> None:
         "refused: 10 no-slot-for-controller: a PCI slot is needed to connect a PCI controller model='pci-bridge', but"
         " none is available, and it cannot be automatically added",
         "refused: 10 slot-occupied: Attempted double use of PCI Address 0000:00:03.0",
-        "cannot be read: 10 not-a-domain: this is no domain: the root element is <network>, expecting <domain>",
+        "cannot be read: 10 not-a-domain: this is no domain: unexpected root element <network>, expecting <domain>",
         "cannot be read: 10 xml-syntax: XML cannot be read: the document ends inside a tag (line 12, column 1)",
     ]
     assert f"  {tmp_path}/0/00003-too-many.xml, " in done.out
