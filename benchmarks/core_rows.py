@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-import time
+from functools import partial
 
 from benchmarks import libvirt_core
 from benchmarks.libvirt_core import Core
-from benchmarks.measure import Ratio, costs, faster, in_turn
+from benchmarks.measure import Ratio, costs, faster, in_turn, processor_time
 from pcisim import connector as c
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.topology import Topology
@@ -33,21 +33,32 @@ def topology(models: list[str]) -> Topology:
     return made
 
 
-def places(models: list[str], count: int) -> tuple[float, list[int]]:
-    """Reserve places for numbers, one after the other, and return the seconds and the packed addresses."""
+def places(models: list[str], count: int, *, at_once: bool = False) -> tuple[float, list[int]]:
+    """Reserve places for numbers, and return the seconds and the packed addresses.
+
+    Args:
+        models: the models of the buses.
+        count: how many places.
+        at_once: whether all are asked for in one call, as the policies do for devices of one kind.
+    """
     own = topology(models)
-    addresses: dict[int, int] = {}
     plug = c.EXPRESS if models[0] == "pcie-root" else c.CONVENTIONAL
-    owners = range(count)
-    begin = time.perf_counter()
-    own.allocate_all(plug, owners, addresses)  # type: ignore[arg-type]
-    return time.perf_counter() - begin, list(addresses.values())
+    allocate, owners = own.allocate, range(count)
+    if at_once:
+        addresses: dict[int, int] = {}
+        begin = processor_time()
+        own.allocate_all(plug, owners, addresses)  # type: ignore[arg-type]
+        return processor_time() - begin, list(addresses.values())
+    begin = processor_time()
+    packed = [allocate(plug, owner) for owner in owners]  # type: ignore[arg-type]
+    end = processor_time()
+    return end - begin, [address for address in packed if address is not None]
 
 
-def seconds(models: list[str], count: int) -> float:
+def seconds(models: list[str], count: int, at_once: bool = False) -> float:
     """Return the seconds of a place: the median of some runs."""
     runs = max(RESERVATIONS // count, 3)
-    return statistics.median(places(models, count)[0] for _ in range(runs)) / count
+    return statistics.median(places(models, count, at_once=at_once)[0] for _ in range(runs)) / count
 
 
 def core_seconds(core: Core, models: list[str], count: int) -> float:
@@ -57,21 +68,30 @@ def core_seconds(core: Core, models: list[str], count: int) -> float:
 
 
 def rows(core: Core, rounds: int) -> list[Ratio]:
-    """Return a row for each loop, after a look whether the answers are the same."""
+    """Return the rows of each loop, after a look whether the answers are the same."""
     table = []
     for what, models, count, target in LOOPS:
         plug = libvirt_core.EXPRESS if models[0] == "pcie-root" else libvirt_core.CONVENTIONAL
-        assert core.run(models, plug, count)[2] == places(models, count)[1], what
-        ours, theirs = in_turn(
+        answer = core.run(models, plug, count)[2]
+        assert answer == places(models, count)[1] == places(models, count, at_once=True)[1], what
+        one, many, theirs = in_turn(
             rounds,
-            lambda models=models, count=count: seconds(models, count),  # type: ignore[misc]
-            lambda models=models, count=count: core_seconds(core, models, count),  # type: ignore[misc]
+            partial(seconds, models, count),
+            partial(seconds, models, count, True),
+            partial(core_seconds, core, models, count),
         )
-        table.append(faster(f"one reservation, {what} / libvirt's C loop (9.0)", target, ours, theirs))
+        table.append(faster(f"one reservation, {what} / libvirt's C loop (9.0)", target, one, theirs))
+        table.append(faster(f"one of a run of reservations, {what} / libvirt's C loop (9.0)", target, many, theirs))
     return table
 
 
-def growth(rounds: int) -> Ratio:
+def growth(rounds: int) -> list[Ratio]:
     """Return the cost of an address among 7,000 against one among 30."""
-    many, few = in_turn(rounds, lambda: seconds(PC, 7000), lambda: seconds(PC[:2], 30))
-    return costs("an address on pc: among 7,000 devices / among 30", 1.3, many, few)
+    return [
+        costs(
+            f"{what} on pc: among 7,000 devices / among 30",
+            1.3,
+            *in_turn(rounds, partial(seconds, PC, 7000, at_once), partial(seconds, PC[:2], 30, at_once)),
+        )
+        for what, at_once in (("an address", False), ("an address of a run", True))
+    ]

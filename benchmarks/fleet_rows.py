@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import pcisim
 from benchmarks.core_rows import Q35, core_seconds
 from benchmarks.libvirt_core import Core
-from benchmarks.measure import Ratio, costs, faster, in_turn, timed
+from benchmarks.measure import Ratio, costs, faster, in_turn, worked
 from pcisim import fleet
 from pcisim.catalogue.versions import VERSIONS
 from pcisim.errors import RefusedError
@@ -81,7 +81,7 @@ def rows(core: Core | None, rounds: int, guests: int = GUESTS) -> list[Ratio]:
 
 
 def _assigning(names: list[str], table: NDArray[np.int64]) -> float:
-    return timed(lambda: fleet.assign("q35", names, table))
+    return worked(lambda: fleet.assign("q35", names, table))
 
 
 def _copying(plan: FleetPlan) -> float:
@@ -93,7 +93,7 @@ def _copying(plan: FleetPlan) -> float:
             np.copyto(to, array)
 
     copy()  # the system gives the pages on the first touch
-    return timed(copy)
+    return worked(copy)
 
 
 def _reserving(core: Core, places: int) -> float:
@@ -122,7 +122,7 @@ def capacity_row(rounds: int, guests: int = GUESTS) -> Ratio:
     assert fleet.capacity("q35", MIXED, table, "virtio-net").cold[:20].tolist() == expected
     ours, theirs = in_turn(
         rounds,
-        lambda: timed(lambda: fleet.capacity("q35", MIXED, table, "virtio-net")) / guests,
-        lambda: timed(lambda: [how_many_more(guest, "virtio-net", rules) for guest in described]) / len(own),
+        lambda: worked(lambda: fleet.capacity("q35", MIXED, table, "virtio-net")) / guests,
+        lambda: worked(lambda: [how_many_more(guest, "virtio-net", rules) for guest in described]) / len(own),
     )
     return faster(f"fleet.capacity, {guests:,} guests, hardly any twice, a guest / how_many_more", 50, ours, theirs)

@@ -10,7 +10,8 @@ import ctypes
 import ctypes.util
 import statistics
 import struct
-import time
+
+from benchmarks.measure import processor_time
 
 VERSION = 9_000_000
 """The version whose structures these are."""
@@ -78,13 +79,13 @@ class Core:
         infos = ctypes.create_string_buffer(INFO_BYTES * count)
         pointers = [ctypes.addressof(infos) + number * INFO_BYTES for number in range(count)]
         nothing, reserve, flags = self._nothing, self._reserve, AUTOMATIC | plug
-        begin = time.perf_counter()
+        begin = processor_time()
         for pointer in pointers:
             nothing(pointer)
-        middle = time.perf_counter()
+        middle = processor_time()
         for pointer in pointers:
             reserve(places, pointer, flags, ANY_FUNCTION)
-        end = time.perf_counter()
+        end = processor_time()
         self._free(places)
         raw = infos.raw
         fields = (

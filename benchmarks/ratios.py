@@ -55,7 +55,7 @@ def core(rounds: int, skipped: list[str]) -> Iterator[Ratio]:
     peer = core_of(skipped)
     if peer is not None:
         yield from core_rows.rows(peer, rounds)
-    yield core_rows.growth(rounds)
+    yield from core_rows.growth(rounds)
 
 
 def fleet(rounds: int, skipped: list[str]) -> Iterator[Ratio]:

@@ -25,6 +25,7 @@ else:
     Protocol = object
 
 _ALL_FUNCTIONS = 0xFF
+_BITS = tuple(1 << place for place in range(256))
 
 
 class Holder(Protocol):
@@ -239,11 +240,30 @@ class Topology:
         Returns:
             The packed address, or ``None`` when no bus has room.
         """
-        packed = self.search(plug, function)
-        if packed is not None:
-            self._take(self.buses[packed >> 8], packed, plug)
-            self.owners[packed] = owner
-        return packed
+        cursors, buses = self._cursors, self.buses
+        if plug in cursors and plug < c.INTEGRATED and (number := cursors[plug]) < len(buses):
+            bus = buses[number]
+            free = bus.free
+            if (
+                free and plug & bus.automatic & ~c.ROOT_PORT
+            ):  # as `search` and `_take`, where there is nothing to search
+                low = free & -free
+                bus.free = left = free ^ low
+                place = low.bit_length() - 1 << 3 | function
+                bus.used |= _BITS[place]
+                packed = number << 8 | place
+                self.owners[packed] = owner
+                if not left:
+                    cursors[plug] = number + 1
+                return packed
+        found = self.search(plug, function)
+        if found is not None:
+            bus = buses[found >> 8]
+            self._take(bus, found, plug)
+            self.owners[found] = owner
+            if not (bus.free or plug & c.ROOT_PORT):
+                cursors[plug] = bus.index + 1
+        return found
 
     def allocate_all(self, plug: int, owners: Sequence[Holder], addresses: dict[Any, int], first: int = 0) -> int:
         """Find a place for one owner after the other, as `allocate` does, until no bus has room.

@@ -72,5 +72,5 @@ def test_ratios_as_json() -> None:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     document = json.loads(done.stdout)
     assert document["schema"] == "pcisim.ratios/1"
-    assert document["rows"][-1]["what"].startswith("an address on pc: among 7,000 devices")
-    assert len(document["rows"]) == 6 or document["skipped"][0].startswith("libvirt's C loop: ")
+    assert document["rows"][-1]["what"].startswith("an address of a run on pc: among 7,000")
+    assert len(document["rows"]) == 12 or document["skipped"][0].startswith("libvirt's C loop: ")
