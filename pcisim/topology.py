@@ -25,6 +25,7 @@ else:
     Protocol = object
 
 _ALL_FUNCTIONS = 0xFF
+_ENDPOINTS = frozenset({c.CONVENTIONAL, c.EXPRESS})
 _BITS = tuple(1 << place for place in range(256))
 
 
@@ -241,12 +242,11 @@ class Topology:
             The packed address, or ``None`` when no bus has room.
         """
         cursors, buses = self._cursors, self.buses
-        if plug in cursors and plug < c.INTEGRATED and (number := cursors[plug]) < len(buses):
+        number = cursors.get(plug, 0)
+        if number < len(buses) and plug in _ENDPOINTS:
             bus = buses[number]
             free = bus.free
-            if (
-                free and plug & bus.automatic & ~c.ROOT_PORT
-            ):  # as `search` and `_take`, where there is nothing to search
+            if free and plug & bus.automatic:  # as `search` and `_take`, where there is nothing to search
                 low = free & -free
                 bus.free = left = free ^ low
                 place = low.bit_length() - 1 << 3 | function
