@@ -54,15 +54,10 @@ class Placed:
             self.free_hot[rows, plug] = form.free_hot[plug]
         self.offsets[1:][rows] = form.length
 
-    def reach(self, end: int, done: float) -> None:
-        """Make room for addresses.
-
-        Args:
-            end: how many there must be room for.
-            done: the part of the guests that they belong to.
-        """
+    def reach(self, end: int) -> None:
+        """Make room for so many addresses."""
         if end > len(self.addresses):
-            self._resize(int(end / done * _SLACK) if done < 1 else end)
+            self._resize(max(end, int(len(self.addresses) * _GROWTH)))
 
     def finish(self) -> None:
         """Give back the room that is not needed."""
@@ -108,13 +103,20 @@ class Placed:
         return made
 
 
+_SAMPLE = 1024
+"""Guests by which the room that all need is guessed."""
 _SLACK = 1.03
+_GROWTH = 1.125
 
 
 def place(fleet: Fleet) -> Placed:
     """Place all guests of a fleet, one after the other."""
     guests = len(fleet)
     made = Placed(guests)
+    if guests > 2 * _SAMPLE:
+        some = slice(None, None, guests // _SAMPLE)
+        sample = place(Fleet(fleet.devices, fleet.table[some], fleet.families[some], fleet.bits))
+        made.reach(int(len(sample.addresses) / len(sample.fits) * guests * _SLACK))
     types = _Types(fleet.devices)
     for begin in range(0, guests, BLOCK):
         end = min(begin + BLOCK, guests)
@@ -133,7 +135,7 @@ def place(fleet: Fleet) -> Placed:
                 parts.append((indices[some], runs_of(Form(machine, fleet.devices, counts[:, some], order))))
         edges = made.offsets[begin : end + 1]
         np.cumsum(edges, out=edges)
-        made.reach(int(edges[-1]), end / guests)
+        made.reach(int(edges[-1]))
         if len(parts) == 1 and isinstance(parts[0][0], slice):
             runs = parts[0][1]
         else:
