@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pcisim.enumeration import enumerate_guest
     from pcisim.simulation import simulate_hotplug, simulate_qemu
 
+    from pcisim import fleet as fleet
+
 __version__ = "0.1.0"
 __all__ = [
     "Guest",
