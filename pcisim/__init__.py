@@ -9,10 +9,9 @@ from pcisim.plan import Plan, assign, assign_xml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pcisim import fleet as fleet
     from pcisim.enumeration import enumerate_guest
     from pcisim.simulation import simulate_hotplug, simulate_qemu
-
-    from pcisim import fleet as fleet
 
 __version__ = "0.1.0"
 __all__ = [
