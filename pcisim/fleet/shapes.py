@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pcisim.catalogue.devices import WALK
+from pcisim.catalogue.words import WORDS
 from pcisim.formats._xml import MAX_BYTES, MAX_DEPTH
 
 # None of these can stand in a document.
@@ -25,28 +26,31 @@ SEPARATOR, START, END = "\x01", "\x02", "\x03"
 
 
 class Node(NamedTuple):
-    """An element that is read: whether its attributes are, and which elements inside it."""
+    """An element that is read: whether its attributes are (or the name of the one that is), and what inside it."""
 
     start: str
-    attributes: bool
+    attributes: bool | str
     inside: Mapping[str, Node]
 
 
-def _node(tag: str, *inside: Node, attributes: bool = True) -> Node:
+def _node(tag: str, *inside: Node, attributes: bool | str = True) -> Node:
     return Node(START + tag, attributes, MappingProxyType({node.start[1:]: node for node in inside}))
 
 
 _ADDRESS = _node("address", _node("zpci", attributes=False))
 _ANY = (_ADDRESS, _node("acpi"))
 _MODEL, _TARGET = _node("model"), _node("target")
+_SERIAL_TARGET = _node("target", _MODEL)
+_HOST_SOURCE = _node("source", _node("address"), attributes=False)
 _DETAILS: Mapping[str, tuple[Node, ...]] = MappingProxyType(
     {
         "disk": (_TARGET,),
-        "interface": (_MODEL,),
+        "interface": (_MODEL, _HOST_SOURCE),
+        "hostdev": (_HOST_SOURCE,),
         "video": (_MODEL,),
         "shmem": (_MODEL,),
         "filesystem": (_node("driver"),),
-        "serial": (_TARGET,),
+        "serial": (_SERIAL_TARGET,),
         "console": (_TARGET,),
         "channel": (_TARGET,),
         "controller": (_MODEL, _TARGET, _node("master")),
@@ -54,8 +58,9 @@ _DETAILS: Mapping[str, tuple[Node, ...]] = MappingProxyType(
 )
 """What is read of a device beside what is read of any."""
 
-_CHARACTER_DEVICES = ("serial", "parallel", "console", "channel")
-"""Devices of whose own attributes none is read; they name terminals, which differ from guest to guest."""
+_ONLY_TYPE = ("serial", "parallel", "console", "channel", "graphics")
+"""Elements of whose own attributes one is read; the others name terminals and ports, which differ from guest to
+guest."""
 
 _DOMAIN = _node(
     "domain",
@@ -64,8 +69,10 @@ _DOMAIN = _node(
     _node("cpu", _node("numa", _node("cell"), attributes=False), attributes=False),
     _node(
         "devices",
-        _node("graphics", attributes=False),
-        *(_node(tag, *_ANY, *_DETAILS.get(tag, ()), attributes=tag not in _CHARACTER_DEVICES) for tag in WALK),
+        *(
+            _node(tag, *_ANY, *_DETAILS.get(tag, ()), attributes="type" if tag in _ONLY_TYPE else True)
+            for tag in dict.fromkeys((*WALK, *WORDS))
+        ),
         attributes=False,
     ),
     attributes=False,
@@ -135,8 +142,10 @@ def skim(data: bytes, lines: list[int] | None = None) -> Skimmed | None:
                 lines.append(parser.CurrentLineNumber)
             mark, noted, here = node
             append(mark)
-            if noted:
+            if noted is True:
                 extend(attributes)
+            elif noted and noted in attributes[::2]:
+                extend((noted, attributes[attributes[::2].index(noted) * 2 + 1]))
             return
         unread = 1
         if tag == "name" and here is _DOMAIN.inside:
