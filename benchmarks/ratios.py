@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from benchmarks import core_rows, fleet_rows, xml_rows
+from benchmarks import core_rows, files_rows, fleet_rows, xml_rows
 from benchmarks.libvirt_core import Core, UnavailableError
 from benchmarks.measure import Ratio
 
@@ -64,6 +64,11 @@ def fleet(rounds: int, skipped: list[str]) -> Iterator[Ratio]:
     yield fleet_rows.capacity_row(rounds)
 
 
+def files(rounds: int, skipped: list[str]) -> Iterator[Ratio]:
+    """Yield the rows of fleets from files."""
+    yield from files_rows.rows(rounds)
+
+
 def core_of(skipped: list[str]) -> Core | None:
     """Return libvirt's allocator, or say why there is none."""
     try:
@@ -75,7 +80,7 @@ def core_of(skipped: list[str]) -> Core | None:
         return None
 
 
-PARTS = {"core": core, "fleet": fleet, "xml": xml}
+PARTS = {"core": core, "fleet": fleet, "files": files, "xml": xml}
 
 
 def machine_line() -> str:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pcisim
-from benchmarks import core_rows, fleet_rows, xml_rows
+from benchmarks import core_rows, files_rows, fleet_rows, xml_rows
 from benchmarks.measure import Ratio, costs, faster, in_turn, seconds_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +55,12 @@ def test_fleet_rows() -> None:
     rows: list[Ratio] = fleet_rows.rows(None, 1, guests=3000)
     assert [row.at_most for row in rows] == [True] * 6
     assert fleet_rows.capacity_row(1, guests=200).met
+
+
+def test_files_rows() -> None:
+    two, rate = files_rows.rows(1, files=40)
+    assert two.ratio > 0
+    assert rate.ours == f"{rate.ratio:,.0f}/s"
 
 
 def test_guests_of_the_xml_rows_are_of_many_shapes() -> None:
