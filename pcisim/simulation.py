@@ -10,8 +10,8 @@ from pcisim.enumeration import linux
 from pcisim.enumeration.appearing import appears
 from pcisim.enumeration.enumerate import FIRMWARES, check_firmware, program, view_of
 from pcisim.enumeration.numbers import Routing
-from pcisim.enumeration.programmed import ROM, Programmed
-from pcisim.enumeration.view import WINDOW_KINDS, GuestFunction, GuestView
+from pcisim.enumeration.programmed import Programmed
+from pcisim.enumeration.view import ROM, WINDOW_KINDS, GuestFunction, GuestView
 from pcisim.errors import RefusedError
 from pcisim.hardware import ROOT_PORTS, Part, PciBus
 from pcisim.qemu.listing import placement_of
@@ -189,7 +189,7 @@ def _function(part: Part, number: int, programmed: Programmed) -> dict[str, Any]
         bridge: dict[str, Any] = dict(zip(NUMBERS, numbers, strict=True))
         untouched = _untouched(part, programmed)
         for kind, name in enumerate(WINDOW_KINDS):
-            base, size = programmed.windows.get((part, kind), (0, untouched[kind]))
+            base, size = programmed.window(part, kind) or (0, untouched[kind])
             bridge[name] = [base, base + size - 1] if size else None
         item["bridge"] = bridge
         below = programmed.routing.find(numbers[1], part.bus) if numbers[1] else None

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
 
 from pcisim.address import GuestAddress, PciAddress
-from pcisim.catalogue.functions import ALWAYS, MEM32, NEVER, PciFunction
-from pcisim.catalogue.subsystems import subsystem_of
+from pcisim.catalogue.functions import NEVER, PciFunction
 from pcisim.enumeration import linux
 from pcisim.enumeration.numbers import UNNUMBERED
 from pcisim.enumeration.ovmf import ovmf
 from pcisim.enumeration.placed import hardware_of
-from pcisim.enumeration.programmed import IO, ROM, Programmed
+from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.seabios import seabios
-from pcisim.enumeration.view import WINDOW_KINDS, Bar, GuestBus, GuestFunction, GuestView, Numbers, Window
+from pcisim.enumeration.view import GuestBus, GuestFunction, GuestView, Numbers
 from pcisim.errors import UsageError
 from pcisim.hardware import PORT, Hardware, Part
 from pcisim.placement import Placement
@@ -24,9 +24,7 @@ from pcisim.topology import Topology
 
 FIRMWARES = {"seabios": "qemu-7.2/seabios-1.16.2", "ovmf": "qemu-7.2/ovmf-2022.11"}
 """The firmwares whose rules are known, and the versions that they were measured on."""
-CLOSED = tuple(Window(kind, None) for kind in WINDOW_KINDS)
-_UNKNOWN = PciFunction("", 0, 0, 0, 0, NEVER, ())
-"""Stands for a device that was not measured, such as one of the host's."""
+_CLOSED: list[tuple[int, int] | None] = [None, None, None]
 FIRMWARE_RULES: Mapping[str, Callable[[Hardware], Programmed]] = MappingProxyType({"seabios": seabios, "ovmf": ovmf})
 
 
@@ -131,42 +129,26 @@ class _Maker:
         self.numbers = programmed.routing.numbers
         self.windows = programmed.windows
         self.added = added
-        self.unplaced: dict[int, tuple[Bar, ...]] = {}
-        """The BARs of each kind of function that were given no address."""
 
     def function(self, part: Part, address: GuestAddress | None, remarks: tuple[str, ...]) -> GuestFunction:
-        row = part.row or _UNKNOWN
+        row = part.row or _unknown(part.driver)
         configured = None if part.configured is None else PciAddress.from_int(part.configured)
         numbers: Numbers | None = None
-        windows: tuple[Window, ...] = ()
+        forwarded: tuple[tuple[int, int] | None, ...] = ()
         if part.behind is not None:
             known = self.numbers.get(part)
             numbers = Numbers(*known) if known else UNNUMBERED
-            windows = self._windows(part)
-        subsystem = subsystem_of(row) if row is not _UNKNOWN else None
+            windows = self.windows.get(part, _CLOSED)
+            added = self.added.get(part)
+            forwarded = (added, *windows[1:]) if added else tuple(windows)
         addresses = self.bars.get(part)
-        if addresses:
-            bars = _bars(row, addresses)
-        elif id(row) in self.unplaced:
-            bars = self.unplaced[id(row)]
-        else:
-            bars = self.unplaced[id(row)] = _bars(row, {})
+        placed = tuple([addresses.get(bar.number) for bar in row.bars]) if addresses else (None,) * len(row.bars)
         return GuestFunction(
-            address, part.label, configured, part.driver, row.vendor, row.device, subsystem, row.class_code,
-            row.revision, row.header, row.pin, row.express == ALWAYS, part.multifunction, bars, numbers, windows,
-            remarks,
-        )  # fmt: skip
-
-    def _windows(self, part: Part) -> tuple[Window, ...]:
-        windows = []
-        for kind, name in enumerate(WINDOW_KINDS):
-            window = self.windows.get((part, kind)) or (self.added.get(part) if kind == IO else None)
-            windows.append(Window(name, window[1], window[0]) if window else CLOSED[kind])
-        return tuple(windows)
+            address, part.label, configured, row, part.multifunction, placed, numbers, forwarded, remarks
+        )
 
 
-def _bars(row: PciFunction, addresses: Mapping[int, int]) -> tuple[Bar, ...]:
-    bars = [Bar(bar.number, bar.kind, bar.prefetchable, bar.size, addresses.get(bar.number)) for bar in row.bars]
-    if row.rom:
-        bars.append(Bar(ROM, MEM32, False, row.rom, None))
-    return tuple(bars)
+@lru_cache
+def _unknown(driver: str) -> PciFunction:
+    """Return a row for a device that was not measured, such as one of the host's."""
+    return PciFunction(driver, 0, 0, 0, 0, NEVER, ())

@@ -100,7 +100,7 @@ class _Assignment:
         return self.given
 
     def _window(self, part: Part) -> tuple[int, int] | None:
-        return self.programmed.windows.get((part, IO)) or self.given.get(part)
+        return self.programmed.window(part, IO) or self.given.get(part)
 
     def _size(self, bus: PciBus) -> int:
         """Find out what the bridges on a bus would like; return the sum of those without a window."""
@@ -123,7 +123,8 @@ class _Assignment:
             free = self._free(bus, start, end)
             if not self._place(wanting, list(free)):
                 for part in wanting[::-1]:
-                    self._place([part], free)
+                    if not self._place([part], free) and self.wanted[part] == WINDOW:
+                        break  # no smaller one will come
         for part in self.below.get(bus, ()):
             self._descend(part)
 

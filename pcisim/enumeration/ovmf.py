@@ -240,7 +240,7 @@ class _Allocation:
                 self._write(inner, base)
         if request.part is not None:
             grain = GRANULARITY[request.bar]
-            self.programmed.windows[request.part, request.bar] = base, up(request.length, grain)
+            self.programmed.open_window(request.part, request.bar, base, up(request.length, grain))
 
 
 def _candidates(window: Request) -> Iterator[Request]:

@@ -8,8 +8,6 @@ from pcisim.hardware import Part
 
 IO, MEMORY, PREFETCH = range(3)
 """Kinds of windows, by which lists are indexed; their names are `pcisim.enumeration.view.WINDOW_KINDS`."""
-ROM = 6
-"""The index of the expansion ROM among the BARs."""
 
 
 @record
@@ -20,7 +18,7 @@ class Programmed:
         routing: the bus numbers.
         found: the bus number of every function that it found.
         bars: for each function the address of its BARs, by index.
-        windows: for each bridge and kind base and size; no entry where it goes without.
+        windows: for each bridge base and size of its three windows; ``None`` where it goes without.
         boots: whether it got past this.
         reason: why it did not; "" when it did.
     """
@@ -28,11 +26,23 @@ class Programmed:
     routing: Routing
     found: dict[Part, int]
     bars: dict[Part, dict[int, int]]
-    windows: dict[tuple[Part, int], tuple[int, int]]
+    windows: dict[Part, list[tuple[int, int] | None]]
     boots: bool
     reason: str
     closes_windows: bool = True
     """Whether a bridge that goes without a window has its registers set so."""
+
+    def open_window(self, part: Part, kind: int, base: int, size: int) -> None:
+        """Give a bridge a window."""
+        windows = self.windows.get(part)
+        if windows is None:
+            windows = self.windows[part] = [None, None, None]
+        windows[kind] = base, size
+
+    def window(self, part: Part, kind: int) -> tuple[int, int] | None:
+        """Return base and size of a window, if the bridge has one."""
+        windows = self.windows.get(part)
+        return windows[kind] if windows else None
 
 
 def up(value: int, align: int) -> int:

@@ -17,7 +17,8 @@ from types import MappingProxyType
 from pcisim.catalogue.functions import IO as IO_BAR
 from pcisim.catalogue.functions import MEM64, PciFunction
 from pcisim.enumeration.numbers import Routing, number_buses, probe
-from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, ROM, Programmed, up
+from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
+from pcisim.enumeration.view import ROM
 from pcisim.hardware import PORT, Hardware, Part
 
 LEAST_WINDOW = (0x1000, 0x200000, 0x200000)
@@ -221,7 +222,7 @@ def _map(region: Region, kind: int, needs: dict[int, list[Region]], programmed: 
             secondary = programmed.routing.numbers[part][1]
             needs[secondary][kind].base = address
             if size:
-                programmed.windows[part, kind] = address, size
+                programmed.open_window(part, kind, address, size)
         elif bar != ROM:
             programmed.bars.setdefault(part, {})[bar] = address
         address += size

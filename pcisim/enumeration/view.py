@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pcisim._record import bulk_record, record
 from pcisim.address import GuestAddress, PciAddress
+from pcisim.catalogue.functions import ALWAYS, MEM32, PciFunction
+from pcisim.catalogue.subsystems import subsystem_of
 
 IO, MEMORY, PREFETCH = "io", "memory", "prefetch"
 WINDOW_KINDS = (IO, MEMORY, PREFETCH)
+ROM = 6
+"""The index of the expansion ROM among the BARs."""
 
 
 @bulk_record
@@ -54,39 +58,89 @@ class GuestFunction:
             ``-device``; ``None`` for a function of the chipset.
         configured: the address in the definition: the bus is the index of a controller.  ``None``
             for a function that no definition lists.
-        driver: QEMU's name of the device; "" where it is not known (a host device).
-        vendor, device: 16-bit ids; 0 where the driver is not known.
-        subsystem: the subsystem's vendor and device ids; ``None`` for a bridge, which has none, and
-            where the driver is not known.
-        class_code: class and subclass, 16 bits: 0x0200 is an Ethernet controller.
-        revision: 8 bits.
-        header: 0 for an endpoint, 1 for a bridge.
-        pin: the interrupt pin, 1 for INTA; 0 for none.
-        express: whether it has a PCI Express capability.
+        row: what the device is in its place; all zeros where it was not measured (a host device).
         multifunction: whether it says that its device has more functions.
-        bars: its base address registers by index, the expansion ROM last.
+        placed: the address of each of its BARs, in the order of `row`; ``None`` where there is none.
         numbers: of a bridge, else ``None``.
-        windows: of a bridge, its I/O, memory and prefetchable window in that order; else empty.
+        forwarded: of a bridge, base and size of its I/O, memory and prefetchable window, ``None``
+            where it goes without; else empty.
         remarks: what is odd about it: why it is lost, dead or fatal.
     """
 
     address: GuestAddress | None
     label: str | None
     configured: PciAddress | None
-    driver: str
-    vendor: int
-    device: int
-    subsystem: tuple[int, int] | None
-    class_code: int
-    revision: int
-    header: int
-    pin: int
-    express: bool
+    row: PciFunction
     multifunction: bool
-    bars: tuple[Bar, ...]
+    placed: tuple[int | None, ...]
     numbers: Numbers | None
-    windows: tuple[Window, ...]
+    forwarded: tuple[tuple[int, int] | None, ...]
     remarks: tuple[str, ...]
+
+    @property
+    def driver(self) -> str:
+        """Return QEMU's name of the device."""
+        return self.row.driver
+
+    @property
+    def vendor(self) -> int:
+        """Return the vendor's id, 16 bits; 0 where it is not known."""
+        return self.row.vendor
+
+    @property
+    def device(self) -> int:
+        """Return the device's id, 16 bits; 0 where it is not known."""
+        return self.row.device
+
+    @property
+    def subsystem(self) -> tuple[int, int] | None:
+        """Return the subsystem's vendor and device ids; ``None`` for a bridge, and where they are not known."""
+        return subsystem_of(self.row) if self.row.vendor else None
+
+    @property
+    def class_code(self) -> int:
+        """Return class and subclass, 16 bits: 0x0200 is an Ethernet controller."""
+        return self.row.class_code
+
+    @property
+    def revision(self) -> int:
+        """Return the revision, 8 bits."""
+        return self.row.revision
+
+    @property
+    def header(self) -> int:
+        """Return 0 for an endpoint, 1 for a bridge."""
+        return self.row.header
+
+    @property
+    def pin(self) -> int:
+        """Return the interrupt pin, 1 for INTA; 0 for none."""
+        return self.row.pin
+
+    @property
+    def express(self) -> bool:
+        """Return whether it has a PCI Express capability."""
+        return self.row.express == ALWAYS
+
+    @property
+    def bars(self) -> tuple[Bar, ...]:
+        """Return its base address registers by index, the expansion ROM last."""
+        row = self.row
+        bars = [
+            Bar(bar.number, bar.kind, bar.prefetchable, bar.size, address)
+            for bar, address in zip(row.bars, self.placed, strict=True)
+        ]
+        return (*bars, Bar(ROM, MEM32, False, row.rom, None)) if row.rom else tuple(bars)
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """Return the I/O, memory and prefetchable window of a bridge, in that order; else nothing."""
+        return tuple(
+            [
+                Window(kind, None) if window is None else Window(kind, window[1], window[0])
+                for kind, window in zip(WINDOW_KINDS, self.forwarded)
+            ]
+        )
 
     @property
     def is_bridge(self) -> bool:
