@@ -35,7 +35,7 @@ MULTIFUNCTION_BUILT_INS = frozenset({"PIIX3", "ICH9-LPC", "ich9-ahci", "ICH9-SMB
 """The chipset's functions that have the multifunction bit."""
 _ABSENT_BY_DEFAULT = frozenset({"piix3-usb-uhci"}) | _USB_SET
 
-_NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 class Part:
@@ -69,7 +69,7 @@ class Part:
         configured: int | None = None,
         *,
         multifunction: bool = False,
-        options: Mapping[str, str] = _NO_OPTIONS,
+        options: Mapping[str, str] = NO_OPTIONS,
     ) -> None:
         self.driver = driver
         self.slot = slot
@@ -116,7 +116,7 @@ class PciBus:
     def in_order(self) -> list[Part]:
         """Return what sits on the bus by slot and function."""
         parts = self.parts
-        return [parts[place] for place in sorted(parts)]
+        return [parts[place] for place in sorted(parts)] if len(parts) > 1 else list(parts.values())
 
     def buses_below(self) -> list[PciBus]:
         """Return the buses that hang on this one, the last made first, as QEMU looks through them."""
@@ -174,7 +174,7 @@ def _row(driver: str, express: bool, root: bool, options: tuple[tuple[str, str],
     return None
 
 
-def row_on(driver: str, bus: PciBus, options: Mapping[str, str] = _NO_OPTIONS) -> PciFunction | None:
+def row_on(driver: str, bus: PciBus, options: Mapping[str, str] = NO_OPTIONS) -> PciFunction | None:
     """Return what a device is on a bus; ``None`` when it was not measured.
 
     Raises:

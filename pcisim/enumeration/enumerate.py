@@ -83,7 +83,8 @@ def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestV
             continue
         packed = number << 8 | part.slot << 3 | part.function
         address = GuestAddress.from_int(packed)
-        found.append((packed, make.function(part, address, _remarks(part, programmed))))
+        remarks = _remarks(part, programmed) if part not in programmed.bars else ()
+        found.append((packed, make.function(part, address, remarks)))
         if part.behind is not None and part in numbers:
             buses.append(GuestBus(numbers[part][1], address, part.behind.label))
     found.sort(key=itemgetter(0))
@@ -94,10 +95,10 @@ def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestV
 
 
 def _remarks(part: Part, programmed: Programmed) -> tuple[str, ...]:
-    """Return what is odd about a function that the guest sees."""
+    """Return what is odd about a function that the guest sees and that has no addresses."""
     if part.row is None:
         return ("nothing is known of it: its BARs are not counted",)
-    if part.row.bars and programmed.boots and part not in programmed.bars:
+    if part.row.bars and programmed.boots:
         return ("the firmware had no room left for it: it has no addresses",)
     return ()
 

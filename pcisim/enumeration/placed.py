@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device, Guest
@@ -9,6 +11,7 @@ from pcisim.hardware import (
     BUS_KINDS,
     CONVENTIONAL,
     EXPANDERS,
+    NO_OPTIONS,
     ROOT,
     Hardware,
     Part,
@@ -41,21 +44,20 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
         add_built_ins(root, family, without=frozenset() if guest.acpi else _WITHOUT_ACPI)
     buses = {0: root}
     extra: list[PciBus] = []
-    # a bus before what sits on it; in a topology of libvirt's a bridge may have a higher index than its child
-    waiting = sorted(devices.items(), key=lambda item: _level(item[1]))
-    while waiting:
-        later = []
-        for packed, device in waiting:
-            bus = buses.get(packed >> 8 & MAX_BUS)
-            if bus is None:
-                later.append((packed, device))
-                continue
-            part = _part(packed, device, bus, guest)
-            if isinstance(device, Controller) and device.type == "pci":
-                buses[device.index or 0] = _bus_behind(part, device, extra)
-        if len(later) == len(waiting):
+    bridges = {packed: d for packed, d in devices.items() if isinstance(d, Controller) and d.type == "pci"}
+    # a bus before what sits on it: in a definition a bridge may have a higher index than what it hangs on
+    while bridges:
+        ready = {packed: d for packed, d in bridges.items() if packed >> 8 & MAX_BUS in buses}
+        if not ready:
             break
-        waiting = later
+        for packed, controller in ready.items():
+            part = _part(packed, controller, buses[packed >> 8 & MAX_BUS], controller.model_name, _options(controller))
+            buses[controller.index or 0] = _bus_behind(part, controller, extra)
+            del bridges[packed]
+    for packed, device in devices.items():
+        bus = buses.get(packed >> 8 & MAX_BUS)
+        if bus is not None and not (isinstance(device, Controller) and device.type == "pci"):
+            _part(packed, device, bus, driver_of(device, guest))
     for bus in buses.values():
         if len(bus.parts) > 1:
             for place in bus.parts:
@@ -65,26 +67,24 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
     return Hardware(family, root, extra, acpi_root=hotplug and 0 not in topology.hotplug_off, acpi_bridges=hotplug)
 
 
-def _level(device: Device) -> int:
-    return 0 if isinstance(device, Controller) and device.type == "pci" else 1
-
-
-def _part(packed: int, device: Device, bus: PciBus, guest: Guest) -> Part:
-    slot, function = packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION
-    built_in = bus.parts.get(slot << 3 | function)
+def _part(packed: int, device: Device, bus: PciBus, driver: str, options: Mapping[str, str] = NO_OPTIONS) -> Part:
+    built_in = bus.parts.get(packed & 0xFF)
     if built_in is not None:
         built_in.label, built_in.configured = device.label, packed
         return built_in
-    driver = driver_of(device, guest)
+    row = row_on(driver, bus, options) if driver else None
+    return Part(driver, packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION, bus, row, device.label, packed, options=options)
+
+
+def _options(controller: Controller) -> Mapping[str, str]:
+    """Return the properties of a bridge that firmwares look at."""
+    target = controller.target
     options: dict[str, str] = {}
-    if isinstance(device, Controller):
-        if "memReserve" in device.target:
-            options["mem-reserve"] = str(device.target["memReserve"] << 10)
-        if "hotplug" in device.target:
-            options["hotplug"] = str(device.target["hotplug"])
-    return Part(
-        driver, slot, function, bus, row_on(driver, bus) if driver else None, device.label, packed, options=options
-    )
+    if "memReserve" in target:
+        options["mem-reserve"] = str(target["memReserve"] << 10)
+    if "hotplug" in target:
+        options["hotplug"] = str(target["hotplug"])
+    return options or NO_OPTIONS
 
 
 def _bus_behind(part: Part, controller: Controller, extra: list[PciBus]) -> PciBus:

@@ -148,8 +148,14 @@ def _needs(buses: dict[int, list[Part]], routing: Routing) -> dict[int, list[Reg
                 wanted = bars.get(id(row))
                 if wanted is None:
                     wanted = bars[id(row)] = _wanted(row)
-                for kind, size, bar, is64 in wanted:
-                    regions[kind].add((size, size, part, bar, is64))
+                for kind, size, bar, is64 in wanted:  # `Region.add`, without the call
+                    region = regions[kind]
+                    region.entries.append((size, size, part, bar, is64))
+                    region.total += size
+                    if size > region.align:
+                        region.align = size
+                    if not is64:
+                        region.only_64bit = False
     for secondary in sorted(bridges, reverse=True):
         part, number = bridges[secondary]
         parent = needs[number if number in bridges else 0]
