@@ -150,23 +150,39 @@ class _Allocation:
         """Bridges from which what hotplug wants was taken away."""
 
     def run(self) -> bool:
-        """Hand the room out; return whether OVMF came to an end with it.
-
-        OVMF takes something away only if the last root bus that asked for a kind went without; where
-        an earlier one did, it gives up and programs nothing.
-        """
+        """Hand the room out; return whether OVMF came to an end with it."""
         while True:
             trees = [self._root(number) for number in self.roots]
-            short = {pool: states for pool in POOLS if not all(states := self._try(trees, pool))}
-            if not short:
+            short = next((pool for pool in POOLS if not all(self._try(trees, pool))), None)
+            if short is None:
                 break
-            done = [not states[-1] and self._reject(trees, pool) for pool, states in short.items()]
-            if not all(done):
+            if not self._make_fit(trees, short):
                 return False
         for tree in trees:
             for pool in POOLS:
                 self._write(tree[pool], 0)
         return True
+
+    def _make_fit(self, trees: list[list[Request]], pool: int) -> bool:
+        """Take requests of one kind away until the others fit; return whether that was possible.
+
+        OVMF takes something away only if the last root bus that asked for the kind went without; where
+        an earlier one did, it gives up.
+        """
+        found = [way for tree in reversed(trees) for way in _behind_bridges(tree[pool])]
+        found.reverse()
+        found.sort(key=lambda way: -way[-1].length)  # the largest first, of equal ones the last
+        for *windows, request in found:
+            states = self._try(trees, pool)
+            if all(states):
+                return True
+            if states[-1]:
+                return False
+            given_up = self.without_hotplug if request.hotplug else self.rejected
+            if request.part is not None and request.part not in given_up:
+                given_up.add(request.part)
+                _drop(request, windows)
+        return all(self._try(trees, pool))
 
     def _try(self, trees: list[list[Request]], pool: int) -> list[bool]:
         """Give each root bus its part of the room; return who got one, of those that asked."""
@@ -216,19 +232,6 @@ class _Allocation:
                     window.lay_out()
                     tree[kind].insert(window)
 
-    def _reject(self, trees: list[list[Request]], pool: int) -> bool:
-        """Take away the largest request behind a bridge, of equal ones the last; return whether there was one."""
-        most: Request | None = None
-        for tree in trees[::-1]:
-            for window in tree[pool].inside or ():
-                for candidate in _candidates(window) if window.inside is not None else ():
-                    if most is None or candidate.length >= most.length:
-                        most = candidate
-        if most is None or most.part is None:
-            return False
-        (self.without_hotplug if most.hotplug else self.rejected).add(most.part)
-        return True
-
     def _write(self, request: Request, base: int) -> None:
         base += request.offset
         if request.inside is None:
@@ -243,12 +246,23 @@ class _Allocation:
             self.programmed.open_window(request.part, request.bar, base, up(request.length, grain))
 
 
-def _candidates(window: Request) -> Iterator[Request]:
-    for request in window.inside or ():
-        if request.inside is None:
-            yield request
-        else:
-            yield from _candidates(request)
+def _behind_bridges(*way: Request) -> Iterator[tuple[Request, ...]]:
+    """Yield every request behind a bridge of a root bus, at the end of the windows that lead to it."""
+    for request in way[-1].inside or ():
+        if request.inside is not None:
+            yield from _behind_bridges(*way, request)
+        elif len(way) > 1:
+            yield (*way, request)
+
+
+def _drop(gone: Request, windows: list[Request]) -> None:
+    """Take out of a window all that one function asks for, of the same sort, and windows that become empty."""
+    out = [request for request in windows[-1].inside or () if request.inside is None]
+    out = [request for request in out if request.part is gone.part and request.hotplug == gone.hotplug]
+    for window in reversed(windows):
+        window.inside = [request for request in window.inside or () if request not in out]
+        window.lay_out()
+        out = [] if window.inside else [window]
 
 
 def _bars(part: Part) -> Iterator[tuple[int, Request]]:
