@@ -33,6 +33,10 @@ IO_END: Mapping[str, int] = MappingProxyType({"pc": 0xA000, "q35": 0x10000, "mic
 """The end of the larger range, by family."""
 MEMORY_END = 0xFEC00000
 HIGH_MEMORY = 1 << 32
+RAM_BELOW: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"pc": (0xE0000000, 0xC0000000), "q35": (0xB0000000, 0x80000000), "microvm": (0xC0000000, 0xC0000000)}
+)
+"""From how much RAM on only part of it is below 4 GiB, and how much then, by family."""
 _GIB = 1 << 30
 FIXED_PORTS: Mapping[str, int] = MappingProxyType({"ICH9-SMB": 0x700})
 """I/O BARs that the firmware moves to a place of their own after all."""
@@ -103,7 +107,7 @@ def seabios(hardware: Hardware) -> Programmed:
         high = [root[MEMORY].split_64bit(), root[PREFETCH].split_64bit()]
         if not _settle(root, start):
             return _stopped(programmed, "out of 32bit address space")
-        base = HIGH_MEMORY + max(hardware.memory - start, 0)
+        base = HIGH_MEMORY + hardware.memory - _memory_below(hardware)
         for region, kind in zip(high, (MEMORY, PREFETCH)):
             region.base = up(up(base, region.align), _GIB)
             base = region.base + region.total
@@ -122,9 +126,16 @@ def _stopped(programmed: Programmed, why: str) -> Programmed:
     return Programmed(programmed.routing, programmed.found, {}, {}, False, f"PCI: {why}", closes_windows=False)
 
 
+def _memory_below(hardware: Hardware) -> int:
+    """Return how much of the RAM is below 4 GiB."""
+    threshold, below = RAM_BELOW[hardware.family]
+    return below if hardware.memory >= threshold else hardware.memory
+
+
 def _memory_start(hardware: Hardware) -> int:
-    if hardware.family == "pc" and hardware.memory <= 0x80000000:
-        return 0x80000000
+    ram = _memory_below(hardware)
+    if hardware.family == "pc":
+        return next((start for start in (0x80000000, 0xC0000000) if ram <= start), ram)
     return 0xC0000000
 
 

@@ -82,6 +82,13 @@ def test_named(name: str) -> None:
     compare(machine, devices, [])
 
 
+@pytest.mark.parametrize(
+    ("machine", "memory"), [("pc", "3G"), ("pc", "3400M"), ("pc", "5G"), ("q35", "2816M"), ("q35", "5G")]
+)
+def test_memory(machine: str, memory: str) -> None:
+    compare(machine, ["pci-testdev,membar=2G", "e1000", "pci-testdev,membar=1G"], [f"-m {memory}"])
+
+
 @pytest.mark.parametrize("seed", range(45))
 def test_random(seed: int) -> None:
     tree = Tree(f"simulation {seed}")
