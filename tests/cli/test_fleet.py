@@ -188,7 +188,13 @@ def test_interrupted_and_run_again(tmp_path: Path, workers: str, suffix: str) ->
     command = [sys.executable, "-m", "pcisim", "fleet", str(table), "-o", str(out), "--workers", workers]
     environment = {**os.environ, **PLAIN, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # what a background job starts ignores interrupts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         until = time.monotonic() + 60
         while not partial.exists() or partial.stat().st_size < 10_000:

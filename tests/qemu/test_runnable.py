@@ -218,6 +218,7 @@ def test_all_devices_start_together(machine: str) -> None:
 
 
 REFUSED_BY_QEMU = {
+    "memory-reserve-of-64-bits": "mem-reserve must be less than 4G",
     "multifunction-off-is-respected": "single function device can't be populated in function",
     "pc-chipset-functions-left-over": "in use by piix3-ide",
     "switch-on-itself-by-search": "Bus 'pci.1' not found",
