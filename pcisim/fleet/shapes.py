@@ -17,6 +17,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, USUAL_NUMBERS
 from pcisim.catalogue.devices import WALK
 from pcisim.catalogue.words import WORDS
 from pcisim.formats._xml import MAX_BYTES, MAX_DEPTH
@@ -25,8 +26,18 @@ from pcisim.formats._xml import MAX_BYTES, MAX_DEPTH
 SEPARATOR, START, END = "\x01", "\x02", "\x03"
 
 
+IF_ODD = " if odd"
+"""Of the address of a device on its host nothing matters but that it is one."""
+
+
 class Node(NamedTuple):
-    """An element that is read: whether its attributes are (or the name of the one that is), and what inside it."""
+    """An element that is read, and what inside it.
+
+    Args:
+        start: its mark and name.
+        attributes: whether its attributes are read; or the name of the one that is; or `IF_ODD`.
+        inside: the elements inside it that are read.
+    """
 
     start: str
     attributes: bool | str
@@ -41,7 +52,7 @@ _ADDRESS = _node("address", _node("zpci", attributes=False))
 _ANY = (_ADDRESS, _node("acpi"))
 _MODEL, _TARGET = _node("model"), _node("target")
 _SERIAL_TARGET = _node("target", _MODEL)
-_HOST_SOURCE = _node("source", _node("address"), attributes=False)
+_HOST_SOURCE = _node("source", _node("address", attributes=IF_ODD), attributes=False)
 _DETAILS: Mapping[str, tuple[Node, ...]] = MappingProxyType(
     {
         "disk": (_TARGET,),
@@ -103,6 +114,18 @@ class Skimmed(NamedTuple):
         return sha256(self.notes.encode()).digest()
 
 
+def _is_host_address(attributes: list[str]) -> bool:
+    """Return whether these are the attributes of an address that every reader takes for one."""
+    for name, value in zip(attributes[::2], attributes[1::2]):
+        limit = _HOST_LIMITS.get(name)
+        if limit is not None and USUAL_NUMBERS.get(value, limit + 1) > limit:
+            return False
+    return True
+
+
+_HOST_LIMITS = {"domain": 0, "bus": MAX_BUS, "slot": MAX_SLOT, "function": MAX_FUNCTION}
+
+
 class _UnusualError(Exception):
     """The document is to be read, not skimmed."""
 
@@ -144,6 +167,9 @@ def skim(data: bytes, lines: list[int] | None = None) -> Skimmed | None:
             append(mark)
             if noted is True:
                 extend(attributes)
+            elif noted == IF_ODD:
+                if not _is_host_address(attributes):
+                    extend(attributes)
             elif noted and noted in attributes[::2]:
                 extend((noted, attributes[attributes[::2].index(noted) * 2 + 1]))
             return
