@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from pcisim.address import PciAddress
     from pcisim.guest import Controller, Device
     from pcisim.hotplug import Event
+    from pcisim.hotplug.seen import Sight
     from pcisim.placement import Placement
     from pcisim.plan import Plan
 
 ATTACH_SCHEMA = "pcisim.attach/1"
+_MOST_TOLD = 8
+"""Of so many devices the text says where the guest finds them."""
 
 _EPILOG = """examples:
   virsh dumpxml vm | pcisim attach - --device virtio-net,count=4
@@ -34,8 +37,8 @@ def add_parser(commands: Any) -> None:
         "attach",
         help="say which address a device gets when it is attached",
         description="Print the address that a running guest gives to each device that is attached to it, and say"
-        " whether it would be the same after a cold start. With --config: the address in the stored definition,"
-        " which grows, and takes what a running guest does not.",
+        " where the guest finds it, and whether the address would be the same after a cold start. With --config: the"
+        " address in the stored definition, which grows, and takes what a running guest does not.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -261,6 +264,7 @@ class _Running(_Answer):
         self.stored: Placement = plan.placement
         self.cold: dict[str, PciAddress | None] = {}
         self.cold_refusal: RefusedError | None = None
+        self._sights: dict[str, Sight] | None = None
 
     def attach(self, device: Device) -> None:
         """Attach to both; the definition's refusals are only remarks."""
@@ -292,6 +296,17 @@ class _Running(_Answer):
         """Say what becomes of the addresses at a cold start."""
         if not any(address is not None for _, address, _ in self.rows):
             return []
+        sights = self.sights()
+        lines = [
+            f"  the guest finds {label} at {sights[label][0]}" if sights[label][0] else f"  {label}: {sights[label][1]}"
+            for label, address, _ in self.rows[:_MOST_TOLD]
+            if address is not None
+        ]
+        if len(self.rows) > _MOST_TOLD:
+            lines.append(f"  and so on: --format json says it of all {len(self.rows)}")
+        return lines + self._kept()
+
+    def _kept(self) -> list[str]:
         moved = self.moved()
         kept = "  an address is kept at a cold start because it is written into the stored XML"
         if not moved:
@@ -314,7 +329,23 @@ class _Running(_Answer):
     def more(self, label: str, address: PciAddress | None) -> dict[str, Any]:
         """Return where the definition would put it."""
         then = self.cold[label]
-        return {"config_address": None if then is None else str(then), "same_with_config": then == address}
+        guest, why = self.sights().get(label, (None, ""))
+        return {
+            "config_address": None if then is None else str(then),
+            "same_with_config": then == address,
+            "guest_address": None if guest is None else str(guest),
+            "guest_remark": why,
+        }
+
+    def sights(self) -> dict[str, Sight]:
+        """Return where the running guest finds what was attached, by label."""
+        from pcisim.hotplug.seen import seen_when_plugged
+
+        if self._sights is None:
+            placed = [(label, address) for label, address, _ in self.rows if address is not None]
+            found = seen_when_plugged(self.plan.placement, [address for _, address in placed])
+            self._sights = {label: sight for (label, _), sight in zip(placed, found)}
+        return self._sights
 
 
 class _Stored(_Answer):

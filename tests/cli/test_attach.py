@@ -41,8 +41,29 @@ def test_a_device_by_name() -> None:
     assert run("attach", DESKTOP, "--device", "virtio-net") == Done(
         0,
         line("interface:1", 7, 0),
-        f"1 attached, as libvirt 11.3\n  {KEPT}: --live --config writes the same\n",
+        "1 attached, as libvirt 11.3\n  the guest finds interface:1 at 0000:07:00.0\n"
+        f"  {KEPT}: --live --config writes the same\n",
     )
+
+
+def test_where_the_guest_finds_it() -> None:
+    """The bus of an address is the index of a controller: the guest numbers the ports by their places."""
+    xml = domain("q35", BARE, ROOT, pci("pcie-root-port", 1, at(0, 5)), pci("pcie-root-port", 2, at(0, 2))).encode()
+    done = run("attach", "-", "--device", "virtio-net,count=2", given=xml)
+    assert done.out == line("interface:0", 1, 0) + line("interface:1", 2, 0)
+    assert done.err.splitlines()[1:3] == [
+        "  the guest finds interface:0 at 0000:02:00.0",
+        "  the guest finds interface:1 at 0000:01:00.0",
+    ]
+
+
+def test_of_many_only_some_are_told() -> None:
+    xml = domain("pc", BARE).encode()
+    done = run("attach", "-", "--device", "virtio-net,count=9", given=xml)
+    told = done.err.splitlines()[1:-1]
+    assert told[7:] == ["  the guest finds interface:7 at 0000:00:09.0", "  and so on: --format json says it of all 9"]
+    document = json.loads(run("attach", "-", "--device", "virtio-net,count=9", "--format", "json", given=xml).out)
+    assert [row["guest_address"] for row in document["attached"]] == [f"0000:00:{slot:02x}.0" for slot in range(2, 11)]
 
 
 def test_a_device_from_a_file(given: Path) -> None:
@@ -65,6 +86,7 @@ def test_no_port_left() -> None:
         "  bus 1 (pcie-root-port): no slot is empty",
         "  bus 2 (pcie-root-port): no slot is empty",
         "  bus 3 (pcie-root-port): no slot is empty",
+        *(f"  the guest finds interface:{n} at 0000:{n + 1:02x}:00.0" for n in range(3)),
         f"  {KEPT}: --live --config writes the same",
     ]
 
@@ -88,6 +110,7 @@ def test_the_definition_would_put_it_elsewhere() -> None:
     assert done.out == line("rng:29", 0, 0x1F)
     assert done.err.splitlines() == [
         "1 attached, as libvirt 11.3",
+        "  the guest finds rng:29 at 0000:00:1f.0",
         f"  {KEPT}: write these elements there, for --live --config would not:",
         "  rng:29: --config gives 0000:01:01.0",
     ]
@@ -98,7 +121,7 @@ def test_the_definition_takes_what_comes_along_too(given: Path) -> None:
     xml = domain("q35", BARE + ROOT + ports(5) + scsi("virtio-scsi", 0)).encode()
     done = run("attach", "-", str(given / "disk.xml"), given=xml)
     assert done.out == line("scsi:1  ", 2, 0) + line("scsi:2  ", 3, 0) + "disk:sdp (needs no PCI address)\n"
-    assert done.err.splitlines()[2:] == [
+    assert done.err.splitlines()[4:] == [
         "  scsi:1: --config gives 0000:07:01.0",
         "  scsi:2: --config gives 0000:07:02.0",
     ]
@@ -113,7 +136,7 @@ def test_the_definition_refuses_what_a_running_guest_takes(monkeypatch: pytest.M
     monkeypatch.setattr(hotplug, "attach_config", refuse)
     done = run("attach", "-", "--device", "virtio-rng,count=2", given=domain("pc", BARE).encode())
     assert done.out == line("rng:0", 0, 2) + line("rng:1", 0, 3)
-    assert done.err.splitlines()[2:] == [
+    assert done.err.splitlines()[4:] == [
         "  rng:0: --config gives none",
         "  rng:1: --config gives none",
         "  --config refuses: PCI controller index 256 too high, maximum is 255",
@@ -166,6 +189,8 @@ def test_live_json() -> None:
                 "multifunction": None,
                 "config_address": "0000:01:00.0",
                 "same_with_config": True,
+                "guest_address": "0000:01:00.0",
+                "guest_remark": "",
             }
         ],
         "refused": {
