@@ -39,7 +39,8 @@ def driver_of(device: Device, guest: Guest) -> str:
         driver = DRIVERS.get(("interface", device.model), device.model)
     else:
         driver = DRIVERS.get((device.element, device.model), "")
-    videos = guest.devices.get("video", [])
-    if device.element == "video" and videos and device is not videos[0]:
-        driver = SECONDARY_VIDEO.get(driver, driver)
+    if device.element == "video":
+        videos = guest.devices.get("video", [])
+        if videos and device is not videos[0]:
+            return SECONDARY_VIDEO.get(driver, driver)
     return driver

@@ -59,6 +59,10 @@ def enumerate_guest(placed: Placement | Topology, firmware: str = "seabios") -> 
         return view_of(hardware, firmware, program(hardware, firmware))
     finally:
         if collecting:
+            if not gc.get_freeze_count():
+                # All of it lives on: into the oldest generation with it, instead of through each of them at once.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
@@ -130,6 +134,8 @@ class _Maker:
         self.numbers = programmed.routing.numbers
         self.windows = programmed.windows
         self.added = added
+        self.numbers_of: dict[int, tuple[int, ...]] = {}
+        """The numbers of the BARs of a row, by its identity: the catalogue keeps the rows."""
 
     def function(self, part: Part, address: GuestAddress | None, remarks: tuple[str, ...]) -> GuestFunction:
         row = part.row or _unknown(part.driver)
@@ -143,7 +149,10 @@ class _Maker:
             added = self.added.get(part)
             forwarded = (added, *windows[1:]) if added else tuple(windows)
         addresses = self.bars.get(part)
-        placed = tuple([addresses.get(bar.number) for bar in row.bars]) if addresses else (None,) * len(row.bars)
+        bars = self.numbers_of.get(id(row))
+        if bars is None:
+            bars = self.numbers_of[id(row)] = tuple([bar.number for bar in row.bars])
+        placed = tuple(map(addresses.get, bars)) if addresses else (None,) * len(bars)
         return GuestFunction(
             address, part.label, configured, row, part.multifunction, placed, numbers, forwarded, remarks
         )

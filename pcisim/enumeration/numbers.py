@@ -24,6 +24,8 @@ def found_on(bus: PciBus) -> list[Part]:
     is behind it.
     """
     parts = bus.parts
+    if len(parts) == 1 and 0 in parts:  # most ports
+        return [parts[0]]
     if not parts or (bus.kind == PORT and 0 not in parts and _has_power_control(bus)):
         return []
     if len(parts) == 1:
