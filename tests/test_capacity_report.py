@@ -93,7 +93,7 @@ def test_functions_beside_a_device_are_free_slots_are_not() -> None:
 
 
 def test_functions_beside_a_device_that_is_to_be_alone_are_not_free() -> None:
-    """Issue 3: "beside a device included unless its `multifunction` is off"."""
+    """Rule: "beside a device included unless its `multifunction` is off"."""
     bus = of("pc", BARE, nic("virtio", at(0, 5, 0, "off")), nic("virtio", at(0, 6, 0, "on"))).buses[0]
     assert figures(bus) == (2, 2, 28, 237, 15, 28)
     assert bus.why == (ROOT, "7 functions are beside a device with multifunction='off'")

@@ -85,7 +85,7 @@ def test_yes(machine: str, more: dict[str, int], headline: str) -> None:
 def test_no_says_which_budget_ran_out_and_by_how_much(
     machine: str, more: dict[str, int], short: str, paste: dict[str, int]
 ) -> None:
-    """Issue 3: "Impossible requests say which budget ran out, and by how much"."""
+    """Rule: "Impossible requests say which budget ran out, and by how much"."""
     answer = fits(Guest.of(machine), more, POLICY)
     assert not answer.fits
     assert answer.headline == f"no: {sum(more.values())} more devices do not fit: {short}"

@@ -189,7 +189,7 @@ STEPS = [*range(140), *range(140, 1001, 43), 237, 238, 307, 308, 927, 928, 929, 
     ],
 )
 def test_agrees_with_the_engine(machine: str, has: dict[str, int], device: str) -> None:
-    """Issue 3: "Every count from 0 to 1,000 agrees with `assign`"; here in steps."""
+    """Rule: "Every count from 0 to 1,000 agrees with `assign`"; here in steps."""
     guest = Guest.of(machine, has)
     steps = STEPS if device != "virtio-blk" or machine == "pc" else [n for n in STEPS if n < 330]
     assert said(how_many_more(guest, device, RULES), steps) == scanned(guest, device, steps)
@@ -325,7 +325,7 @@ def test_every_model_can_be_counted(device: str) -> None:
     ],
 )  # fmt: skip
 def test_what_runs_out(machine: str, has: dict[str, int], device: str, short: list[str]) -> None:
-    """Issue 3: "Impossible requests say which budget ran out, and by how much"."""
+    """Rule: "Impossible requests say which budget ran out, and by how much"."""
     assert [str(each) for each in how_many_more(Guest.of(machine, has), device, RULES).short] == short
 
 

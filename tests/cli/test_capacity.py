@@ -48,7 +48,7 @@ def test_report() -> None:
 
 
 def test_json() -> None:
-    """Issue 3: ``"of": {"virtio-blk": {"libvirt": {"most": 928, "holes": [[59, 59], [89, 90], ...]}}}``."""
+    """Rule: ``"of": {"virtio-blk": {"libvirt": {"most": 928, "holes": [[59, 59], [89, 90], ...]}}}``."""
     found = document("--machine", "pc", "--of", "virtio-blk")
     assert list(found) == [
         "schema", "machine", "buses", "totals", "budgets", "libvirt", "policy", "of", "no_more",

@@ -131,7 +131,7 @@ def test_fits_and_boots_are_two_answers() -> None:
 
 
 def test_the_new_definition() -> None:
-    """Issue 3: "`--format xml` for the whole new definition", in which no address that exists moves."""
+    """Rule: "`--format xml` for the whole new definition", in which no address that exists moves."""
     plan = pcisim.assign(domain("pc", *[nic("virtio")] * 20))
     text = plan.to_xml()
     assert isinstance(text, str)

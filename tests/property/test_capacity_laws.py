@@ -1,4 +1,4 @@
-"""Laws of capacity (issue 3, "Laws"): what is told beforehand is what allocation then achieves."""
+"""Laws of capacity: what is told beforehand is what allocation then achieves."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def totals(report: Capacity) -> Counter[str]:
 
 @given(drawn_guests())
 def test_every_bus_adds_up_to_256(drawn: Drawn) -> None:
-    """Issue 3: "used + free + reserved + unusable = 256 for every bus"."""
+    """Rule: "used + free + reserved + unusable = 256 for every bus"."""
     placement = accepted(drawn, "11.3").placement
     report = capacity(placement)
     for bus in report.buses:
@@ -104,7 +104,7 @@ def test_every_bus_adds_up_to_256(drawn: Drawn) -> None:
 
 @given(drawn_guests())
 def test_no_bus_holds_more_than_256_functions_and_no_slot_more_than_8(drawn: Drawn) -> None:
-    """Issue 3: "A bus never holds more than 256 functions, a slot never more than 8"."""
+    """Rule: "A bus never holds more than 256 functions, a slot never more than 8"."""
     report = capacity(accepted(drawn, "11.3").placement)
     for bus in report.buses:
         assert len(bus.held) <= THEORETICAL
@@ -118,7 +118,7 @@ def test_no_bus_holds_more_than_256_functions_and_no_slot_more_than_8(drawn: Dra
 
 @given(drawn_guests(), st.sampled_from([c.EXPRESS, c.CONVENTIONAL]))
 def test_each_endpoint_takes_one_slot(drawn: Drawn, plug: int) -> None:
-    """Issue 3: "each endpoint placed takes exactly one slot (or one function) from it"."""
+    """Rule: "each endpoint placed takes exactly one slot (or one function) from it"."""
     placement = accepted(drawn, "11.3").placement
     before = capacity(placement)
     packed = placement.topology.allocate(plug, Owner("new", "device"))
@@ -176,7 +176,7 @@ def test_one_device_more_takes_one_slot_where_nothing_grows(drawn: Drawn, model:
 
 @given(topologies(), st.sampled_from(sorted(PLUGS)))
 def test_capacity_is_what_written_addresses_achieve(topology: Topology, plug: str) -> None:
-    """Issue 3: "Capacity is what allocation achieves: allocate until refused, on random topologies"."""
+    """Rule: "Capacity is what allocation achieves: allocate until refused, on random topologies"."""
     before = room(topology)
     expected = {"express": before.express_cold, "conventional": before.conventional_cold}[plug]
     achieved = 0
@@ -259,7 +259,7 @@ def foretold(machine: str, video: bool, model: str, count: int) -> bool:
 
 @given(st.sampled_from(["pc", "q35"]), st.booleans(), st.sampled_from(["virtio-blk", "e1000"]), st.integers(0, 1000))
 def test_any_count_is_accepted_as_foretold(machine: str, video: bool, model: str, count: int) -> None:
-    """Issue 3: "Every count from 0 to 1,000 agrees with `assign`, for `pc`, `q35`, conventional devices on q35,
+    """Rule: "Every count from 0 to 1,000 agrees with `assign`, for `pc`, `q35`, conventional devices on q35,
     with and without video"; see below for all of them.
     """
     guest = Guest.of(machine, {"vga": int(video), model: count})
@@ -293,7 +293,7 @@ CARRIERS = {
 
 @given(drawn_guests(), st.sampled_from([(plug, model) for plug, models in CARRIERS.items() for model in models]))
 def test_a_bridge_never_lowers_capacity(drawn: Drawn, added: tuple[str, str]) -> None:
-    """Issue 3: "A bridge of a kind that carries the counted plug, added while a parent address and a bus number are
+    """Rule: "A bridge of a kind that carries the counted plug, added while a parent address and a bus number are
     left, never lowers capacity".
     """
     plug, model = added
@@ -360,7 +360,7 @@ def test_a_listed_bridge_never_lowers_what_fits(
 
 @given(drawn_guests(), wishes)
 def test_appending_to_an_addressed_definition_moves_nothing(drawn: Drawn, more: dict[str, int]) -> None:
-    """Issue 3: "Appending to an *addressed* definition moves no configured address"."""
+    """Rule: "Appending to an *addressed* definition moves no configured address"."""
     plan = accepted(drawn, "11.3")
     guest = read(plan.to_xml(), RULES)
     before = {d.label: d.address for d in guest.all_devices() if d.address is not None}
@@ -392,7 +392,7 @@ def test_exception_a_written_bus_can_become_one_higher() -> None:
 @fewer
 @given(drawn_guests(), st.sampled_from(sorted(PLUGS)))
 def test_cold_is_at_least_hot(drawn: Drawn, plug: str) -> None:
-    """Issue 3: "On an addressed definition cold >= hot"."""
+    """Rule: "On an addressed definition cold >= hot"."""
     placement = addressed(drawn)
     left = room(placement.topology)
     hot = RunningGuest(placement, RULES).headroom(PLUGS[plug])
@@ -434,7 +434,7 @@ def accepts(guest: Guest) -> Placement | None:
 
 @given(drawn_guests(), wishes)
 def test_fits_agrees_with_assign(drawn: Drawn, more: dict[str, int]) -> None:
-    """Issue 3: "`fits` agrees with `assign`": yes means that the extended guest is accepted, no that it is refused;
+    """Rule: "`fits` agrees with `assign`": yes means that the extended guest is accepted, no that it is refused;
     and with the controllers that are to be pasted it is accepted, and nothing that had an address moves.
     """
     try:
@@ -480,7 +480,7 @@ def check_against_assign(guest: Guest, more: dict[str, int], yes: bool, controll
 
 @given(drawn_guests(), st.dictionaries(st.sampled_from(HOT), st.integers(0, 12), min_size=1, max_size=3))
 def test_fits_hotplug_agrees_with_what_can_be_attached(drawn: Drawn, more: dict[str, int]) -> None:
-    """Issue 3: "`attach` with `capacity`": as many can be attached as `fits` and the hot slots say, and after a boot
+    """Rule: "`attach` with `capacity`": as many can be attached as `fits` and the hot slots say, and after a boot
     with the controllers that are to be pasted all of them; nothing moves for these.
     """
     placement = addressed(drawn)

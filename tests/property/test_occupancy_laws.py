@@ -161,7 +161,7 @@ def test_fast_engine_agrees_where_slots_are_shared(drawn: Drawn, version: str) -
 
 @given(drawn_guests(), VERSIONS)
 def test_logging_changes_nothing(drawn: Drawn, version: str) -> None:
-    """Issue 2: `explain` shows the search that was made, so the logged run must be the same run."""
+    """Rule: `explain` shows the search that was made, so the logged run must be the same run."""
     guest = completed(drawn, version)
     assert fast(guest, version, log=True) == fast(guest, version)
 
