@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -176,7 +177,7 @@ def test_empty_fleets(machine: str, guests: int, devices: int) -> None:
 def test_plan_has_what_its_documentation_says() -> None:
     plan = fleet.assign("q35", ["virtio-blk", "vga"], [[2, 1], [0, 0], [300, 0]])
     assert plan.fits.tolist() == [True, True, False]
-    assert {name: getattr(plan, name).dtype.name for name in plan.__slots__} == {
+    assert {name: getattr(plan, name).dtype.name for name in attrs.fields_dict(fleet.FleetPlan)} == {
         "fits": "bool",
         "addresses": "uint16",
         "owners": "uint8",

@@ -45,8 +45,8 @@ Source: sections 4 to 6 of the rules; `tests/test_fleet.py` compares all of it w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,7 +75,7 @@ ONE_AT_MOST = frozenset({*single_elements(VERSIONS[DEFAULT_VERSION]), "panic"})
 """Elements of which a guest has at most one (of the models that there are names for)."""
 
 
-@dataclass
+@attrs.define(eq=False)
 class Item:
     """The devices of one column, or those that libvirt implies.
 
@@ -93,9 +93,9 @@ class Item:
     search: Ints
     fixed: Bools | None = None
     place: int = 0
-    before: Ints = field(default_factory=lambda: _NONE)
+    before: Ints = attrs.field(factory=lambda: _NONE)
     """Places that devices of the same plug look for before these: conventional or express ones, or integrated ones."""
-    conventional_before: Ints = field(default_factory=lambda: _NONE)
+    conventional_before: Ints = attrs.field(factory=lambda: _NONE)
 
 
 class Form:

@@ -7,8 +7,8 @@ are, all are placed.  Either way it is done with the closed form, in blocks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import attrs
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,7 +17,7 @@ from pcisim.fleet.place import place
 from pcisim.fleet.request import Fleet, Machines
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@attrs.frozen(eq=False, weakref_slot=False)
 class FleetPlan:
     """Where everything of every guest sits.
 
@@ -54,7 +54,7 @@ class FleetPlan:
     @property
     def nbytes(self) -> int:
         """Return how many bytes the arrays take."""
-        return sum(getattr(self, name).nbytes for name in self.__slots__)
+        return sum(getattr(self, name).nbytes for name in attrs.fields_dict(type(self)))
 
 
 def assign(machine: Machines, devices: Sequence[str], counts: ArrayLike) -> FleetPlan:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import attrs
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -22,7 +22,7 @@ MOST_BITS = 12
 """More bits of a count make no difference: no guest with so many of one device fits."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@attrs.frozen(eq=False, weakref_slot=False)
 class Fleet:
     """Guests by their counts.
 

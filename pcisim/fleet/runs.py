@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +17,7 @@ _MOST_PORTS = FUNCTIONS * EMPTY_SLOTS
 _PORT, _TO_PCI, _BRIDGE = (CODES[name] for name in ("pcie-root-port", "pcie-to-pci-bridge", "pci-bridge"))
 
 
-@dataclass
+@attrs.define(eq=False)
 class Runs:
     """Addresses as slices of a table of places, guest after guest.
 
