@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable
@@ -64,6 +65,7 @@ def _panel(axes: Axes, name: str, table: Mapping[int, int]) -> None:
     axes.set_ylim(0, highest * 1.15)
     axes.tick_params(labelsize=7, colors=INK)
     axes.set_ylabel("guests", fontsize=8, color=INK)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for place, (low, high, count) in enumerate(bars):
@@ -78,7 +80,7 @@ def _panel(axes: Axes, name: str, table: Mapping[int, int]) -> None:
     axes.set_xticks(range(len(bars)), [f"{low}" if low == high else f"{low}-{high}" for low, high, _ in bars])
     if len(bars) > _LABELS:
         axes.tick_params(axis="x", labelrotation=90)
-    text = f"{total:,} guests, {without:,} without a free slot"
+    text = f"{total:,} guest{'s' * (total != 1)}, {without:,} without a free slot"
     for words, x, ink, weight in ((name, 0.0, INK, "bold"), (text, 1.0, FAINT, "normal")):
         axes.text(
             x, 1.06, printable(words), fontsize=9 if not x else 7, color=ink, fontweight=weight,
