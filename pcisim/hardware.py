@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -134,9 +134,10 @@ class Hardware:
         memory: bytes of RAM.
         acpi_root: whether ACPI hotplug is on for the root bus (of pc).
         acpi_bridges: whether it is on below bridges.
+        adrift: functions on buses that hang on nothing, or on each other.
     """
 
-    __slots__ = ("acpi_bridges", "acpi_root", "extra", "family", "memory", "root")
+    __slots__ = ("acpi_bridges", "acpi_root", "adrift", "extra", "family", "memory", "root")
 
     def __init__(
         self,
@@ -147,6 +148,7 @@ class Hardware:
         memory: int = 256 << 20,
         acpi_root: bool = True,
         acpi_bridges: bool = True,
+        adrift: Sequence[Part] = (),
     ) -> None:
         self.family = family
         self.root = root
@@ -154,6 +156,7 @@ class Hardware:
         self.memory = memory
         self.acpi_root = acpi_root
         self.acpi_bridges = acpi_bridges
+        self.adrift = adrift
 
     def parts(self) -> Iterator[Part]:
         """Yield every function, each bridge before what is behind it."""

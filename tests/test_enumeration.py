@@ -9,7 +9,7 @@ from pcisim.address import GuestAddress, PciAddress
 from pcisim.enumeration import GuestFunction, GuestView, Numbers, Window, enumerate_guest
 from pcisim.errors import InputError, UsageError
 from pcisim.simulation import simulate_qemu
-from tests.guests import BARE, domain
+from tests.guests import BARE, domain, pci
 
 
 def view(machine: str, *devices: str, firmware: str = "seabios") -> GuestView:
@@ -278,3 +278,14 @@ def test_guest_addresses() -> None:
 def test_subsystems(device: str, subsystem: tuple[int, int] | None) -> None:
     seen = view("q35", "pcie-root-port,id=r,chassis=1", f"{device},id=x")
     assert function(seen, "x").subsystem == subsystem
+
+
+def test_what_hangs_in_a_circle_is_not_seen() -> None:
+    """libvirt finds room for a switch on itself; what it puts behind it is on no bus of the machine."""
+    ports = [pci("pcie-switch-downstream-port")] * 2
+    plan = pcisim.assign(domain("q35", BARE, pci("pcie-root"), pci("pcie-switch-upstream-port"), *ports))
+    view = enumerate_guest(plan.topology)
+    reason = "its bus hangs on no other bus, or in a circle: QEMU does not find it and does not start"
+    adrift = {function.label for function in view.unseen if function.remarks == (reason,)}
+    assert adrift == {"pci:1", "pci:2", "pci:3"}
+    assert set(plan.addresses) == {function.label for function in (*view.functions, *view.unseen)} - {None}

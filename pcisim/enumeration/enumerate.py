@@ -91,11 +91,15 @@ def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestV
         found.append((packed, make.function(part, address, remarks)))
         if part.behind is not None and part in numbers:
             buses.append(GuestBus(numbers[part][1], address, part.behind.label))
+    lost += [make.function(part, None, (_ADRIFT,)) for part in hardware.adrift]
     found.sort(key=itemgetter(0))
     buses.sort(key=attrgetter("number"))
     reason = programmed.reason or linux.panics(seen)
     functions = tuple([function for _, function in found])
     return GuestView(firmware, FIRMWARES[firmware], functions, tuple(lost), tuple(buses), not reason, reason, ())
+
+
+_ADRIFT = "its bus hangs on no other bus, or in a circle: QEMU does not find it and does not start"
 
 
 def _remarks(part: Part, programmed: Programmed) -> tuple[str, ...]:

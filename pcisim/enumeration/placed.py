@@ -49,22 +49,32 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
     while bridges:
         ready = {packed: d for packed, d in bridges.items() if packed >> 8 & MAX_BUS in buses}
         if not ready:
-            break
+            break  # what is left hangs on each other, or on a bus that nobody gives
         for packed, controller in ready.items():
             part = _part(packed, controller, buses[packed >> 8 & MAX_BUS], controller.model_name, _options(controller))
             buses[controller.index or 0] = _bus_behind(part, controller, extra)
             del bridges[packed]
+    adrift = [_part(packed, device, _loose_bus(), device.model_name) for packed, device in bridges.items()]
     for packed, device in devices.items():
+        if isinstance(device, Controller) and device.type == "pci":
+            continue
         bus = buses.get(packed >> 8 & MAX_BUS)
-        if bus is not None and not (isinstance(device, Controller) and device.type == "pci"):
+        if bus is not None:
             _part(packed, device, bus, driver_of(device, guest))
+        else:
+            adrift.append(_part(packed, device, _loose_bus(), driver_of(device, guest)))
     for bus in buses.values():
         if len(bus.parts) > 1:
             for place in bus.parts:
                 if place & MAX_FUNCTION and place & ~MAX_FUNCTION in bus.parts:
                     bus.parts[place & ~MAX_FUNCTION].multifunction = True
     hotplug = guest.acpi
-    return Hardware(family, root, extra, acpi_root=hotplug and 0 not in topology.hotplug_off, acpi_bridges=hotplug)
+    acpi_root = hotplug and 0 not in topology.hotplug_off
+    return Hardware(family, root, extra, acpi_root=acpi_root, acpi_bridges=hotplug, adrift=adrift)
+
+
+def _loose_bus() -> PciBus:
+    return PciBus(CONVENTIONAL, express=False, label=None)
 
 
 def _part(packed: int, device: Device, bus: PciBus, driver: str, options: Mapping[str, str] = NO_OPTIONS) -> Part:
