@@ -131,11 +131,22 @@ class SlowGuest:
         ]
         return max(mine, default=0) > 255 or own in theirs or bool(set(mine) & {*known, *theirs})
 
+    def asks_again(self, label: str) -> bool:
+        """Return whether QEMU asks once more: a bridge's own hotplug controller does, where ACPI is not in charge."""
+        bus = next((bus for (bus, _, _), holder in self.held.items() if holder == label), 0)
+        if self.models[bus] not in ("pci-bridge", "pcie-to-pci-bridge"):
+            return False
+        above = {holder: place[0] for place, holder in self.held.items()}
+        line = [bus]
+        while line[-1] and above.get(f"pci:{line[-1]}", 0) not in line:
+            line.append(above.get(f"pci:{line[-1]}", 0))
+        return (not self.express and not self.acpi) or any("expander" in self.models[b] for b in line)
+
     def stays(self, label: str) -> str:
         """Return why a detach is refused, or ""."""
         if label not in self.labels:
             return "unknown-label"
-        if label in self.unplugging:
+        if label in self.unplugging and not self.asks_again(label):
             return "unplug-pending"
         kind = self.devices[label]
         if kind not in ("rng", "interface", "shmem", "controller/scsi", "igb", "virtio", "rtl8139", "virtio-scsi"):
