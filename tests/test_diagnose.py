@@ -671,6 +671,11 @@ def test_a_root_bus_without_acpi_takes_no_hotplug() -> None:
         ("pc", [nic("igb", at(0, 3)), nic("virtio", at(0, 0x13, 1))],
          ["slot 0000:00:13 has no function 0, so that the guest never sees interface:1",
           "interface:1 at 0000:00:13.1 meets the virtual functions of interface:0"]),
+        # beside a virtual function, but before the card on the command line
+        ("pc", [nic("virtio", at(0, 0x13, 1)), nic("igb", at(0, 3))],
+         ["slot 0000:00:13 has no function 0, so that the guest never sees interface:0"]),
+        ("pc", [disk(0, at(0, 0x13, 1)), nic("igb", at(0, 3))],
+         ["slot 0000:00:13 has no function 0, so that the guest never sees disk:vda"]),
         ("pc", [nic("igb", at(0, 3)), nic("virtio", at(0, 0x12)), nic("virtio", at(0, 0x15))], []),
         ("pc", [nic("virtio", at(0, 0x13)), nic("igb", at(0, 3))],
          ["interface:0 at 0000:00:13.0 meets the virtual functions of interface:1"]),

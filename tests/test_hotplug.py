@@ -566,3 +566,14 @@ def test_labels_are_never_given_twice() -> None:
         labels.append(guest.events[-1].label)
         guest.detach(labels[-1])
     assert labels == ["rng:2", "rng:3", "rng:4"]
+
+
+def test_virtual_functions_come_beside_what_is_there() -> None:
+    """Asked of libvirt 11.3.0 with QEMU 10.0: who was beside a virtual function before is no matter, who comes is."""
+    lone = "<rng model='virtio'><backend model='random'>/dev/urandom</backend>{}</rng>"
+    guest = RunningGuest(pcisim.assign(domain("pc", BARE, lone.format(at(0, 0x13, 7)))).placement)
+    card = read_device(nic("igb", at(0, 3)), guest.rules)
+    assert guest.attach(card) == PciAddress("00:03.0")
+    with pytest.raises(RefusedError) as caught:
+        guest.attach(read_device(nic("virtio", at(0, 0x14)), guest.rules))
+    assert caught.value.code == "virtual-functions"

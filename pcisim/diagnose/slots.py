@@ -10,7 +10,7 @@ from pcisim.catalogue.devices import plug_on
 from pcisim.catalogue.machines import IDE_0
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import View, found, is_port, line_of
-from pcisim.enumeration.virtual_functions import in_the_way, overflows, virtual_functions
+from pcisim.enumeration.virtual_functions import in_the_way, met_at_start, overflows, virtual_functions
 from pcisim.guest import IGNORED, Controller, Device
 from pcisim.topology import Topology, bits
 
@@ -111,7 +111,7 @@ def virtual_functions_in_the_way(view: View) -> Iterator[Finding]:
                 remedy=f"give {card.label} a slot up to 0x0e, or one behind a port of its own",
             )
             continue
-        for other, holder in in_the_way(card, packed, topology):
+        for other, holder in met_at_start(card, packed, topology):
             if not isinstance(holder, Device) or (other < packed and virtual_functions(holder, other)):
                 continue  # said of the other card
             slots = sorted({f"{each >> 3 & MAX_SLOT:#04x}" for each in virtual})

@@ -32,25 +32,57 @@ def overflows(holder: Holder, packed: int) -> bool:
 
 
 def in_the_way(holder: Holder, packed: int, topology: Topology) -> Iterator[tuple[int, Holder]]:
-    """Yield who else on the bus meets a device, by their virtual functions or its own.
+    """Yield who else on the bus meets a device that comes after all of them, by their virtual functions or its own.
 
-    A virtual function at function 0 of a slot is alone there, as far as QEMU is concerned.
+    A virtual function at function 0 of a slot is alone there for whoever comes later; QEMU does not mind who was
+    beside it before.
 
     Args:
         holder: the device.
         packed: where it sits, or is to sit.
         topology: who sits where.
     """
-    mine = virtual_functions(holder, packed)
-    for function in bits(topology.buses[packed >> 8].used):
-        other = packed & ~_BUS | function
-        neighbour = topology.owners[other]
+    for other, neighbour in _neighbours(holder, packed, topology):
         theirs = virtual_functions(neighbour, other)
-        if neighbour is not holder and (
-            _meets(packed, theirs) or _meets(other, mine) or not set(mine).isdisjoint(theirs)
-        ):
+        if packed & ~MAX_FUNCTION in theirs or _collide(holder, packed, neighbour, other):
             yield other, neighbour
 
 
-def _meets(packed: int, virtual: range) -> bool:
-    return packed in virtual or packed & ~MAX_FUNCTION in virtual
+def met_at_start(card: Holder, packed: int, topology: Topology) -> Iterator[tuple[int, Holder]]:
+    """Yield who else on the bus meets the virtual functions of a card when QEMU starts with all of them.
+
+    Args:
+        card: the card.
+        packed: where it sits.
+        topology: who sits where.
+    """
+    virtual = virtual_functions(card, packed)
+    for other, neighbour in _neighbours(card, packed, topology):
+        late = other & ~MAX_FUNCTION in virtual and _order(neighbour) > _order(card)
+        if late or _collide(card, packed, neighbour, other):
+            yield other, neighbour
+
+
+def _neighbours(holder: Holder, packed: int, topology: Topology) -> Iterator[tuple[int, Holder]]:
+    for function in bits(topology.buses[packed >> 8].used):
+        other = packed & ~_BUS | function
+        if topology.owners[other] is not holder:
+            yield other, topology.owners[other]
+
+
+def _collide(one: Holder, packed: int, other: Holder, at: int) -> bool:
+    """Return whether two devices want the same function, for themselves or for a virtual one."""
+    mine, theirs = virtual_functions(one, packed), virtual_functions(other, at)
+    return packed in theirs or at in mine or not set(mine).isdisjoint(theirs)
+
+
+_BEFORE_INTERFACES = ("iommu", "memory", "controller", "disk", "filesystem")
+"""Elements that libvirt puts on QEMU's command line before any interface."""
+
+
+def _order(holder: Holder) -> tuple[int, int]:
+    """Return where a device stands on libvirt's command line, as seen from the interfaces."""
+    if not isinstance(holder, Device) or holder.element in _BEFORE_INTERFACES:
+        return 0, 0
+    number = holder.label.rpartition(":")[2]
+    return (1, int(number)) if holder.element == "interface" and number.isdigit() else (2, 0)
