@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from pcisim.errors import InputError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
 SLOTS = 32
 FUNCTIONS = 8
 MAX_DOMAIN = 0xFFFFFFFF
@@ -79,7 +83,50 @@ def out_of_range(component: str, value: int, limit: int) -> str:
     return f"Invalid PCI address {component}='{value:#x}', must be <= {limit:#X}".replace("0X", "0x")
 
 
-class PciAddress:
+class _Address:
+    """One integer with a text form; addresses of one class are ordered, those of two never equal."""
+
+    __slots__ = ("_packed",)
+
+    _packed: int
+
+    @property
+    def function(self) -> int:
+        """Return the function in the slot (0 to 7)."""
+        return self._packed & MAX_FUNCTION
+
+    def __int__(self) -> int:
+        return self._packed
+
+    def __hash__(self) -> int:
+        return hash((self.__class__, self._packed))
+
+    def __eq__(self, other: object) -> bool:
+        return self._packed == other._packed if isinstance(other, self.__class__) else NotImplemented
+
+    def __lt__(self, other: Self) -> bool:
+        return self._packed < other._packed if isinstance(other, self.__class__) else NotImplemented
+
+    def __le__(self, other: Self) -> bool:
+        return self._packed <= other._packed if isinstance(other, self.__class__) else NotImplemented
+
+    def __gt__(self, other: Self) -> bool:
+        return self._packed > other._packed if isinstance(other, self.__class__) else NotImplemented
+
+    def __ge__(self, other: Self) -> bool:
+        return self._packed >= other._packed if isinstance(other, self.__class__) else NotImplemented
+
+    def __str__(self) -> str:
+        return format_packed(self._packed)
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}('{self}')"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return self.__class__, (str(self),)
+
+
+class PciAddress(_Address):
     """A configured PCI address: ``domain:bus:slot.function``, ordered and hashable.
 
     Args:
@@ -93,7 +140,7 @@ class PciAddress:
     The bus is a controller's index (0 to 255), the slot 0 to 31, the function 0 to 7.
     """
 
-    __slots__ = ("_packed",)
+    __slots__ = ()
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
@@ -158,60 +205,8 @@ class PciAddress:
         """Return the slot on the bus (0 to 31)."""
         return self._packed >> 3 & MAX_SLOT
 
-    @property
-    def function(self) -> int:
-        """Return the function in the slot (0 to 7)."""
-        return self._packed & MAX_FUNCTION
 
-    def __int__(self) -> int:
-        return self._packed
-
-    def __hash__(self) -> int:
-        return hash((PciAddress, self._packed))
-
-    def __eq__(self, other: object) -> bool:
-        return self._packed == other._packed if isinstance(other, PciAddress) else NotImplemented
-
-    def __lt__(self, other: PciAddress) -> bool:
-        return self._packed < other._packed if isinstance(other, PciAddress) else NotImplemented
-
-    def __le__(self, other: PciAddress) -> bool:
-        return self._packed <= other._packed if isinstance(other, PciAddress) else NotImplemented
-
-    def __gt__(self, other: PciAddress) -> bool:
-        return self._packed > other._packed if isinstance(other, PciAddress) else NotImplemented
-
-    def __ge__(self, other: PciAddress) -> bool:
-        return self._packed >= other._packed if isinstance(other, PciAddress) else NotImplemented
-
-    def __str__(self) -> str:
-        return format_packed(self._packed)
-
-    def __repr__(self) -> str:
-        return f"PciAddress('{self}')"
-
-    def __reduce__(self) -> tuple[type[PciAddress], tuple[str]]:
-        return PciAddress, (str(self),)
-
-
-def format_packed(packed: int) -> str:
-    """Return the text of a packed address: ``0000:03:1f.7``."""
-    return f"{packed >> 16:04x}:{packed >> 8 & MAX_BUS:02x}:{packed >> 3 & MAX_SLOT:02x}.{packed & MAX_FUNCTION}"
-
-
-def _checked(domain: int, bus: int, slot: int, function: int) -> int:
-    for name, value in (("domain", domain), ("bus", bus), ("slot", slot), ("function", function)):
-        if not isinstance(value, int) or not 0 <= value <= _LIMITS[name]:
-            shown = f"{value:#x}" if isinstance(value, int) else repr(value)
-            raise InputError(
-                f"Invalid PCI address: {name} {shown} is not in 0..{_LIMITS[name]:#x}",
-                code="address-range",
-                details=(f"a {name} is a whole number from 0 to {_LIMITS[name]} ({_LIMITS[name]:#x})",),
-            )
-    return pack(bus, slot, function, domain)
-
-
-class GuestAddress:
+class GuestAddress(_Address):
     """An address as the guest enumerates it: ``segment:bus:device.function``, ordered and hashable.
 
     The bus is a real bus number, given by the firmware; it is not the index of a controller, so
@@ -224,7 +219,7 @@ class GuestAddress:
         InputError: as for `PciAddress`.
     """
 
-    __slots__ = ("_packed",)
+    __slots__ = ()
 
     def __init__(self, text: str) -> None:
         self._packed = int(PciAddress(text))
@@ -260,37 +255,19 @@ class GuestAddress:
         """Return the device number on the bus (0 to 31), which a configured address calls slot."""
         return self._packed >> 3 & MAX_SLOT
 
-    @property
-    def function(self) -> int:
-        """Return the function of the device (0 to 7)."""
-        return self._packed & MAX_FUNCTION
 
-    def __int__(self) -> int:
-        return self._packed
+def format_packed(packed: int) -> str:
+    """Return the text of a packed address: ``0000:03:1f.7``."""
+    return f"{packed >> 16:04x}:{packed >> 8 & MAX_BUS:02x}:{packed >> 3 & MAX_SLOT:02x}.{packed & MAX_FUNCTION}"
 
-    def __hash__(self) -> int:
-        return hash((GuestAddress, self._packed))
 
-    def __eq__(self, other: object) -> bool:
-        return self._packed == other._packed if isinstance(other, GuestAddress) else NotImplemented
-
-    def __lt__(self, other: GuestAddress) -> bool:
-        return self._packed < other._packed if isinstance(other, GuestAddress) else NotImplemented
-
-    def __le__(self, other: GuestAddress) -> bool:
-        return self._packed <= other._packed if isinstance(other, GuestAddress) else NotImplemented
-
-    def __gt__(self, other: GuestAddress) -> bool:
-        return self._packed > other._packed if isinstance(other, GuestAddress) else NotImplemented
-
-    def __ge__(self, other: GuestAddress) -> bool:
-        return self._packed >= other._packed if isinstance(other, GuestAddress) else NotImplemented
-
-    def __str__(self) -> str:
-        return format_packed(self._packed)
-
-    def __repr__(self) -> str:
-        return f"GuestAddress('{self}')"
-
-    def __reduce__(self) -> tuple[type[GuestAddress], tuple[str]]:
-        return GuestAddress, (str(self),)
+def _checked(domain: int, bus: int, slot: int, function: int) -> int:
+    for name, value in (("domain", domain), ("bus", bus), ("slot", slot), ("function", function)):
+        if not isinstance(value, int) or not 0 <= value <= _LIMITS[name]:
+            shown = f"{value:#x}" if isinstance(value, int) else repr(value)
+            raise InputError(
+                f"Invalid PCI address: {name} {shown} is not in 0..{_LIMITS[name]:#x}",
+                code="address-range",
+                details=(f"a {name} is a whole number from 0 to {_LIMITS[name]} ({_LIMITS[name]:#x})",),
+            )
+    return pack(bus, slot, function, domain)
