@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.functions import NEVER, PciFunction
 from pcisim.enumeration import linux
-from pcisim.enumeration.numbers import UNNUMBERED
+from pcisim.enumeration.numbers import UNNUMBERED, number_buses, probe
 from pcisim.enumeration.ovmf import ovmf
 from pcisim.enumeration.placed import hardware_of
 from pcisim.enumeration.programmed import Programmed
@@ -25,7 +25,9 @@ from pcisim.topology import Topology
 FIRMWARES = {"seabios": "qemu-7.2/seabios-1.16.2", "ovmf": "qemu-7.2/ovmf-2022.11"}
 """The firmwares whose rules are known, and the versions that they were measured on."""
 _CLOSED: list[tuple[int, int] | None] = [None, None, None]
-FIRMWARE_RULES: Mapping[str, Callable[[Hardware], Programmed]] = MappingProxyType({"seabios": seabios, "ovmf": ovmf})
+FIRMWARE_RULES: Mapping[str, Callable[[Hardware, dict[int, list[Part]], Programmed], Programmed]] = MappingProxyType(
+    {"seabios": seabios, "ovmf": ovmf}
+)
 
 
 def check_firmware(firmware: str) -> None:
@@ -67,8 +69,16 @@ def enumerate_guest(placed: Placement | Topology, firmware: str = "seabios") -> 
 
 
 def program(hardware: Hardware, firmware: str) -> Programmed:
-    """Return what a firmware writes into the functions of a machine."""
-    return FIRMWARE_RULES[firmware](hardware)
+    """Return what a firmware writes into the functions of a machine: numbers, on which all agree, then windows."""
+    routing, enough = number_buses(hardware)
+    if not enough:
+        return Programmed(routing, {}, {}, {}, False, "there are more buses than bus numbers (256)")
+    buses = probe(hardware, routing)
+    found: dict[Part, int] = {}
+    for number, parts in buses.items():
+        for part in parts:
+            found.setdefault(part, number)
+    return FIRMWARE_RULES[firmware](hardware, buses, Programmed(routing, found, {}, {}, True, ""))
 
 
 def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestView:

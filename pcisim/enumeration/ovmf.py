@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from pcisim.catalogue.functions import IO as IO_BAR
 from pcisim.catalogue.functions import MEM32
-from pcisim.enumeration.numbers import Routing, number_buses, probe
+from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
 from pcisim.hardware import PORT, Hardware, Part
 
@@ -101,20 +101,18 @@ class Request:
             self.align = max(self.align, self.inside[0].align)
 
 
-def ovmf(hardware: Hardware) -> Programmed:
-    """Return what OVMF writes into the functions of a machine."""
-    routing, enough = number_buses(hardware)
-    if not enough:
-        return Programmed(routing, {}, {}, {}, False, "there are more buses than bus numbers (256)")
-    buses = probe(hardware, routing)
-    found: dict[Part, int] = {}
-    for number, parts in buses.items():
-        for part in parts:
-            found.setdefault(part, number)
+def ovmf(hardware: Hardware, buses: dict[int, list[Part]], programmed: Programmed) -> Programmed:
+    """Return what OVMF writes into the functions of a machine.
+
+    Args:
+        hardware: the machine.
+        buses: what is found on each bus number.
+        programmed: the bus numbers, and nothing else yet.
+    """
+    routing, found = programmed.routing, programmed.found
     clash = _clash(hardware, routing, found)
     if clash:
         return Programmed(routing, found, {}, {}, False, clash)
-    programmed = Programmed(routing, found, {}, {}, True, "")
     if not _Allocation(hardware, routing, buses, programmed).run():
         return Programmed(routing, found, {}, {}, False, "OVMF does not get by with the room, and programs no window")
     return programmed

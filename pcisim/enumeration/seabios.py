@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from pcisim.catalogue.functions import IO as IO_BAR
 from pcisim.catalogue.functions import MEM64, PciFunction
-from pcisim.enumeration.numbers import Routing, number_buses, probe
+from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
 from pcisim.enumeration.view import ROM
 from pcisim.hardware import PORT, Hardware, Part
@@ -82,19 +82,16 @@ class Region:
         return high
 
 
-def seabios(hardware: Hardware) -> Programmed:
-    """Return what SeaBIOS writes into the functions of a machine."""
-    routing, enough = number_buses(hardware)
-    if not enough:
-        return Programmed(routing, {}, {}, {}, False, "there are more buses than bus numbers (256)")
-    buses = probe(hardware, routing)
-    found: dict[Part, int] = {}
-    for number, parts in buses.items():
-        for part in parts:
-            found.setdefault(part, number)
-    needs = _needs(buses, routing)
+def seabios(hardware: Hardware, buses: dict[int, list[Part]], programmed: Programmed) -> Programmed:
+    """Return what SeaBIOS writes into the functions of a machine.
+
+    Args:
+        hardware: the machine.
+        buses: what is found on each bus number.
+        programmed: the bus numbers, and nothing else yet.
+    """
+    needs = _needs(buses, programmed.routing)
     root = needs[0]
-    programmed = Programmed(routing, found, {}, {}, True, "")
     end = IO_END[hardware.family]
     if root[IO].total < IO_TRADITIONAL[1]:
         root[IO].base = IO_TRADITIONAL[0]
@@ -115,7 +112,7 @@ def seabios(hardware: Hardware) -> Programmed:
     for number in sorted(needs):
         for kind, region in enumerate(needs[number]):
             _map(region, kind, needs, programmed)
-    for part in found:
+    for part in programmed.found:
         if part.driver in FIXED_PORTS:
             bars = programmed.bars[part]
             bars.update(dict.fromkeys(bars, FIXED_PORTS[part.driver]))
