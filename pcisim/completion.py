@@ -9,6 +9,7 @@ Source: section 5 of the rules, asked of libvirt 9.0.0 and 11.3.0.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import count
 
 from pcisim._record import evolved
@@ -26,7 +27,7 @@ from pcisim.catalogue.devices import (
     SCSI_HOSTDEV_UNITS,
 )
 from pcisim.catalogue.machines import ARCHITECTURES, Machine
-from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.versions import VERSIONS, Libvirt
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 
@@ -97,6 +98,30 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
             controller.label += "+"
         labels.add(controller.label)
     return evolved(guest, devices=devices, controllers=controllers.items)
+
+
+def complete_bare(guest: Guest, rules: Libvirt) -> Guest | None:
+    """Return what `complete` makes of a machine alone, which is the same for each of its family.
+
+    Args:
+        guest: as for `complete`.
+        rules: the version of libvirt.
+
+    Returns:
+        ``None`` when there is more than a machine, or there is no such family.
+    """
+    machine_type = _FAMILIES.get(guest.machine.family)
+    if machine_type is None or guest.graphics or guest.controllers or any(guest.devices.values()):
+        return None
+    return _machine_alone(machine_type, rules.version) if guest.arch in ARCHITECTURES else None
+
+
+_FAMILIES = {"i440fx": "pc", "q35": "q35"}
+
+
+@lru_cache
+def _machine_alone(machine_type: str, version: str) -> Guest:
+    return complete(Guest(machine_type), VERSIONS[version])
 
 
 def _without_newcomers(guest: Guest, rules: Libvirt) -> Guest:

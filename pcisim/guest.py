@@ -235,7 +235,7 @@ class Guest:
         acpi: whether the guest has ACPI.
         firmware: ``seabios`` or ``ovmf``.
         document: the document it was read from.
-        machine_line: the line of the document that names the machine.
+        machine_origin: the element of the document that names the machine.
     """
 
     fields = (
@@ -249,7 +249,7 @@ class Guest:
         "firmware",
         "vcpus",
         "document",
-        "machine_line",
+        "machine_origin",
     )
     __slots__ = fields
 
@@ -265,7 +265,7 @@ class Guest:
         firmware: str = "seabios",
         vcpus: int = 1,
         document: Any = None,
-        machine_line: int | None = None,
+        machine_origin: Any = None,
     ) -> None:
         self.machine_type = machine_type
         self.arch = arch
@@ -277,12 +277,17 @@ class Guest:
         self.firmware = firmware
         self.vcpus = vcpus
         self.document = document
-        self.machine_line = machine_line
+        self.machine_origin = machine_origin
 
     @property
     def machine(self) -> Machine:
         """Return the family of the machine type."""
         return machine_of(self.machine_type)
+
+    @property
+    def machine_line(self) -> int | None:
+        """Return the line of the document that names the machine, if it was read from one."""
+        return None if self.machine_origin is None else int(self.machine_origin.line)
 
     @classmethod
     def of(cls, machine: str, devices: Mapping[str, int] | None = None) -> Guest:

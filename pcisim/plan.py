@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pcisim._record import record
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
-from pcisim.completion import complete
+from pcisim.completion import complete, complete_bare
 from pcisim.errors import PcisimError, UsageError
 from pcisim.guest import Guest
 from pcisim.placement import Placement, Policy, Step
@@ -240,11 +240,15 @@ def assign(
 def _read(xml: str | bytes, rules: Libvirt, host_pci: HostPci) -> Guest:
     from pcisim.formats.domain_xml import read
 
+    return read(xml, rules, host_pci=_lookup(host_pci))
+
+
+def _lookup(host_pci: HostPci) -> Any:
     if host_pci is None:
-        return read(xml, rules)
+        return None
     from pcisim.formats.host_pci import lookup
 
-    return read(xml, rules, host_pci=lookup(host_pci))
+    return lookup(host_pci)
 
 
 def _placed(guest: Guest, policy: Policy, rules: Libvirt) -> Plan:
@@ -253,15 +257,30 @@ def _placed(guest: Guest, policy: Policy, rules: Libvirt) -> Plan:
     return Plan(placement, rules, policy, guest)
 
 
-def _short_way(guest: Guest) -> str | bytes | None:
-    """Return the addressed document of a fresh guest without placing it, ``None`` for any other guest."""
-    places = fresh(guest)
+def short_way(xml: str | bytes, rules: Libvirt, host_pci: HostPci) -> str | bytes | None:
+    """Return a document with the addresses of a guest that is fresh and plainly written, ``None`` for any other."""
+    from pcisim.formats.outline import read_outline
+
+    outline = read_outline(xml, rules, None if host_pci is None else _lookup(host_pci))
+    if outline is None:
+        return None
+    guest = complete_bare(outline.guest, rules)
+    try:
+        if guest is not None:
+            places = fresh(guest, outline.counted)
+        else:
+            guest = complete(outline.guest, rules)
+            places = fresh(guest, outline.counted)
+            if places is not None:
+                validate(guest, places.places, rules)
+    except PcisimError:  # for the long way to report, which knows the lines
+        return None
     if places is None:
         return None
-    from pcisim.formats.domain_edits import edit_fresh
+    from pcisim.formats.outline_edits import write_fresh
 
-    editor = edit_fresh(guest, places)
-    return None if editor is None else editor.apply()
+    text = write_fresh(outline, guest, places, rules)
+    return text if text is None or isinstance(xml, str) else text.encode()
 
 
 def assign_xml(
@@ -289,8 +308,8 @@ def assign_xml(
     try:
         if policy == "libvirt":
             rules = libvirt_version(libvirt)
-            guest = _read(xml, rules, host_pci)
-            return _short_way(guest) or _placed(guest, LibvirtPolicy(rules), rules).to_xml()
+            short = short_way(xml, rules, host_pci)
+            return short or _placed(_read(xml, rules, host_pci), LibvirtPolicy(rules), rules).to_xml()
         return assign(xml, policy, libvirt=libvirt, host_pci=host_pci).to_xml()
     finally:
         if collecting:

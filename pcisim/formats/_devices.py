@@ -163,7 +163,7 @@ class DeviceReader:
             )
         device.label = f"disk:{name}"
         bus = target.attrib.get("bus")
-        prefix, number = _disk_number(name)
+        prefix, number = disk_number(name)
         device.unit = number
         if bus is None:
             bus = "fdc" if element.attrib.get("device") == "floppy" else prefix or "ide"
@@ -460,7 +460,7 @@ def _out_of_range(element: Element, name: str, value: int, limit: int) -> InputE
     )
 
 
-def _disk_number(name: str) -> tuple[str, int | None]:
+def disk_number(name: str) -> tuple[str, int | None]:
     """Return the default bus and the number of a disk's target: ``vdb1`` is number 1 on virtio."""
     for length in (2, 3):
         bus = _DISK_BUS_OF.get(name[:length])

@@ -110,6 +110,12 @@ class Markup:
         return text if quote == "'" else text.replace("'", quote)
 
 
+def near_quote(source: bytes, stretch: int) -> str:
+    """Return the quotes in use about a stretch of 2 KiB of a document."""
+    near = source[max(0, stretch - 1) << 11 : (stretch + 2) << 11]
+    return '"' if b'="' in near and near.count(b'="') > near.count(b"='") else "'"
+
+
 def deeper(lines: str) -> str:
     """Return the lines of a `Markup`, each one level deeper."""
     return lines.translate(_DEEPER)
@@ -464,9 +470,7 @@ class Editor:
         """Return the quotes in use about a position, counted by stretches of the source."""
         at = position >> 11
         if at not in self._quotes:
-            near = self._source[max(0, at - 1) << 11 : (at + 2) << 11]
-            double = b'="' in near and near.count(b'="') > near.count(b"='")
-            self._quotes[at] = '"' if double else "'"
+            self._quotes[at] = near_quote(self._source, at)
         return self._quotes[at]
 
     def _own_style(self, element: Element) -> tuple[str, str | None]:

@@ -41,6 +41,10 @@ _WORDS = {
 }
 
 
+class HollowError(Exception):
+    """What should be the inside of an element is not."""
+
+
 class Element:
     """An element of a `Document`.
 
@@ -220,7 +224,7 @@ class Document:
         return self._parents.get(element)
 
 
-def parse(text: str | bytes, *, name: str | None = None) -> Document:
+def parse(text: str | bytes, *, name: str | None = None, hollow: tuple[int, int] | None = None) -> Document:
     """Read a document.
 
     A declared encoding is ignored for ``str``.  Prefixes are kept in the names and need not be
@@ -229,10 +233,13 @@ def parse(text: str | bytes, *, name: str | None = None) -> Document:
     Args:
         text: the whole document; bytes in any encoding that expat reads.
         name: what to call it in messages.
+        hollow: from where to where, in bytes, to look for errors only: the inside of an element, which will have no
+            children.
 
     Raises:
         InputError: with the code ``xml-empty``, ``xml-size``, ``xml-depth``, ``xml-doctype``,
             ``xml-encoding`` or ``xml-syntax``.
+        HollowError: `hollow` does not begin behind a start tag without attributes.
     """
     wide = None
     if len(text) > MAX_BYTES:
@@ -257,10 +264,10 @@ def parse(text: str | bytes, *, name: str | None = None) -> Document:
                 what = f"not well-formed UTF-16 ({error.reason})"
                 raise _at_the_end_of(text[: error.start].decode(wide), what, name) from None
     where = Source(source, kind, name, "utf-8", wide)
-    return Document(_build(where), where)
+    return Document(_build(where, hollow), where)
 
 
-def _build(source: Source) -> Element:
+def _build(source: Source, hollow: tuple[int, int] | None) -> Element:
     """Let expat read the source and return the root; the encoding is set, where the source declares one."""
     data = source.data
     if b"\0" in data:  # nowhere allowed, but at the start expat would take it for UTF-16, whatever it is told
@@ -315,7 +322,17 @@ def _build(source: Source) -> Element:
     parser.XmlDeclHandler = declaration
     parser.StartDoctypeDeclHandler = doctype
     try:
-        parser.Parse(data, True)
+        if hollow is None:
+            parser.Parse(data, True)
+        else:
+            begin, until = hollow
+            parser.Parse(data[:begin])
+            if current is top or data[begin - 1] != 0x3E or begin - current.start != len(current.tag) + 2:
+                raise HollowError
+            parser.StartElementHandler = parser.EndElementHandler = None
+            parser.Parse(data[begin:until])
+            parser.StartElementHandler, parser.EndElementHandler = start, end
+            parser.Parse(data[until:], True)
     except InputError:
         raise
     except pyexpat.ExpatError as error:

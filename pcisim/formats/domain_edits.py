@@ -13,9 +13,8 @@ from pcisim.catalogue.controllers import ROOT_MODELS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED
 from pcisim.formats._splice import Editor, Fragment, Markup, deeper
 from pcisim.formats._xml import Element
-from pcisim.guest import IGNORED, Controller, Device, Guest
+from pcisim.guest import IGNORED, Controller, Device
 from pcisim.placement import Placement
-from pcisim.placement.fresh import Fresh
 
 
 def edit(placement: Placement) -> Editor:
@@ -29,19 +28,18 @@ def edit(placement: Placement) -> Editor:
     root: Element = document.root
     parent = root.find("devices")
     pci = [c for c in parent.findall("controller") if c.get("type") == "pci"] if parent is not None else []
-    addresses = placement.addresses
+    addresses, carried = placement.addresses, placement.multifunction
     beside_pci: list[str] = []  # so that the same guest is the same text, whatever was there before
     added: list[str] = []
     for controller in placement.guest.controllers:
         if controller.origin is not None:
             _edit_controller(editor, controller, placement)
         elif controller.type == "pci" and pci:
-            beside_pci.append(_controller_lines(controller, placement))
+            beside_pci.append(controller_lines(controller, addresses.get(controller), carried.get(controller)))
         elif controller.type == "pci" or controller in addresses:
-            added.append(_controller_lines(controller, placement))
+            added.append(controller_lines(controller, addresses.get(controller), carried.get(controller)))
     others: list[str] = []
     plain: list[tuple[Element, str]] = []
-    carried = placement.multifunction
     for devices in placement.guest.devices.values():
         for device in devices:
             if device.origin is not None:
@@ -50,7 +48,7 @@ def edit(placement: Placement) -> Editor:
                 else:
                     _edit_device(editor, device, placement)
             elif device in addresses:
-                others.append(_device_lines(device, placement))
+                others.append(device_lines(device, addresses[device], carried.get(device)))
     editor.append_lines(plain)
     _move_primary_video(editor, placement)
     if parent is None:
@@ -68,55 +66,15 @@ def edit(placement: Placement) -> Editor:
     return editor
 
 
-def edit_fresh(guest: Guest, places: Fresh) -> Editor | None:
-    """Return the edits that write the places of a fresh guest, as `edit` does for a placement.
-
-    Args:
-        guest: as it was read.
-        places: what `pcisim.placement.fresh.fresh` returned for it.
-
-    Returns:
-        The edits; ``None`` for a document without ``<devices>``.
-    """
-    parent = guest.document.root.find("devices")
-    if parent is None:
-        return None
-    plain: list[tuple[Element, str]] = []
-    controllers: list[str] = []
-    others: list[str] = []
-    for device, packed in places.devices.items():
-        address = address_element(packed, None)
-        if device.origin is not None:
-            plain.append((device.origin, address))
-        elif isinstance(device, Controller):
-            model = f" model='{device.model}'" if device.model else ""
-            controllers.append(f"\0<controller type='{device.type}' index='0'{model}>\1{address}\0</controller>")
-        else:
-            others.append(f"\0<{device.element} model='{device.model}'>\1{address}\0</{device.element}>")
-    controllers.append("\0<controller type='pci' index='0' model='pcie-root'/>")
-    last = places.ports[-1]
-    for index, place in enumerate(places.ports, 1):
-        flag = "" if place & MAX_FUNCTION or place == last else " multifunction='on'"
-        controllers.append(
-            f"\0<controller type='pci' index='{index}' model='pcie-root-port'>\1<model name='pcie-root-port'/>"
-            f"\1<target chassis='{index}' port='{place:#x}'/>"
-            f"\1<address type='pci' domain='0x0000' bus='0x00' {_PLACES[place]}{flag}/>\0</controller>"
-        )
-    editor = Editor(guest.document)
-    editor.append_lines(plain)
-    editor.append_child(parent, Markup("".join(controllers + others)))
-    return editor
-
-
-def address_element(packed: int, multifunction: str | None) -> str:
+def address_element(packed: int, multifunction: str | None = None) -> str:
     """Return the ``<address>`` element of a packed address."""
     flag = f" multifunction='{multifunction}'" if multifunction else ""
     domain = "0x0000" if packed <= 0xFFFF else f"{packed >> 16:#06x}"
     bus = f"{packed >> 8 & MAX_BUS:#04x}"
-    return f"<address type='pci' domain='{domain}' bus='{bus}' {_PLACES[packed & 0xFF]}{flag}/>"
+    return f"<address type='pci' domain='{domain}' bus='{bus}' {PLACES[packed & 0xFF]}{flag}/>"
 
 
-_PLACES = [f"slot='{slot:#04x}' function='{function:#x}'" for slot in range(SLOTS) for function in range(FUNCTIONS)]
+PLACES = [f"slot='{slot:#04x}' function='{function:#x}'" for slot in range(SLOTS) for function in range(FUNCTIONS)]
 """The slot and function of the low eight bits of an address."""
 
 
@@ -242,7 +200,7 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
     _edit_device(editor, controller, placement)
 
 
-def _controller_lines(controller: Controller, placement: Placement) -> str:
+def controller_lines(controller: Controller, packed: int | None, multifunction: str | None = None) -> str:
     """Return a controller that libvirt adds, as lines of `Markup`."""
     head = f"\0<controller type='{controller.type}' index='{controller.index}'"
     if controller.model:
@@ -256,15 +214,14 @@ def _controller_lines(controller: Controller, placement: Placement) -> str:
         lines += f"\1<target{options}/>"
     if controller.companion:
         lines += f"\1<master startport='{controller.start_port or 0}'/>"
-    packed = placement.addresses.get(controller)
     if packed is not None:
-        lines += f"\1{address_element(packed, placement.multifunction.get(controller))}"
+        lines += f"\1{address_element(packed, multifunction)}"
     return f"{head}>{lines}\0</controller>" if lines else f"{head}/>"
 
 
-def _device_lines(device: Device, placement: Placement) -> str:
+def device_lines(device: Device, packed: int, multifunction: str | None = None) -> str:
     """Return a device that libvirt adds, as lines of `Markup`."""
-    address = address_element(placement.addresses[device], placement.multifunction.get(device))
+    address = address_element(packed, multifunction)
     if device.element == "video":
         return f"\0<video>\1<model type='{device.model}'/>\1{address}\0</video>"
     return f"\0<{device.element} model='{device.model}'>\1{address}\0</{device.element}>"

@@ -29,6 +29,7 @@ Problem = tuple[Element, PcisimError]
 UNREADABLE = "?"
 """The model of a device of which something cannot be read."""
 
+_KNOWN = frozenset(WALK)
 _ON_OFF = ("on", "off")
 _TARGET_NUMBERS = ("chassisNr", "chassis", "port", "busNr", "index")
 
@@ -54,7 +55,7 @@ def read(
         RefusedError: it is no domain, or libvirt refuses what it says.
     """
     document = text if isinstance(text, Document) else parse(text)
-    return _Reader(document, rules, host_pci, problems).guest()
+    return Reader(document, rules, host_pci, problems).guest()
 
 
 def read_device(text: str | bytes, rules: Libvirt, *, host_pci: HostPci | None = None) -> Device:
@@ -73,7 +74,7 @@ def read_device(text: str | bytes, rules: Libvirt, *, host_pci: HostPci | None =
     guest = Guest("", document=document)
     around = Element()
     around.children = [document.root]
-    _Reader(document, rules, host_pci)._devices(around, guest)
+    Reader(document, rules, host_pci)._devices(around, guest)
     device = next(guest.all_devices(), None)
     if device is None:
         raise InputError(
@@ -85,7 +86,7 @@ def read_device(text: str | bytes, rules: Libvirt, *, host_pci: HostPci | None =
     return device
 
 
-class _Reader(DeviceReader):
+class Reader(DeviceReader):
     """One reading of a document."""
 
     def __init__(
@@ -94,9 +95,9 @@ class _Reader(DeviceReader):
         super().__init__(rules, host_pci)
         self.problems = problems
         self.document = document
-        self.known = frozenset(WALK)
 
     def guest(self) -> Guest:
+        """Read the domain."""
         root = self.document.root
         if root.tag != "domain":
             raise InputError(
@@ -125,7 +126,7 @@ class _Reader(DeviceReader):
                 remedy="add <os><type arch='x86_64' machine='q35'>hvm</type></os>",
             )
         guest.machine_type = kind.get("machine") or ""
-        guest.machine_line = kind.line
+        guest.machine_origin = kind
         guest.arch = kind.get("arch") or "x86_64"
         devices = root.find("devices")
         if devices is not None:
@@ -135,7 +136,7 @@ class _Reader(DeviceReader):
     def _devices(self, parent: Element, guest: Guest) -> None:
         for element in parent.children:
             try:
-                self._one(element, guest)
+                self.read_one(element, guest)
             except PcisimError as error:
                 error.parties = error.parties or (_label(element, guest),)
                 if self.problems is None:
@@ -148,13 +149,16 @@ class _Reader(DeviceReader):
         if disks:
             self._check_targets(disks)
 
-    def _one(self, element: Element, guest: Guest) -> None:
+    def read_one(self, element: Element, guest: Guest) -> Device | None:
+        """Read a child of ``<devices>`` into a guest, and return the device that it is, if it is one."""
         tag = element.tag
         if tag in WORDS:
             check_words(element)
         if tag == "controller":
-            guest.controllers.append(self._controller(element))
-        elif tag in self.known:
+            controller = self._controller(element)
+            guest.controllers.append(controller)
+            return controller
+        if tag in _KNOWN:
             lists = guest.devices
             row = lists.get(tag)
             if row is None:
@@ -181,8 +185,10 @@ class _Reader(DeviceReader):
             ):
                 device.address_type, device.address = IGNORED, None
             row.append(device)
-        elif tag == "graphics":
+            return device
+        if tag == "graphics":
             guest.graphics = True
+        return None
 
     def _check_targets(self, disks: list[Device]) -> None:
         seen: dict[str, Device] = {}

@@ -1,114 +1,194 @@
-"""The closed form of a fresh guest: nothing but PCI Express devices, no address and no controller written down.
+"""The closed form of a fresh guest: no address and no PCI controller is written down.
 
-libvirt then gives each device a root port of its own, in its order, eight ports a slot from the
-first empty slot of bus 0 on, and adds a spare port.  Whoever wants addresses and nothing else
-need not have such a guest placed; what is not as plain as that is left to the policy.
+libvirt's two passes then come down to arithmetic.  First the fixed places are given: the first video device's, ICH9
+sound's, SATA's, and on pc those of IDE and USB controller 0.  The others look for one, in the order of rule 6.4.
 
-Source: sections 4 to 7 of the rules, for which this holds on q35 in both versions; the tests
-compare it with the policy.
+pc.  The empty slots of bus 0 come first, then slots 1 to 31 of each bridge.  As many bridges are added as are missing
+when an imaginary device looks for a place too; they are placed before the devices.
+
+q35.  Each express device brings a root port, the first conventional one a root port and a pcie-to-pci-bridge, each 31
+more a pci-bridge; one port is spare.  Buses are numbered as they are brought.  Ports share slots by eight, integrated
+devices follow in slots of their own.  The pcie-to-pci-bridge takes the first port, the other bridges and then the
+conventional devices take slots 1 to 31 of the conventional buses, express devices the other ports.
+
+What does not fit so is left to the policy, which knows what to say.
+
+Source: sections 4 to 7 of the rules; the tests compare it with the policy, version by version.
 """
 
 from __future__ import annotations
 
-from pcisim.address import FUNCTIONS, pack
-from pcisim.catalogue.devices import PLACED, PLUGS
-from pcisim.catalogue.machines import ARCHITECTURES, Q35, SATA_0
-from pcisim.connector import EXPRESS
-from pcisim.guest import Controller, Device, Guest
+from collections.abc import Mapping
 
-_ON_PORTS = ("interface", "disk", "memballoon", "rng")
-_ELSEWHERE = {"serial": ("", "isa-serial"), "console": ("",), "input": ("",)}
-"""Elements that need no place, and the models of theirs that are as plain as that."""
-_ORDER = tuple(element for element in PLACED if element in _ON_PORTS or element == "controller")
-_VIDEO_SLOT = Q35.video_slot or 0
-_LAST_PORT = 0x1E << 3 | FUNCTIONS - 1
-"""The last function of the slots before those of the chipset."""
-_USB_PLUG = PLUGS["controller/usb"][Q35.usb or ""]
-_BALLOON_PLUG = PLUGS["memballoon"]["virtio"]
+from pcisim import connector as c
+from pcisim.address import FUNCTIONS, MAX_SLOT, pack
+from pcisim.catalogue.controllers import MAX_INDEX, ROOT_MODELS
+from pcisim.catalogue.devices import ADDRESS_READDRESSED, PLACED
+from pcisim.catalogue.machines import I440FX, ICH9_SOUND_SLOT, IDE_0, Q35, SATA_0, USB_0, Machine
+from pcisim.guest import IGNORED, Controller, Device, Guest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Key = Device | int
+    Wanting = list[tuple[int, Key]]
+
+_SLOTS = {I440FX.family: range(2, MAX_SLOT + 1), Q35.family: range(1, MAX_SLOT)}
+"""The slots of bus 0 that are empty to begin with."""
+_FIXED: Mapping[str, Mapping[tuple[str, str], int]] = {
+    I440FX.family: {("ide", ""): pack(0, *IDE_0), ("usb", "piix3-uhci"): pack(0, *USB_0)},
+    Q35.family: {("sata", ""): pack(0, *SATA_0)},
+}
+"""Where controller 0 of a type and model sits."""
+_BRIDGE_SLOTS = MAX_SLOT
+ROOT_PORT = "pcie-root-port"
 
 
 class Fresh:
     """A fresh guest in its places.
 
     Args:
-        devices: the packed address of every device, implied ones included, but of PCI controllers.
-        ports: the packed address of each root port, from index 1 on; the last one is the spare.
+        places: the packed address of every device that has one, by itself or by the number that it was counted under.
+        bridges: model and packed address of each PCI controller that is added, from index 1 on.
     """
 
-    __slots__ = ("devices", "ports")
+    __slots__ = ("bridges", "places")
 
-    def __init__(self, devices: dict[Device, int], ports: range) -> None:
-        self.devices = devices
-        self.ports = ports
+    def __init__(self, places: dict[Key, int], bridges: list[tuple[str, int]]) -> None:
+        self.places = places
+        self.bridges = bridges
 
 
-def fresh(guest: Guest) -> Fresh | None:
-    """Return the places of a guest as it was read, ``None`` when it is not a fresh one.
+def fresh(guest: Guest, counted: Mapping[str, Wanting]) -> Fresh | None:
+    """Return the places of a fresh guest, ``None`` when it is not one or something is in the way.
 
     Args:
-        guest: not completed; it is not changed.
+        guest: a completed guest.
+        counted: devices that nobody made, by element, in libvirt's order: the plug of each and a number for it.
     """
+    machine = guest.machine
+    if machine.family not in _SLOTS or not _is_plain(guest):
+        return None
+    slots = list(_SLOTS[machine.family])
+    places: dict[Key, int] = {}
+    _give_fixed(guest, machine, slots, places)
+    place = _place_on_q35 if machine.express else _place_on_pc
+    return place(_wanting(guest, counted, places), slots, places)
+
+
+def _is_plain(guest: Guest) -> bool:
+    """Return whether nothing is written down that decides about places, or is to be written differently."""
+    for controller in guest.controllers:
+        if controller.address_type is not None or controller.acpi_index is not None or controller.ich9:
+            return False
+        if controller.type == "pci" and (controller.model not in ROOT_MODELS or controller.target):
+            return False
+        if controller.defaults and controller.origin is not None and (controller.plug or controller.type == "pci"):
+            return False
+    for element, devices in guest.devices.items():
+        for device in devices:
+            if device.plug:
+                if device.address_type is not None or device.acpi_index is not None or device.defaults:
+                    return False
+            elif device.address_type in ("pci", IGNORED) or (element == "hostdev" and device.bus == "scsi"):
+                return False
+            if device.mirrors is not None and device.mirrors.plug:
+                return False
+    return not any(guest.devices.get(element) for element in ADDRESS_READDRESSED)
+
+
+def _give_fixed(guest: Guest, machine: Machine, slots: list[int], places: dict[Key, int]) -> None:
+    """Give the fixed and preferred places (rule 4.3)."""
+    videos = guest.devices.get("video")
+    if videos and videos[0].plug and machine.video_slot is not None:
+        places[videos[0]] = pack(0, machine.video_slot)
+        slots.remove(machine.video_slot)
+    if machine.express:
+        for sound in guest.devices.get("sound", ()):
+            if sound.model == "ich9":
+                places[sound] = pack(0, ICH9_SOUND_SLOT)
+                slots.remove(ICH9_SOUND_SLOT)
+                break
+    fixed = _FIXED[machine.family]
+    for controller in guest.controllers:
+        place = fixed.get((controller.type, controller.model)) if controller.index == 0 else None
+        if place is not None:
+            places[controller] = place
+
+
+def _wanting(guest: Guest, counted: Mapping[str, Wanting], places: dict[Key, int]) -> Wanting:
+    """Return plug and key of whatever looks for a place, in the order of rule 6.4."""
     devices = guest.devices
-    if guest.controllers or guest.machine is not Q35 or guest.arch not in ARCHITECTURES:
-        return None
-    for element, row in devices.items():
-        if element in _ON_PORTS:
-            for device in row:
-                if (
-                    device.plug != EXPRESS
-                    or device.address_type is not None
-                    or device.defaults
-                    or device.acpi_index is not None
-                    or device.bus == "hostdev"
-                ):
-                    return None
-        elif not (_is_primary_video(row) if element == "video" else _are_elsewhere(element, row)):
-            return None
-    videos, balloons = devices.get("video"), devices.get("memballoon")
-    if (guest.graphics and not videos) or (balloons and len(balloons) > 1):
-        return None
-    placed: dict[Device, int] = {}
-    bus = 1
-    for element in _ORDER:
+    there = {"controller", *devices, *counted}
+    if "interface" in devices:
+        there.add("hostdev")  # those of type hostdev come with the host devices
+    wanting: Wanting = []
+    for element in PLACED:
+        if element not in there:
+            continue
+        wanting += counted.get(element, ())
+        row: list[Device] | list[Controller] = devices.get(element, [])
         if element == "controller":
-            row = [Controller("controller", "usb:0", Q35.usb or "", _USB_PLUG, type="usb", index=0)]
-        elif element == "disk":
-            row = sorted(devices.get(element, ()), key=_unit)
-        elif element == "memballoon":
-            row = balloons or [Device(element, "memballoon:0", "virtio", _BALLOON_PLUG)]
-        else:
-            row = devices.get(element, [])
+            row = guest.controllers
+        elif element == "interface":
+            row = [device for device in row if device.bus != "hostdev"]
+        elif element == "hostdev":
+            row = [*(device for device in devices.get("interface", ()) if device.bus == "hostdev"), *row]
         for device in row:
-            placed[device] = bus << 8
-            bus += 1
-    sata = Controller("controller", "sata:0", type="sata", index=0)
-    placed[sata] = pack(0, *SATA_0)
-    first = pack(0, _VIDEO_SLOT)
-    if videos:
-        placed[videos[0]] = first
-        first += FUNCTIONS
-    ports = range(first, first + bus)
-    return Fresh(placed, ports) if ports[-1] <= _LAST_PORT else None
+            if device.plug and device not in places:
+                wanting.append((device.plug, device))
+    return wanting
 
 
-def _unit(disk: Device) -> int:
-    return -1 if disk.unit is None else disk.unit
+def _place_on_pc(wanting: Wanting, slots: list[int], places: dict[Key, int]) -> Fresh | None:
+    for plug, _ in wanting:
+        if plug & (c.INTEGRATED | c.NO_CLASS):
+            return None
+    count = len(wanting)
+    bridges = max(0, -(-(count + 1 - len(slots)) // _BRIDGE_SLOTS))
+    if len(slots) + _BRIDGE_SLOTS * bridges - (count + 1) < bridges or bridges > MAX_INDEX:
+        return None
+    free = [slot << 3 for slot in slots]
+    free += [bus << 8 | slot << 3 for bus in range(1, bridges + 1) for slot in range(1, MAX_SLOT + 1)]
+    for (_, key), place in zip(wanting, free[bridges:]):
+        places[key] = place
+    return Fresh(places, [("pci-bridge", place) for place in free[:bridges]])
 
 
-def _is_primary_video(row: list[Device]) -> bool:
-    video = row[0]
-    return (
-        len(row) == 1
-        and bool(video.plug)
-        and video.address_type is None
-        and video.acpi_index is None
-        and (not video.defaults)
-    )
-
-
-def _are_elsewhere(element: str, row: list[Device]) -> bool:
-    models = _ELSEWHERE.get(element)
-    return models is not None and not any(
-        d.plug or d.address_type is not None or d.acpi_index is not None or d.bus == "virtio" or d.model not in models
-        for d in row
-    )
+def _place_on_q35(wanting: Wanting, slots: list[int], places: dict[Key, int]) -> Fresh | None:
+    express = conventional = integrated = 0
+    buses: list[int] = []  # the index of each conventional bus
+    for plug, _ in wanting:
+        if plug == c.EXPRESS:
+            express += 1
+        elif plug & c.NO_CLASS:
+            return None
+        elif plug & c.INTEGRATED:
+            integrated += 1
+        else:
+            if not conventional % _BRIDGE_SLOTS:
+                buses.append(express + len(buses) + 2)
+            conventional += 1
+    ports = express + bool(buses) + 1
+    more = max(0, len(buses) - 1)
+    shared = -(-ports // FUNCTIONS)
+    if (
+        shared + integrated > len(slots)
+        or (buses and _BRIDGE_SLOTS * len(buses) - conventional < more)
+        or ports + len(buses) > MAX_INDEX
+    ):
+        return None
+    free = [bus << 8 | slot << 3 for bus in buses for slot in range(1, MAX_SLOT + 1)]
+    bridges = [(ROOT_PORT, slot << 3 | function) for slot in slots[:shared] for function in range(FUNCTIONS)][:ports]
+    for number, index in enumerate(buses):
+        bridges.insert(index - 1, ("pci-bridge", free[number - 1]) if number else ("pcie-to-pci-bridge", pack(1, 0)))
+    port = iter([index for index, (model, _) in enumerate(bridges, 1) if model == ROOT_PORT][bool(buses) :])
+    place = iter(free[more:])
+    own = iter(slots[shared:])
+    for plug, key in wanting:
+        if plug == c.EXPRESS:
+            places[key] = next(port) << 8
+        elif plug & c.INTEGRATED:
+            places[key] = next(own) << 3
+        else:
+            places[key] = next(place)
+    return Fresh(places, bridges)

@@ -17,12 +17,16 @@ from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 SECONDARY_VIDEO = ("qxl", "virtio")
 """The models that a video device may have which is not the primary one."""
 _DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
 
 
-def validate(guest: Guest, addresses: Container[Device], rules: Libvirt) -> None:
+def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
     """Refuse what libvirt refuses in a definition whose addresses are settled.
 
     Args:

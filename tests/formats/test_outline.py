@@ -1,0 +1,262 @@
+"""The short way from text to text, against the long one."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pcisim
+from pcisim.catalogue.versions import libvirt_version
+from pcisim.errors import InputError
+from pcisim.formats._xml import HollowError, parse
+from pcisim.formats.outline import Outline, read_outline
+from pcisim.plan import short_way
+from tests.guests import at, controller, disk, disks, domain, nic, pci, video
+from tests.property.strategies import VERSIONS, Drawn, drawn_guests
+from tests.test_fresh import FRESH, MIXED, RNG
+
+RULES = libvirt_version("11.3")
+STEPS = ["  ", "\t", "    "]
+PRETTY = """<domain type='qemu'>
+  <name>guest</name>
+  <os>
+    <type arch='x86_64' machine='MACHINE'>hvm</type>
+  </os>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2'/>
+      <source file='/a'>
+        <seclabel model='dac' relabel='no'/>
+      </source>
+      <target dev='vda' bus='virtio'/>
+      <iotune>
+        <total_bytes_sec>10000000</total_bytes_sec>
+      </iotune>
+    </disk>
+    <interface type='network'>
+      <mac address='52:54:00:00:00:01'/>
+      <source network='default'/>
+      <model type='virtio'/>
+    </interface>
+    <sound model='ich6'/>
+    <rng model='virtio'>
+      <backend model='random'>/dev/urandom</backend>
+    </rng>
+  </devices>
+</domain>
+"""
+
+
+UNMOVED = {name: text for name, text in FRESH.items() if name != "the display first"}
+PIECES = ["", "<", ">", "'", '"', "&amp;", "<!--", "-->", "/", " ", "\n", "x", "<x/>", "\r", "é"]
+
+
+def outline(text: str | bytes) -> Outline | None:
+    return read_outline(text, RULES)
+
+
+def short(text: str | bytes, version: str = "11.3") -> str | bytes | None:
+    return short_way(text, libvirt_version(version), None)
+
+
+def long(text: str | bytes, version: str = "11.3") -> str | bytes | None:
+    """Return what becomes of a document when all of it is parsed, `None` when it is refused."""
+    try:
+        return pcisim.assign(text, libvirt=version).to_xml()
+    except pcisim.PcisimError:
+        return None
+
+
+def laid_out(text: str, layout: int) -> str:
+    """Return a document of `domain` in one of several layouts."""
+    if layout == 1:  # indented, a device a line
+        head, inside = text.split("<devices>")
+        return head + "  <devices>" + inside.replace("\n<", "\n    <").replace("    </", "  </")
+    if layout == 2:  # a line for each tag
+        lines = re.sub(">\\s*<", ">\n<", text).split("\n")
+        depth, indented = 0, []
+        for line in lines:
+            depth -= line.startswith("</")
+            indented.append("\t" * depth + line)
+            depth += not (line.startswith("</") or "</" in line or line.endswith("/>") or not line)
+        return "\n".join(indented)
+    if layout == 3:
+        return text.replace("\n", "")
+    return text
+
+
+LAYOUTS = [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("version", ["9.0", "11.3"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("devices", UNMOVED.values(), ids=UNMOVED)
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_fresh_guests_go_the_short_way(machine: str, devices: str, layout: int, version: str) -> None:
+    text = laid_out(domain(machine, devices or "<emulator>/usr/bin/qemu</emulator>"), layout)
+    found, expected = short(text, version), long(text, version)
+    assert found == expected
+    assert found is not None
+
+
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_what_people_write_goes_the_short_way(machine: str, quote: str) -> None:
+    text = PRETTY.replace("MACHINE", machine).replace("'", quote)
+    expected = long(text)
+    assert expected is not None
+    assert short(text) == expected
+    assert short(text.encode()) == long(text.encode())
+    declared = f"<?xml version='1.0' encoding='utf-8'?>\n<!-- written by hand -->\n{text}"
+    assert short(declared.encode()) == long(declared.encode()) is not None
+
+
+@given(
+    st.sampled_from(["pc", "q35"]),
+    st.lists(st.tuples(st.sampled_from(MIXED), st.sampled_from([1, 1, 2, 31])), max_size=10),
+    st.lists(st.integers(0, 800), max_size=10),
+    st.sampled_from(LAYOUTS),
+    st.booleans(),
+    VERSIONS,
+)
+def test_both_ways_lead_to_the_same(
+    machine: str, others: list[tuple[str, int]], numbers: list[int], layout: int, double: bool, version: str
+) -> None:
+    texts = [text * count for text, count in others]
+    text = laid_out(domain(machine, *texts[::2], *map(disk, numbers), *texts[1::2]), layout)
+    if double:
+        text = text.replace("'", '"')
+    found = short(text, version)
+    assert found is None or found == long(text, version)
+
+
+@given(drawn_guests(), st.sampled_from(LAYOUTS), VERSIONS)
+def test_both_ways_lead_to_the_same_for_random_guests(drawn: Drawn, layout: int, version: str) -> None:
+    text = laid_out(drawn.text, layout)
+    found = short(text, version)
+    assert found is None or found == long(text, version)
+
+
+@given(st.data(), st.sampled_from(LAYOUTS))
+def test_what_is_broken_goes_the_long_way(data: st.DataObject, layout: int) -> None:
+    """A few characters more or less: it is refused, or both ways lead to the same."""
+    text = laid_out(domain("q35", disks(2), nic("e1000"), RNG, video("vga")), layout)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at_ = data.draw(st.integers(0, len(text)))
+        new = data.draw(
+            st.sampled_from(["", "<", ">", "'", '"', "&amp;", "<!--", "-->", "/", " ", "\n", "x", "<x/>", "\r", "é"])
+        )
+        text = text[:at_] + new + text[at_ + data.draw(st.integers(0, 2)) :]
+    found = short(text)
+    assert found is None or found == long(text)
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [
+        "<!-- a comment -->",
+        "<![CDATA[ ]]>",
+        "<?a pi?>",
+        "<title>é</title>",
+        "<x a='>'/>",
+        "text",
+        nic("e1000 "),
+        nic("virtio", at(0, 40)),
+        disk(0) + disk(0),
+        "<disk type='file'><target dev='vda1' bus='virtio'/></disk>",
+        "<disk type='file'><source file='/a'/></disk>",
+        "<rng model='virtio'><acpi index='4'/></rng>",
+        "</devices><devices>",
+        "<a></b>",
+        "<rng model='virtio' model='virtio'/>",
+        controller("usb", 0, "none") * 2,
+    ],
+)
+def test_these_go_the_long_way(devices: str) -> None:
+    assert short(domain("q35", devices)) is None
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [
+        "<input type='tablet' bus='us&#98;'/>",
+        "<interface type='user'><model type='vir&#116;io'/></interface>",
+        "<disk type='file'><disk><disk/></disk><target dev='vda' bus='virtio'/></disk>",
+        "<disk type='file'><source><a><b><c/></b></a></source><target bus='virtio' dev='vda'/></disk>",
+        "<disk type='file' device='lun'><target dev = 'vda' bus\t=\t'virtio'/></disk>" + disk(1),
+        "<interface type='hostdev'><source><address type='pci' bus='6'/></source></interface>",
+    ],
+)
+def test_what_is_unusual_is_read_by_itself(devices: str) -> None:
+    text = domain("q35", devices)
+    assert short(text) == long(text) is not None
+
+
+def test_a_document_without_devices_has_no_outline() -> None:
+    text = domain("q35")
+    for other in (
+        text.replace("<devices>\n\n</devices>", ""),
+        text.replace("<devices>", "<devices a='b'>"),
+        f"<metadata>{text}</metadata>",
+        text.replace("<name>", "<!-- <devices> --><name>"),
+        "",
+        "<devices></devices>",
+    ):
+        assert outline(other) is None
+    assert outline(text.encode().replace(b"<domain", b"<?xml version='1.0' encoding='cp037'?><domain")) is None
+
+
+def test_what_is_alike_is_counted() -> None:
+    found = outline(domain("q35", disks(3), nic("virtio") * 2, RNG, disk(9, bus="sata", prefix="sd"), video("vga")))
+    assert found is not None
+    assert {element: len(row) for element, row in found.counted.items()} == {"disk": 3, "interface": 2, "rng": 1}
+    assert {element: len(row) for element, row in found.guest.devices.items() if row} == {"disk": 1, "video": 1}
+
+
+def test_disks_are_counted_in_libvirts_order() -> None:
+    found = outline(domain("q35", disk(30), disk(2), disk(27)))
+    assert found is not None
+    assert [number for _, number in found.counted["disk"]] == [1, 2, 0]
+
+
+@pytest.mark.parametrize("version", ["9.0", "11.3"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_what_is_added_follows_the_listed_controllers(machine: str, layout: int, version: str) -> None:
+    root = {"pc": "pci-root", "q35": "pcie-root"}[machine]
+    listed = [
+        "<controller type='usb' index='0' model='nec-xhci'/>",
+        f"<controller type='pci' index='0' model='{root}'/>",
+        "<controller type='virtio-serial' index='0'/>",
+    ]
+    for order in itertools.permutations([*listed, nic("e1000"), "<sound model='ich6'/>"]):
+        text = laid_out(domain(machine, *order), layout)
+        assert short(text, version) == long(text, version) is not None
+
+
+def test_a_guest_with_ports_goes_the_long_way() -> None:
+    assert short(domain("q35", pci("pcie-root-port", 1), nic("virtio"))) is None
+
+
+class TestHollow:
+    TEXT = "<a><b><c/><d></d></b></a>"
+
+    def test_there_are_no_children(self) -> None:
+        document = parse(self.TEXT, hollow=(6, 17))
+        (inside,) = document.root.children
+        assert (inside.tag, inside.children, inside.start, inside.end_tag) == ("b", (), 3, 17)
+
+    @pytest.mark.parametrize("inside", ["<c>", "</c>", "<c a='1' a='2'/>", "&", "<c></d>"])
+    def test_errors_are_found(self, inside: str) -> None:
+        with pytest.raises(InputError):
+            parse(f"<a><b>{inside}</b></a>", hollow=(6, 6 + len(inside)))
+
+    @pytest.mark.parametrize("hollow", [(5, 17), (7, 17), (10, 17), (0, 17)])
+    def test_it_begins_behind_a_start_tag(self, hollow: tuple[int, int]) -> None:
+        with pytest.raises(HollowError):
+            parse(self.TEXT, hollow=hollow)
