@@ -33,6 +33,8 @@ FRESH = {
     "vnc": SHARED,
     "no place": NO_BALLOON + video("none"),
     "no USB": NO_USB,
+    "nothing": f"{NO_BALLOON}\n{NO_USB}",
+    "nothing but video": f"{NO_BALLOON}\n{NO_USB}\n{video('vga')}",
     "sound": "<sound model='ich9'/><sound model='ich6'/><sound model='ich9'/>",
     "watchdogs": "<watchdog model='i6300esb'/>",
     "input": "<input type='tablet' bus='usb'/><input type='mouse' bus='virtio'/>",
@@ -153,6 +155,15 @@ def test_these_are_fresh(machine: str, devices: str) -> None:
 @pytest.mark.parametrize("devices", NOT_FRESH.values(), ids=NOT_FRESH)
 def test_these_are_not(devices: str) -> None:
     assert fresh(completed(domain("q35", devices), "11.3"), {}) is None
+
+
+@pytest.mark.parametrize("version", ["9.0", "11.3"])
+@pytest.mark.parametrize("beside", ["", BARE, BARE + nic("e1000"), BARE + nic("virtio"), nic("virtio") * 7])
+@pytest.mark.parametrize("device", ["<iommu model='virtio'/>", "<panic model='pvpanic'/>"])
+def test_integrated_devices_follow_the_ports(device: str, beside: str, version: str) -> None:
+    text = domain("q35", device, beside)
+    assert unequal(text, version) is None
+    assert version == "9.0" or fresh(completed(text, version), {}) is not None
 
 
 def test_no_other_machine_is() -> None:

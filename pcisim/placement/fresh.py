@@ -7,9 +7,9 @@ pc.  The empty slots of bus 0 come first, then slots 1 to 31 of each bridge.  As
 when an imaginary device looks for a place too; they are placed before the devices.
 
 q35.  Each express device brings a root port, the first conventional one a root port and a pcie-to-pci-bridge, each 31
-more a pci-bridge; one port is spare.  Buses are numbered as they are brought.  Ports share slots by eight, integrated
-devices follow in slots of their own.  The pcie-to-pci-bridge takes the first port, the other bridges and then the
-conventional devices take slots 1 to 31 of the conventional buses, express devices the other ports.
+more a pci-bridge; where any was brought, one more port is spare.  Buses are numbered as they are brought.  Ports share
+slots by eight, integrated devices follow in slots of their own.  The pcie-to-pci-bridge takes the first port, the other
+bridges and then the conventional devices take slots 1 to 31 of the conventional buses, express devices the other ports.
 
 What does not fit so is left to the policy, which knows what to say.
 
@@ -168,7 +168,7 @@ def _place_on_q35(wanting: Wanting, slots: list[int], places: dict[Key, int]) ->
             if not conventional % _BRIDGE_SLOTS:
                 buses.append(express + len(buses) + 2)
             conventional += 1
-    ports = express + bool(buses) + 1
+    ports = express + bool(buses) + 1 if express or buses else 0
     more = max(0, len(buses) - 1)
     shared = -(-ports // FUNCTIONS)
     if (
