@@ -27,6 +27,8 @@ else:
 _ALL_FUNCTIONS = 0xFF
 _ENDPOINTS = frozenset({c.CONVENTIONAL, c.EXPRESS})
 _BITS = tuple(1 << place for place in range(256))
+_PLACES = {1 << slot: slot << 3 for slot in range(MAX_SLOT + 1)}
+"""Function 0 of each slot, by the bit of the slot."""
 
 
 class Holder(Protocol):
@@ -62,10 +64,11 @@ class Bus:
         model: its row in the catalogue.
     """
 
-    __slots__ = ("automatic", "explicit", "free", "full", "index", "model", "shared", "usable", "used")
+    __slots__ = ("automatic", "base", "explicit", "free", "full", "index", "model", "shared", "usable", "used")
 
     def __init__(self, index: int, model: ControllerModel) -> None:
         self.index = index
+        self.base = index << 8
         self.model = model
         self.automatic, self.explicit, self.usable = SOCKETS[model.name]
         self.used = 0
@@ -172,6 +175,8 @@ class Topology:
         self.hotplug_off: set[int] = set()
         """The buses whose hotplug somebody switched off."""
         self._cursors: dict[int, int] = {}
+        self._latest: dict[int, Bus] = {}
+        """For plugs of endpoints the bus of the cursor."""
 
     def add_bus(self, model: ControllerModel) -> Bus:
         """Append a bus with the next index."""
@@ -241,29 +246,33 @@ class Topology:
         Returns:
             The packed address, or ``None`` when no bus has room.
         """
-        cursors, buses = self._cursors, self.buses
-        number = cursors.get(plug, 0)
-        if number < len(buses) and plug in _ENDPOINTS:
-            bus = buses[number]
+        bus = self._latest.get(plug)
+        if bus is not None:
             free = bus.free
             if free and plug & bus.automatic:  # as `search` and `_take`, where there is nothing to search
                 low = free & -free
-                bus.free = left = free ^ low
-                place = low.bit_length() - 1 << 3 | function
+                bus.free = free ^ low
+                place = _PLACES[low] | function
                 bus.used |= _BITS[place]
-                packed = number << 8 | place
+                packed = bus.base | place
                 self.owners[packed] = owner
-                if not left:
-                    cursors[plug] = number + 1
+                if free == low:
+                    self._advance(plug, bus.index + 1)
                 return packed
         found = self.search(plug, function)
         if found is not None:
-            bus = buses[found >> 8]
+            bus = self.buses[found >> 8]
             self._take(bus, found, plug)
             self.owners[found] = owner
-            if not (bus.free or plug & c.ROOT_PORT):
-                cursors[plug] = bus.index + 1
+            if plug in _ENDPOINTS:
+                self._advance(plug, bus.index + (not bus.free))
         return found
+
+    def _advance(self, plug: int, number: int) -> None:
+        """Let the next search for a plug of endpoints begin at a bus."""
+        self._cursors[plug] = number
+        if number < len(self.buses):
+            self._latest[plug] = self.buses[number]
 
     def allocate_all(self, plug: int, owners: Sequence[Holder], addresses: dict[Any, int], first: int = 0) -> int:
         """Find a place for one owner after the other, as `allocate` does, until no bus has room.
@@ -388,6 +397,7 @@ class Topology:
         for plug, cursor in self._cursors.items():
             if cursor > number:
                 self._cursors[plug] = number
+                self._latest.pop(plug, None)
 
     def _take(self, bus: Bus, packed: int, plug: int) -> None:
         slot = packed >> 3 & MAX_SLOT
@@ -422,6 +432,11 @@ class Topology:
                 assert bus.free >> slot & 1 == (usable and not functions), f"slot {slot:#x}, free: {state}"
                 assert bus.full >> slot & 1 == (functions == _ALL_FUNCTIONS), f"slot {slot:#x}, full: {state}"
                 assert not bus.shared >> slot & 1 or functions, f"slot {slot:#x}, shared: {state}"
+        bounds = [*self._cursors.items(), *((plug, bus.index) for plug, bus in self._latest.items())]
+        for plug, number in bounds:
+            for bus in self.buses[:number]:
+                slots = bus.free | bus.shared & ~bus.full if plug & c.ROOT_PORT else bus.free
+                assert not slots or not self.accepts(bus, plug, explicit=False), f"{plug:#x} begins at {number}: {bus!r}"
 
     def holders(self) -> list[list[tuple[int, Holder]]]:
         """Return, for each bus, the packed addresses that are held and by whom, in ascending order."""
