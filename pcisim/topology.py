@@ -436,7 +436,8 @@ class Topology:
         for plug, number in bounds:
             for bus in self.buses[:number]:
                 slots = bus.free | bus.shared & ~bus.full if plug & c.ROOT_PORT else bus.free
-                assert not slots or not self.accepts(bus, plug, explicit=False), f"{plug:#x} begins at {number}: {bus!r}"
+                room = slots and self.accepts(bus, plug, explicit=False)
+                assert not room, f"a search for {plug:#x} begins at bus {number}: {bus!r}"
 
     def holders(self) -> list[list[tuple[int, Holder]]]:
         """Return, for each bus, the packed addresses that are held and by whom, in ascending order."""
