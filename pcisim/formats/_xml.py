@@ -41,10 +41,6 @@ _WORDS = {
 }
 
 
-class HollowError(Exception):
-    """What should be the inside of an element is not."""
-
-
 class Element:
     """An element of a `Document`.
 
@@ -224,7 +220,7 @@ class Document:
         return self._parents.get(element)
 
 
-def parse(text: str | bytes, *, name: str | None = None, hollow: tuple[int, int] | None = None) -> Document:
+def parse(text: str | bytes, *, name: str | None = None) -> Document:
     """Read a document.
 
     A declared encoding is ignored for ``str``.  Prefixes are kept in the names and need not be
@@ -233,13 +229,10 @@ def parse(text: str | bytes, *, name: str | None = None, hollow: tuple[int, int]
     Args:
         text: the whole document; bytes in any encoding that expat reads.
         name: what to call it in messages.
-        hollow: from where to where, in bytes, to look for errors only: the inside of an element, which will have no
-            children.
 
     Raises:
         InputError: with the code ``xml-empty``, ``xml-size``, ``xml-depth``, ``xml-doctype``,
             ``xml-encoding`` or ``xml-syntax``.
-        HollowError: `hollow` does not begin behind a start tag without attributes.
     """
     wide = None
     if len(text) > MAX_BYTES:
@@ -264,10 +257,10 @@ def parse(text: str | bytes, *, name: str | None = None, hollow: tuple[int, int]
                 what = f"not well-formed UTF-16 ({error.reason})"
                 raise _at_the_end_of(text[: error.start].decode(wide), what, name) from None
     where = Source(source, kind, name, "utf-8", wide)
-    return Document(_build(where, hollow), where)
+    return Document(_build(where), where)
 
 
-def _build(source: Source, hollow: tuple[int, int] | None) -> Element:
+def _build(source: Source) -> Element:
     """Let expat read the source and return the root; the encoding is set, where the source declares one."""
     data = source.data
     if b"\0" in data:  # nowhere allowed, but at the start expat would take it for UTF-16, whatever it is told
@@ -322,17 +315,7 @@ def _build(source: Source, hollow: tuple[int, int] | None) -> Element:
     parser.XmlDeclHandler = declaration
     parser.StartDoctypeDeclHandler = doctype
     try:
-        if hollow is None:
-            parser.Parse(data, True)
-        else:
-            begin, until = hollow
-            parser.Parse(data[:begin])
-            if current is top or data[begin - 1] != 0x3E or begin - current.start != len(current.tag) + 2:
-                raise HollowError
-            parser.StartElementHandler = parser.EndElementHandler = None
-            parser.Parse(data[begin:until])
-            parser.StartElementHandler, parser.EndElementHandler = start, end
-            parser.Parse(data[until:], True)
+        parser.Parse(data, True)
     except InputError:
         raise
     except pyexpat.ExpatError as error:

@@ -11,7 +11,7 @@ import itertools
 from pcisim.address import FUNCTIONS, MAX_BUS, MAX_FUNCTION, MAX_SLOT, SLOTS, parse_number
 from pcisim.catalogue.controllers import ROOT_MODELS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED
-from pcisim.formats._splice import Editor, Fragment, Markup, deeper
+from pcisim.formats._splice import DEPTHS, Editor, Fragment, Markup, deeper
 from pcisim.formats._xml import Element
 from pcisim.guest import IGNORED, Controller, Device
 from pcisim.placement import Placement
@@ -69,13 +69,16 @@ def edit(placement: Placement) -> Editor:
 def address_element(packed: int, multifunction: str | None = None) -> str:
     """Return the ``<address>`` element of a packed address."""
     flag = f" multifunction='{multifunction}'" if multifunction else ""
-    domain = "0x0000" if packed <= 0xFFFF else f"{packed >> 16:#06x}"
-    bus = f"{packed >> 8 & MAX_BUS:#04x}"
-    return f"<address type='pci' domain='{domain}' bus='{bus}' {PLACES[packed & 0xFF]}{flag}/>"
+    if packed > 0xFFFF:
+        domain, bus = packed >> 16, packed >> 8 & MAX_BUS
+        return f"<address type='pci' domain='{domain:#06x}' bus='{bus:#04x}' {PLACES[packed & 0xFF]}{flag}/>"
+    return f"<address type='pci' {BUSES[packed >> 8]} {PLACES[packed & 0xFF]}{flag}/>"
 
 
 PLACES = [f"slot='{slot:#04x}' function='{function:#x}'" for slot in range(SLOTS) for function in range(FUNCTIONS)]
 """The slot and function of the low eight bits of an address."""
+BUSES = [f"domain='0x0000' bus='{bus:#04x}'" for bus in range(MAX_BUS + 1)]
+"""The bus of the next eight bits, in domain 0."""
 
 
 def address_attributes(packed: int, multifunction: str | None = None) -> dict[str, str]:
@@ -200,31 +203,40 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
     _edit_device(editor, controller, placement)
 
 
-def controller_lines(controller: Controller, packed: int | None, multifunction: str | None = None) -> str:
-    """Return a controller that libvirt adds, as lines of `Markup`."""
-    head = f"\0<controller type='{controller.type}' index='{controller.index}'"
-    if controller.model:
-        head += f" model='{controller.model}'"
-    lines = f"\1<model name='{controller.model_name}'/>" if controller.model_name else ""
+Leads = tuple[str, str]
+"""What the lines of an element begin with, and those of its children."""
+
+_MARKS: Leads = (DEPTHS[0], DEPTHS[1])
+
+
+def controller_lines(
+    controller: Controller, packed: int | None, multifunction: str | None = None, leads: Leads = _MARKS
+) -> str:
+    """Return the lines of a controller that libvirt adds, by default those of a `Markup`."""
+    outer, inner = leads
+    model = f" model='{controller.model}'" if controller.model else ""
+    lines = f"{inner}<model name='{controller.model_name}'/>" if controller.model_name else ""
     target = controller.target
     if len(target) == 2 and "chassis" in target and "port" in target:  # what most of them have
-        lines += f"\1<target chassis='{target['chassis']}' port='{target['port']:#x}'/>"
+        lines += f"{inner}<target chassis='{target['chassis']}' port='{target['port']:#x}'/>"
     elif target:
         options = "".join([f" {name}='{value}'" for name, value in target_attributes(controller).items()])
-        lines += f"\1<target{options}/>"
+        lines += f"{inner}<target{options}/>"
     if controller.companion:
-        lines += f"\1<master startport='{controller.start_port or 0}'/>"
+        lines += f"{inner}<master startport='{controller.start_port or 0}'/>"
     if packed is not None:
-        lines += f"\1{address_element(packed, multifunction)}"
-    return f"{head}>{lines}\0</controller>" if lines else f"{head}/>"
+        lines += inner + address_element(packed, multifunction)
+    end = f">{lines}{outer}</controller>" if lines else "/>"
+    return f"{outer}<controller type='{controller.type}' index='{controller.index}'{model}{end}"
 
 
-def device_lines(device: Device, packed: int, multifunction: str | None = None) -> str:
-    """Return a device that libvirt adds, as lines of `Markup`."""
-    address = address_element(packed, multifunction)
+def device_lines(device: Device, packed: int, multifunction: str | None = None, leads: Leads = _MARKS) -> str:
+    """Return the lines of a device that libvirt adds, by default those of a `Markup`."""
+    outer, inner = leads
+    address = inner + address_element(packed, multifunction)
     if device.element == "video":
-        return f"\0<video>\1<model type='{device.model}'/>\1{address}\0</video>"
-    return f"\0<{device.element} model='{device.model}'>\1{address}\0</{device.element}>"
+        return f"{outer}<video>{inner}<model type='{device.model}'/>{address}{outer}</video>"
+    return f"{outer}<{device.element} model='{device.model}'>{address}{outer}</{device.element}>"
 
 
 def _move_primary_video(editor: Editor, placement: Placement) -> None:

@@ -1,25 +1,26 @@
 """The outline of a plain document: what devices it has and where each ends, without a tree of its elements.
 
 Most of what a domain says of a device (image, MAC address, back-end) has no say in its address.  expat only checks that
-the inside of ``<devices>`` is well-formed; one pattern finds what `domain_xml` reads of each device.  Of devices that
-are alike one is read and the others are counted.  What stands around ``<devices>`` is parsed.
+the document is well-formed; one pattern finds what `domain_xml` reads of each device.  Of devices that are alike one is
+read and the others are counted.
 
-What is not written plainly has no outline, and is for `pcisim.formats.domain_xml.read`: comments in ``<devices>``,
+What is not written plainly has no outline, and is for `pcisim.formats.domain_xml.read`: comments in the domain,
 references in what is read, characters beyond ASCII.  So is what has errors: they are reported from there.
 """
 
 from __future__ import annotations
 
+import pyexpat
 import re
 from collections.abc import Callable
 
-from pcisim.catalogue.devices import KNOWN_SINCE_11, WALK
+from pcisim.catalogue.devices import PLUGS, WALK
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import WORDS
-from pcisim.connector import ENDPOINT
+from pcisim.connector import ENDPOINT, EXPRESS
 from pcisim.errors import PcisimError
 from pcisim.formats._devices import HostPci, disk_number
-from pcisim.formats._xml import Element, HollowError, parse
+from pcisim.formats._xml import MAX_BYTES, MAX_DEPTH, Document, Element, Source, parse
 from pcisim.formats.domain_xml import Reader
 from pcisim.guest import Device, Guest, disk_target
 
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 _OPEN, _CLOSE = "<devices>", "</devices>"
-_ASCII = ("UTF-8", "US-ASCII", "ISO-8859-1")
+_BEGINNING = re.compile(r"\s*(<\?xml[^<>]*>)?\s*(?:<!--[^-]*+(?:-[^-]++)*+-->\s*)*<domain(?=[\s>])[^<>]*>")
+"""The declaration, comments and the start tag of a document."""
+_ENCODING = re.compile(r"encoding\s*=\s*['\"](?i:utf-8|us-ascii|iso-8859-1)['\"]")
 """Encodings of which ASCII is a part."""
+_NO_DOCUMENT = Document(Element(), Source(b"", str, None, "utf-8", None))
 
 # In a well-formed text without comments, in which no > stands for itself, every tag is <[^<>]*>.
 _TEXT = "[^<]*+"
@@ -45,7 +49,7 @@ def _others(*read: str) -> str:
 
 def _device(tag: str, inside: str) -> str:
     """Return the pattern of a device: name, attributes, what text begins the inside, the inside, what text ends it."""
-    return rf"({tag})(?=[\s/>]){_ATTRIBUTES}>(?:(?<=/>)|({_TEXT}){inside}({_TEXT})</[^<>]*+>)()"
+    return rf"({tag})(?=[\s/>]){_ATTRIBUTES}>(?:(?<=/>)|({_TEXT}){inside}({_TEXT})</[^\s<>]++>)()"
 
 
 def _with(child: str, attributes: str = _ATTRIBUTES) -> str:
@@ -75,6 +79,7 @@ _CHILDREN = {7: "target", 13: "model", 19: "target", 25: "driver", 31: ""}
 _DISK = 7
 _UNUSUAL = re.compile(r"\s*+<([\w:.-]++)[^<>]*+>")
 _ATTRIBUTE = re.compile(r"""([^\s=]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
+_SINGLE = re.compile(r"\s([^\s=]+)='([^']*)'")
 _ODD = re.compile(r"[&\t\n]").search
 _KNOWN = frozenset({*WALK, *WORDS})
 """Elements that are read."""
@@ -111,17 +116,21 @@ class Outline:
 
     __slots__ = ("begin", "counted", "devices", "end", "ends", "guest", "text")
 
-    def __init__(self, text: str, begin: int, end: int, guest: Guest) -> None:
+    def __init__(self, text: str, devices: int, end: int, guest: Guest) -> None:
         self.text = text
-        self.devices = begin - len(_OPEN)
-        self.begin = begin
+        self.devices = devices
+        self.begin = devices + len(_OPEN)
         self.end = end
         self.guest = guest
         self.counted: dict[str, list[tuple[int, Device | int]]] = {"interface": [], "rng": []}
         """By element, in libvirt's order: plug and number of each device that is counted."""
-        self.ends: list[tuple[int, int, str, str, str | None]] = []
-        """Of each device the offsets of the start tag and of the end tag, the name, and what text begins and ends the
-        inside.  Of ``<a/>`` the second is the offset past it; then comes the text before it, and ``None``."""
+        self.ends: list[tuple[tuple[int, int], str, str | None, str | None]] = []
+        """Of each device where the text before it begins and where it ends, its name, and what text begins and ends the
+        inside; of ``<a/>`` there is no such text."""
+
+
+class _UnusualError(Exception):
+    """The document has no outline."""
 
 
 def read_outline(xml: str | bytes, rules: Libvirt, host_pci: HostPci | None = None) -> Outline | None:
@@ -132,29 +141,80 @@ def read_outline(xml: str | bytes, rules: Libvirt, host_pci: HostPci | None = No
         rules: as for `pcisim.formats.domain_xml.read`.
         host_pci: as for `pcisim.formats.domain_xml.read`.
     """
-    if not xml.isascii():
+    if not xml.isascii() or len(xml) > MAX_BYTES:
         return None
     text = xml if isinstance(xml, str) else xml.decode()
-    begin = text.find(_OPEN) + len(_OPEN)
-    end = text.rfind(_CLOSE, begin)
-    inside = text[begin:end]
-    if end < 0 or "\r" in text or "<!" in inside or "<?" in inside or inside.count("<") != inside.count(">"):
+    beginning = _BEGINNING.match(text)
+    if beginning is None or not (isinstance(xml, str) or _is_ascii(beginning[1] or "")):
+        return None
+    begin = beginning.end()
+    devices, end = text.find(_OPEN, begin), text.rfind(_CLOSE)
+    if not begin <= devices < end or not _is_plain(text, begin, devices):
         return None
     try:
-        document = parse(xml, hollow=(begin, end))
-        devices = document.root.find("devices")
-        if devices is None or devices.start + len(_OPEN) != begin or document.source.encoding.upper() not in _ASCII:
-            return None
-        reader = Reader(document, rules, host_pci)
-        outline = Outline(text, begin, end, reader.guest())
-        _Scan(outline, reader).run()
+        pyexpat.ParserCreate("utf-8" if isinstance(xml, str) else None).Parse(xml, True)
+        outline = Outline(text, devices, end, _read_machine(text, begin, devices, end))
+        _Scan(outline, Reader(_NO_DOCUMENT, rules, host_pci)).run()
         return outline
-    except (PcisimError, HollowError, _UnusualError):
+    except (pyexpat.ExpatError, PcisimError, _UnusualError):
         return None
 
 
-class _UnusualError(Exception):
-    """The document has no outline."""
+def _is_ascii(declaration: str) -> bool:
+    """Return whether bytes with a declaration are read as ASCII when they are that."""
+    return "encoding" not in declaration or _ENCODING.search(declaration) is not None
+
+
+def _is_plain(text: str, begin: int, devices: int) -> bool:
+    """Return whether < and > stand for tags alone from an offset on, and no tag before ``<devices>`` is too deep."""
+    return (
+        "\r" not in text
+        and text.find("<!", begin) < 0
+        and text.find("<?", begin) < 0
+        and text.count("<", begin) == text.count(">", begin)
+        and text.count("</", begin, devices) < MAX_DEPTH // 2
+    )
+
+
+def _read_machine(text: str, begin: int, devices: int, end: int) -> Guest:
+    """Read what stands around ``<devices>``, which begins and ends there, in a domain that begins before.
+
+    Raises:
+        _UnusualError: it is not simply written.
+    """
+    if _depth(text, begin, devices) or any(text.find(tag, end) >= 0 for tag in ("<os", "<features", "<devices")):
+        raise _UnusualError
+    os = _child(text, "os", begin, devices)
+    kind = os and _child(text, "type", *os[1:])
+    if kind is None or _ODD(kind[0]):
+        raise _UnusualError
+    features = _child(text, "features", begin, devices)
+    said = _attributes(kind[0])
+    acpi = features is not None and _child(text, "acpi", *features[1:]) is not None
+    return Guest(said.get("machine") or "", said.get("arch") or "x86_64", acpi=acpi)
+
+
+def _child(text: str, tag: str, begin: int, end: int) -> tuple[str, int, int] | None:
+    """Return the attributes of the one child of a name in a piece of text, and where its inside begins and ends.
+
+    Raises:
+        _UnusualError: there are several, or names that begin alike, or it is no child but inside of one.
+    """
+    start = text.find(f"<{tag}", begin, end)
+    if start < 0:
+        return None
+    name_end = start + 1 + len(tag)
+    tag_end = text.index(">", name_end)
+    if text[name_end] not in " \t\n/>" or text.find(f"<{tag}", name_end, end) >= 0 or _depth(text, begin, start):
+        raise _UnusualError
+    if text[tag_end - 1] == "/":
+        return text[name_end : tag_end - 1], tag_end, tag_end
+    return text[name_end:tag_end], tag_end + 1, text.index(f"</{tag}", tag_end)
+
+
+def _depth(text: str, begin: int, end: int) -> int:
+    """Return how many more elements begin than end between two offsets."""
+    return text.count("<", begin, end) - 2 * text.count("</", begin, end) - text.count("/>", begin, end)
 
 
 class _Scan:
@@ -163,7 +223,6 @@ class _Scan:
     def __init__(self, outline: Outline, reader: Reader) -> None:
         self.outline = outline
         self.reader = reader
-        self.source = reader.document.source
         self.guest = outline.guest
         self.targets: list[str] = []
         self.disks: list[tuple[int, int, int]] = []
@@ -195,9 +254,11 @@ class _Scan:
                     if _ODD(own + (attributes or "")) or "hostdev" in own:
                         position = match.start()
                         break
-                    plug = self._read(self._element(tag, own, _CHILDREN[form], attributes, target))
-                    if plug < 0:
-                        continue
+                    plug = _usual_plug(tag, own, attributes or "")
+                    if not plug:
+                        plug = self._read(self._element(tag, own, _CHILDREN[form], attributes, target))
+                        if plug < 0:
+                            continue
                     if plug:
                         plugs[tag, own, attributes] = plug
                 number = len(ends)
@@ -208,11 +269,7 @@ class _Scan:
                         disks.append((_unit(target) if unit is None else unit, number, plug))
                 elif plug:
                     counted[tag].append((plug, number))
-                if begins is None:
-                    blanks_before = text[match.start() : text.index("<", match.start())]
-                    ends.append((match.start() + len(blanks_before), match.end(), tag, blanks_before, None))
-                else:
-                    ends.append((match.start(form - 5) - 1, match.end(form - 1), tag, begins, blanks))
+                ends.append((match.span(), tag, begins, blanks))
             else:
                 if match is not None:
                     position = max(position, match.end())
@@ -228,10 +285,10 @@ class _Scan:
         """Return an element, with the child that is read if it is there."""
         element = Element()
         element.tag = tag
-        element.attrib = {name: one or other for name, one, other in _ATTRIBUTE.findall(own)}
+        element.attrib = _attributes(own)
         element.children = ()
         element.start = 0
-        element.source = self.source
+        element.source = _NO_DOCUMENT.source
         if child and attributes is not None:
             said = attributes if target is None else f" dev='{target}'{attributes}"
             element.children = [self._element(child, said, "", None)]
@@ -248,7 +305,6 @@ class _Scan:
                 or device.address_type is not None
                 or device.acpi_index is not None
                 or device.defaults
-                or (device.element, device.model) in KNOWN_SINCE_11
             ):
                 raise _UnusualError
             self.guest.devices[device.element].pop()
@@ -279,13 +335,35 @@ class _Scan:
                 self.disks.append((_unit(target), number, plug))
         elif plug:
             outline.counted[element.tag].append((plug, number))
-        if element.self_closing:
-            outline.ends.append((start, end, element.tag, text[position:start], None))
-        else:
+        begins = blanks = None
+        if not element.self_closing:
             inside, until = start + element.start_tag_end, start + element.end_tag
             begins, blanks = text[inside : text.index("<", inside)], text[text.rindex(">", 0, until) + 1 : until]
-            outline.ends.append((start, until, element.tag, begins, blanks))
+        outline.ends.append(((position, end), element.tag, begins, blanks))
         return end
+
+
+def _attributes(text: str) -> dict[str, str]:
+    """Return the attributes of a tag, whose values hold no references."""
+    return {name: one or other for name, one, other in _ATTRIBUTE.findall(text)}
+
+
+def _usual_plug(tag: str, own: str, attributes: str) -> int:
+    """Return what the most frequent devices need from a bus, as `Reader` finds it; 0 for any other device."""
+    if tag not in _COUNTED:
+        return 0
+    said, inside = dict(_SINGLE.findall(own)), dict(_SINGLE.findall(attributes))
+    if len(said) + len(inside) != own.count("=") + attributes.count("="):
+        return 0
+    for row in WORDS.get(tag, ()):
+        if said.get(row.attribute, next(iter(row.words))) not in row.words:
+            return 0
+    if tag == "disk":
+        usual = inside.get("bus") == "virtio" and said.get("device") in (None, "disk") and "model" not in said
+        return EXPRESS if usual else 0
+    return PLUGS[tag].get(
+        (inside if tag == "interface" else said).get("type" if tag == "interface" else "model", ""), 0
+    )
 
 
 def _unit(target: str | None) -> int:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from operator import itemgetter
 
-from pcisim.address import MAX_BUS, MAX_FUNCTION
+from pcisim.address import MAX_FUNCTION
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.catalogue.versions import Libvirt
-from pcisim.formats._splice import DEPTHS, near_quote
-from pcisim.formats.domain_edits import PLACES, controller_lines, device_lines
+from pcisim.formats._splice import near_quote
+from pcisim.formats.domain_edits import BUSES, PLACES, Leads, controller_lines, device_lines
 from pcisim.formats.outline import Outline
 from pcisim.guest import Controller, Guest
 from pcisim.placement.fresh import ROOT_PORT, Fresh
@@ -19,7 +19,26 @@ from pcisim.placement.fresh import ROOT_PORT, Fresh
 Splice = tuple[int, int, str]
 """What is to be replaced, from where until where, and by what."""
 
-_BUSES = [f"domain='0x0000' bus='{bus:#04x}'" for bus in range(MAX_BUS + 1)]
+_PORTS = [f"{number:#x}" for number in range(0x100)]
+"""The numbers of ports, as libvirt writes them."""
+
+
+class _Place:
+    """Where lines are added.
+
+    Args:
+        offset: of the place.
+        near: an offset near which the quotes are looked at.
+        leads: what the lines begin with.
+    """
+
+    __slots__ = ("leads", "lines", "near", "offset")
+
+    def __init__(self, offset: int, near: int, leads: Leads) -> None:
+        self.offset = offset
+        self.near = near
+        self.leads = leads
+        self.lines: list[str] = []
 
 
 class _OtherLayoutError(Exception):
@@ -84,45 +103,51 @@ class _Writer:
 
     def inside(self, fresh: Fresh) -> list[Splice]:
         """Return what puts the addresses into the devices that are there."""
-        ends, quotes = self.outline.ends, self.source
+        ends, text, quotes = self.outline.ends, self.text, self.source
         usual_begin = usual_end = None
-        length = 0
         splices: list[Splice] = []
         for key, packed in fresh.places.items():
             if not isinstance(key, int):
                 if key.origin is None:
                     continue
                 key = key.origin.number
-            start, end, tag, begins, blanks = ends[key]
-            line = f"<address type='pci' {_BUSES[packed >> 8]} {PLACES[packed & 0xFF]}/>"
+            (before, end), tag, begins, blanks = ends[key]
+            line = f"<address type='pci' {BUSES[packed >> 8]} {PLACES[packed & 0xFF]}/>"
             if quotes:
-                line = line.replace("'", self._quote(start))
-            if begins == usual_begin and blanks == usual_end:
-                end -= length
-                splices.append((end, end, begins + line))
-            elif blanks is None:
-                splices.append(self._opened(start, end, tag, begins, line))
-            elif begins or blanks:
-                if begins[:1] != "\n" or blanks[:1] != "\n" or begins[1:].strip(" \t") or blanks[1:].strip(" \t"):
-                    raise _OtherLayoutError
-                usual_begin, usual_end, length = begins, blanks, len(blanks)
-                splices.append((end - length, end - length, begins + line))
-            elif "\n" in self.text[start:end] or self.text.rindex("<", 0, end) == start:
-                raise _OtherLayoutError
-            else:
-                splices.append((end, end, line))
+                line = line.replace("'", self._quote(text.index("<", before)))
+            if begins is None or blanks is None:
+                splices.append(self._opened(before, end, tag, line))
+                continue
+            end -= len(tag) + len(blanks) + 3
+            if begins != usual_begin or blanks != usual_end:
+                self._check(before, end, begins, blanks)
+                if begins:
+                    usual_begin, usual_end = begins, blanks
+            splices.append((end, end, begins + line))
         return splices
 
-    def _opened(self, start: int, end: int, tag: str, before: str, line: str) -> Splice:
+    def _check(self, before: int, end: int, begins: str, blanks: str) -> None:
+        """Refuse a layout in which a line at the end of a device is not written like the first one."""
+        if begins or blanks:
+            usual = begins[:1] == "\n" == blanks[:1] and not begins[1:].strip(" \t") and not blanks[1:].strip(" \t")
+        else:
+            start = self.text.index("<", before)
+            usual = "\n" not in self.text[start:end] and self.text.rindex("<", 0, end) > start
+        if not usual:
+            raise _OtherLayoutError
+
+    def _opened(self, before: int, end: int, tag: str, line: str) -> Splice:
         """Return what makes ``<a/>`` an element with a line in it."""
+        start = self.text.index("<", before)
         head = self.text[start : end - 2]
         stripped = head.rstrip()
         if "\n" in head[len(stripped) :]:
             raise _OtherLayoutError
+        blanks = self.text[before:start]
         start += len(stripped)
-        if "\n" not in before:
+        if "\n" not in blanks:
             return start, end, f">{line}</{tag}>"
-        own = before[before.rindex("\n") :]
+        own = blanks[blanks.rindex("\n") :]
         return start, end, f">{own}{self._deeper(own[1:])}{line}{own}</{tag}>"
 
     # what is added
@@ -130,67 +155,62 @@ class _Writer:
     def beside(self, guest: Guest, fresh: Fresh, rules: Libvirt) -> list[Splice]:
         """Return what puts the controllers and devices there that libvirt adds."""
         places = fresh.places
-        listed = [c for c in guest.controllers if c.origin is not None]
-        last = max([c.origin.number for c in listed], default=None)
-        root = max([c.origin.number for c in listed if c.type == "pci"], default=None)
-        added: list[str] = []
-        of_pci = added if root is None else []
+        last = root = -1  # the numbers of the last controller that is listed, and of the root bus
+        for controller in guest.controllers:
+            if controller.origin is not None:
+                last = max(last, controller.origin.number)
+                if controller.type == "pci":
+                    root = controller.origin.number
+        end = self._end()
+        others = self._after(last) if last >= 0 else end
+        pci = self._after(root) if root >= 0 else others
         for controller in guest.controllers:
             if controller.type == "pci":
                 if controller.origin is None:
-                    of_pci.append(controller_lines(controller, None))
+                    pci.lines.append(controller_lines(controller, None, None, pci.leads))
                 if rules.sorts_added_controllers:
-                    of_pci += _bridges(fresh)
+                    _add_bridges(fresh, pci)
             elif controller.origin is None and controller in places:
-                added.append(controller_lines(controller, places[controller]))
+                others.lines.append(controller_lines(controller, places[controller], None, others.leads))
         if not rules.sorts_added_controllers:
-            of_pci += _bridges(fresh)
-        devices = [
-            device_lines(device, places[device])
-            for row in guest.devices.values()
-            for device in row
-            if device.origin is None and device in places
-        ]
-        videos = [d.origin.number for d in guest.devices.get("video", ()) if d.origin is not None]
-        if videos != sorted(videos):
-            raise _OtherLayoutError  # the primary one is moved
-        splices: list[Splice] = []
-        if root is not None and of_pci:
-            splices.append(self._after(root, of_pci))
-        if last is not None and added:
-            splices.append(self._after(last, added))
-            added = []
-        if added or devices:
-            splices.append(self._at_the_end(added + devices))
-        return splices
+            _add_bridges(fresh, pci)
+        for element, row in guest.devices.items():
+            if element == "video":
+                numbers = [device.origin.number for device in row if device.origin is not None]
+                if numbers != sorted(numbers):
+                    raise _OtherLayoutError  # the primary one is moved
+            for device in row:
+                if device.origin is None and device in places:
+                    end.lines.append(device_lines(device, places[device], None, end.leads))
+        return [self._added(place) for place in dict.fromkeys((pci, others, end)) if place.lines]
 
-    def _after(self, number: int, lines: list[str]) -> Splice:
-        """Return what puts lines after a device that is there."""
-        start, end, _, begins, blanks = self.outline.ends[number]
-        if blanks is not None:
-            end = self.text.index(">", end) + 1
-        own = "" if self.one_line else self._indent(start)
-        if not self.one_line and ((begins and blanks is not None) or self.text[end] != "\n"):
+    def _after(self, number: int) -> _Place:
+        """Return the place after a device that is there."""
+        (before, offset), _, begins, _ = self.outline.ends[number]
+        start = self.text.index("<", before)
+        if self.one_line:
+            return _Place(offset, start, ("", ""))
+        outer = "\n" + self._indent(start)
+        if begins or self.text[offset] != "\n":
             raise _OtherLayoutError
-        return end, end, self._rendered(lines, start, own, self._deeper(own))
+        return _Place(offset, start, (outer, outer + self._deeper(outer[1:])))
 
-    def _at_the_end(self, lines: list[str]) -> Splice:
-        """Return what puts lines at the end of ``<devices>``."""
+    def _end(self) -> _Place:
+        """Return the place at the end of ``<devices>``."""
         outline = self.outline
-        end = self.text.rindex(">", 0, outline.end) + 1
-        if not self.one_line and self.text[end] != "\n":
+        offset = self.text.rindex(">", 0, outline.end) + 1
+        if self.one_line:
+            return _Place(offset, outline.devices, ("", ""))
+        if self.text[offset] != "\n":
             raise _OtherLayoutError
-        return end, end, self._rendered(lines, outline.devices, self.indent, self.step)
+        outer = "\n" + self.indent
+        return _Place(offset, outline.devices, (outer, outer + self.step))
 
-    def _rendered(self, lines: list[str], near: int, indent: str, step: str) -> str:
-        """Return the lines of a `Markup` as they are written near an offset."""
-        text = "".join(lines)
-        shallow = deep = ""
-        if not self.one_line:
-            shallow = f"\n{indent}"
-            deep = shallow + step
-        text = text.replace(DEPTHS[0], shallow).replace(DEPTHS[1], deep)
-        return text.replace("'", self._quote(near)) if self.source else text
+    def _added(self, place: _Place) -> Splice:
+        text = "".join(place.lines)
+        if self.source:
+            text = text.replace("'", self._quote(place.near))
+        return place.offset, place.offset, text
 
     # how it is written there
 
@@ -217,21 +237,20 @@ class _Writer:
         return blanks
 
 
-def _bridges(fresh: Fresh) -> list[str]:
-    """Return the PCI controllers that are added, as lines of `Markup`."""
-    lines: list[str] = []
+def _add_bridges(fresh: Fresh, place: _Place) -> None:
+    """Add the PCI controllers of a fresh guest."""
+    outer, inner = place.leads
     last = max([packed for model, packed in fresh.bridges if model == ROOT_PORT], default=0)
     for index, (model, packed) in enumerate(fresh.bridges, 1):
         if model == ROOT_PORT:
             shared = "" if packed & MAX_FUNCTION or packed == last else " multifunction='on'"
-            lines.append(
-                f"\0<controller type='pci' index='{index}' model='pcie-root-port'>\1<model name='pcie-root-port'/>"
-                f"\1<target chassis='{index}' port='{packed:#x}'/>"
-                f"\1<address type='pci' domain='0x0000' bus='0x00' {PLACES[packed]}{shared}/>\0</controller>"
+            place.lines.append(
+                f"{outer}<controller type='pci' index='{index}' model='pcie-root-port'>"
+                f"{inner}<model name='pcie-root-port'/>{inner}<target chassis='{index}' port='{_PORTS[packed]}'/>"
+                f"{inner}<address type='pci' domain='0x0000' bus='0x00' {PLACES[packed]}{shared}/>{outer}</controller>"
             )
         else:
             (name,) = PCI_CONTROLLERS[model].model_names
             target = {"chassisNr": index} if model == "pci-bridge" else {}
             bridge = Controller("controller", "", model, index=index, target=target, model_name=name)
-            lines.append(controller_lines(bridge, packed))
-    return lines
+            place.lines.append(controller_lines(bridge, packed, None, place.leads))

@@ -18,7 +18,8 @@ Source: sections 4 to 7 of the rules; the tests compare it with the policy, vers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import repeat
 
 from pcisim import connector as c
 from pcisim.address import FUNCTIONS, MAX_SLOT, pack
@@ -177,12 +178,18 @@ def _place_on_q35(wanting: Wanting, slots: list[int], places: dict[Key, int]) ->
         or ports + len(buses) > MAX_INDEX
     ):
         return None
-    free = [bus << 8 | slot << 3 for bus in buses for slot in range(1, MAX_SLOT + 1)]
-    bridges = [(ROOT_PORT, slot << 3 | function) for slot in slots[:shared] for function in range(FUNCTIONS)][:ports]
-    for number, index in enumerate(buses):
-        bridges.insert(index - 1, ("pci-bridge", free[number - 1]) if number else ("pcie-to-pci-bridge", pack(1, 0)))
-    port = iter([index for index, (model, _) in enumerate(bridges, 1) if model == ROOT_PORT][bool(buses) :])
-    place = iter(free[more:])
+    places_of_ports: list[int] = []
+    for slot in slots[:shared]:
+        places_of_ports += range(slot << 3, (slot << 3) + FUNCTIONS)
+    bridges = list(zip(repeat(ROOT_PORT), places_of_ports[:ports]))
+    port = iter(range(1, ports + 1))
+    place: Iterator[int] = iter(())
+    if buses:
+        free = [bus << 8 | slot << 3 for bus in buses for slot in range(1, MAX_SLOT + 1)]
+        for index, packed in zip(buses, [pack(1, 0), *free[:more]]):
+            bridges.insert(index - 1, ("pcie-to-pci-bridge" if index == buses[0] else "pci-bridge", packed))
+        port = iter([index for index in range(2, len(bridges) + 1) if index not in buses])
+        place = iter(free[more:])
     own = iter(slots[shared:])
     for plug, key in wanting:
         if plug == c.EXPRESS:

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 import pcisim
 from pcisim.catalogue.versions import libvirt_version
-from pcisim.errors import InputError
-from pcisim.formats._xml import HollowError, parse
+from pcisim.formats.domain_xml import read
 from pcisim.formats.outline import Outline, read_outline
 from pcisim.plan import short_way
 from tests.guests import at, controller, disk, disks, domain, nic, pci, video
@@ -243,20 +242,96 @@ def test_a_guest_with_ports_goes_the_long_way() -> None:
     assert short(domain("q35", pci("pcie-root-port", 1), nic("virtio"))) is None
 
 
-class TestHollow:
-    TEXT = "<a><b><c/><d></d></b></a>"
+OS = "<os><type arch='x86_64' machine='q35'>hvm</type></os>"
+PLAIN_HEADS = [
+    OS,
+    f"{OS}<features><acpi/><apic/></features>",
+    f"<metadata><a:os xmlns:a='b' id='c'/></metadata>{OS}<features/>",
+    '<os firmware="efi">\n<loader/>\n<type machine="pc"  arch="i686">hvm</type><boot dev="hd"/></os>',
+    "<os><type>hvm</type></os><cpu mode='custom'><feature policy='require' name='vmx'/></cpu>",
+    "<os><type machine=''>hvm</type></os><on_reboot/>",
+    "<os><type machine='pc-q35-9.2' arch=''>hvm</type></os><features><hyperv><relaxed state='on'/></hyperv></features>",
+]
+ODD_HEADS = [
+    "",
+    "<os/>",
+    "<os><type/></os>",
+    "<os></os>",
+    f"{OS}{OS}",
+    f"<metadata>{OS}</metadata>",
+    f"<metadata><os/></metadata>{OS}",
+    f"{OS}<osinfo/>",
+    "<os><a><type machine='q35'>hvm</type></a></os>",
+    "<os><type machine='q35'>hvm</type><type machine='pc'>hvm</type></os>",
+    "<os><type machine='q&#51;5'>hvm</type></os>",
+    "<os><type arch='aarch64' machine='virt'>hvm</type></os>",
+    "<os><type machine='microvm'>hvm</type></os>",
+    f"{OS}<features><a><acpi/></a></features>",
+    f"{OS}<features><acpi/></features><features/>",
+    f"{OS}<!-- <devices> -->",
+    f"{OS}<![CDATA[<os>]]>",
+    f"{OS}<name>a > b</name>",
+    f"{OS}<devices/>",
+    f"{OS}<name>&amp;&#65;</name>",
+    "<a>" * 300 + "</a>" * 300 + OS,
+]
+PROLOGS = [
+    "",
+    "\n\n",
+    "<?xml version='1.0'?>\n",
+    "<!-- made -by- hand --><!--- -->\n",
+    '<?xml version="1.0" encoding="UTF-8"?><!-- <domain> -->',
+    "<?xml version='1.0' encoding='iso-8859-1'?>",
+]
+ODD_PROLOGS = [
+    "<?xml version='1.0' encoding='utf-16'?>",
+    "<?xml version='1.0' encoding='cp037'?>",
+    "<?xml version='1.0' encoding='none'?>",
+    " <?xml version='1.0'?>",
+    "<!DOCTYPE domain>",
+    "<!DOCTYPE domain [<!ENTITY a 'b'>]>",
+    "<?pi?>",
+    "<!-- -- -->",
+    "<a/>",
+    "<domain>",
+    "\0",
+    "x",
+]
 
-    def test_there_are_no_children(self) -> None:
-        document = parse(self.TEXT, hollow=(6, 17))
-        (inside,) = document.root.children
-        assert (inside.tag, inside.children, inside.start, inside.end_tag) == ("b", (), 3, 17)
 
-    @pytest.mark.parametrize("inside", ["<c>", "</c>", "<c a='1' a='2'/>", "&", "<c></d>"])
-    def test_errors_are_found(self, inside: str) -> None:
-        with pytest.raises(InputError):
-            parse(f"<a><b>{inside}</b></a>", hollow=(6, 6 + len(inside)))
+def document(head: str, prolog: str = "") -> str:
+    devices = f"{disks(2)}\n{nic('virtio')}\n{nic('e1000')}\n<iommu model='virtio'/>"
+    return f"{prolog}<domain type='qemu'>\n{head}\n<devices>\n{devices}\n</devices>\n</domain>\n"
 
-    @pytest.mark.parametrize("hollow", [(5, 17), (7, 17), (10, 17), (0, 17)])
-    def test_it_begins_behind_a_start_tag(self, hollow: tuple[int, int]) -> None:
-        with pytest.raises(HollowError):
-            parse(self.TEXT, hollow=hollow)
+
+@pytest.mark.parametrize("head", PLAIN_HEADS)
+@pytest.mark.parametrize("prolog", PROLOGS)
+def test_the_machine_is_read_from_a_plain_head(head: str, prolog: str) -> None:
+    text = document(head, prolog)
+    guest, expected = outline(text), read(text, RULES)
+    assert guest is not None
+    assert (guest.guest.machine_type, guest.guest.arch) == (expected.machine_type, expected.arch)
+    assert guest.guest.acpi == expected.acpi
+    for form in (text, text.encode(), text.replace("\n", "")):
+        assert short(form) in (None, long(form))
+
+
+@pytest.mark.parametrize("head", ODD_HEADS)
+def test_no_odd_head_is_misread(head: str) -> None:
+    for text in (document(head), document("").replace("</devices>", f"</devices>{head}")):
+        assert short(text) in (None, long(text))
+        assert short(text.encode()) in (None, long(text.encode()))
+
+
+@pytest.mark.parametrize("prolog", ODD_PROLOGS)
+def test_no_odd_prolog_is_misread(prolog: str) -> None:
+    text = document(OS, prolog)
+    assert short(text) in (None, long(text))
+    assert short(text.encode()) in (None, long(text.encode()))
+
+
+@given(st.lists(st.sampled_from([*PLAIN_HEADS, *ODD_HEADS]), max_size=3), st.sampled_from([*PROLOGS, *ODD_PROLOGS]))
+def test_no_head_is_misread(heads: list[str], prolog: str) -> None:
+    text = document("".join(heads), prolog)
+    assert short(text) in (None, long(text))
+    assert short(text.encode()) in (None, long(text.encode()))
