@@ -35,6 +35,7 @@ FRESH = {
     "no USB": NO_USB,
     "nothing": f"{NO_BALLOON}\n{NO_USB}",
     "nothing but video": f"{NO_BALLOON}\n{NO_USB}\n{video('vga')}",
+    "sound of the chipset last": "<sound model='sb16'/><sound model='usb'/><sound model='ich9'/>",
     "sound": "<sound model='ich9'/><sound model='ich6'/><sound model='ich9'/>",
     "watchdogs": "<watchdog model='i6300esb'/>",
     "input": "<input type='tablet' bus='usb'/><input type='mouse' bus='virtio'/>",

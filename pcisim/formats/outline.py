@@ -13,6 +13,7 @@ from __future__ import annotations
 import pyexpat
 import re
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from pcisim.catalogue.devices import PLUGS, WALK
 from pcisim.catalogue.versions import Libvirt
@@ -20,71 +21,114 @@ from pcisim.catalogue.words import WORDS
 from pcisim.connector import ENDPOINT, EXPRESS
 from pcisim.errors import PcisimError
 from pcisim.formats._devices import HostPci, disk_number
-from pcisim.formats._xml import MAX_BYTES, MAX_DEPTH, Document, Element, Source, parse
+from pcisim.formats._xml import MAX_BYTES, Document, Element, Source, parse
 from pcisim.formats.domain_xml import Reader
 from pcisim.guest import Device, Guest, disk_target
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+# In a well-formed text without comments, in which no > stands for itself, every tag is <[^<>]*>.  These patterns match
+# nothing else, and no repetition in them gives back what it took.
+_TEXT = "[^<>]*+"
+_ATTRIBUTES = "([^<>]*+)"
 
-_OPEN, _CLOSE = "<devices>", "</devices>"
-_BEGINNING = re.compile(r"\s*(<\?xml[^<>]*>)?\s*(?:<!--[^-]*+(?:-[^-]++)*+-->\s*)*<domain(?=[\s>])[^<>]*>")
-"""The declaration, comments and the start tag of a document."""
+
+def _tags(name: str, inside: str) -> str:
+    """Return the pattern of an element."""
+    return rf"<{name}[^<>]*+>(?:(?<=/>)|{inside}</[^<>]*+>)"
+
+
+def _others(*read: str, depth: int) -> str:
+    """Return the pattern of elements of other names than these, so many inside each other, with text before each."""
+    inside = _TEXT
+    for _ in range(depth - 1):
+        inside = rf"(?:{_TEXT}{_tags('(?![/!?])', inside)})*+{_TEXT}"
+    names = "".join(rf"|{name}[\s/>]" for name in read)
+    return rf"(?:{_TEXT}{_tags(f'(?![/!?]{names})', inside)})*+"
+
+
+def _head() -> re.Pattern[str]:
+    """Return the pattern of what stands before the inside of ``<devices>``.
+
+    Its groups are the declaration, the attributes of the machine's ``<type>``, and whether there is ``<acpi>``.
+    """
+    others = _others("os", "features", "devices", depth=5) + _TEXT
+    of_os, of_features = _others("type", depth=3) + _TEXT, _others("acpi", depth=3) + _TEXT
+    os = rf"<os(?=[\s>])[^<>]*+>(?<!/>){of_os}<type(?=[\s>]){_ATTRIBUTES}>(?<!/>){_TEXT}</type>{of_os}</os>"
+    features = rf"<features(?:/>|>{of_features}(?:(<acpi)(?=[\s/>])[^<>]*+>(?<=/>){of_features})?+</features>)"
+    return re.compile(
+        r"\s*+(<\?xml[^<>]*+>)?+\s*+(?:<!--[^-]*+(?:-[^-]++)*+-->\s*+)*+<domain(?=[\s>])[^<>]*+>"
+        rf"{others}{os}{others}(?:{features}{others})?+<devices>"
+    )
+
+
+_HEAD = _head()
+_TAIL = re.compile(rf"</devices>{_others('os', 'features', 'devices', depth=5)}{_TEXT}</domain>\s*+")
 _ENCODING = re.compile(r"encoding\s*=\s*['\"](?i:utf-8|us-ascii|iso-8859-1)['\"]")
 """Encodings of which ASCII is a part."""
-_NO_DOCUMENT = Document(Element(), Source(b"", str, None, "utf-8", None))
-
-# In a well-formed text without comments, in which no > stands for itself, every tag is <[^<>]*>.
-_TEXT = "[^<]*+"
-_ATTRIBUTES = "([^<>]*+)"
-_LEAF = f"<[^/<>][^<>]*+>(?:(?<=/>)|{_TEXT}</[^<>]*+>)"
 
 
-def _others(*read: str) -> str:
-    """Return the pattern of any number of elements in a device that are not read."""
-    names = "|".join((*read, "address", "acpi"))
-    return rf"(?:{_TEXT}<(?!/|(?:{names})[\s/>])[^<>]*+>(?:(?<=/>)|{_TEXT}(?:{_LEAF}{_TEXT})*+</[^<>]*+>))*+"
+class _Form(NamedTuple):
+    """Devices that are written alike.
 
+    Args:
+        names: of the elements, as a pattern.
+        path: from the device to the element inside of which the attributes are read; empty when none is.
+        elsewhere: children that are read too; with them a device is written otherwise.
+    """
 
-def _device(tag: str, inside: str) -> str:
-    """Return the pattern of a device: name, attributes, what text begins the inside, the inside, what text ends it."""
-    return rf"({tag})(?=[\s/>]){_ATTRIBUTES}>(?:(?<=/>)|({_TEXT}){inside}({_TEXT})</[^\s<>]++>)()"
+    names: str
+    path: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
+    def pattern(self) -> str:
+        """Return the pattern of a device.
 
-def _with(child: str, attributes: str = _ATTRIBUTES) -> str:
-    """Return the pattern of what is in a device of which one child is read."""
-    return rf"{_others(child)}(?:{_TEXT}<{child}(?=[\s/>]){attributes}>(?<=/>){_others(child)})?+"
-
-
-_SEVERAL = "disk|interface|video|shmem|filesystem|serial|console|channel|hostdev|controller"
-"""Devices of which children are read besides the address."""
-_PATTERN = re.compile(
-    r"\s*+<(?:"
-    + "|".join(
-        (
-            _device("disk", _with("target", rf"\s+dev=['\"]([^'\"&<>]++)['\"]{_ATTRIBUTES}")),
-            _device("interface|video|shmem", _with("model")),
-            _device("console|channel", _with("target")),
-            _device("filesystem", _with("driver")),
-            _device(rf"(?!(?:{_SEVERAL})[\s/>])[a-z]++", f"{_others()}()"),
+        Its groups are the name, the attributes, what text begins the inside, the attributes of the element inside that
+        is read (a disk's ``dev`` and those behind), what text ends the inside, and one that is always empty.
+        """
+        others = _others(*self.path[:1], *self.elsewhere, "address", "acpi", depth=2)
+        read = "((?!))?+"
+        for depth, name in enumerate(reversed(self.path)):
+            if depth:
+                read = rf"<{name}(?=[\s>])[^<>]*+>(?<!/>){_TEXT}{read}{_TEXT}</{name}>"
+            else:
+                attributes = rf"\s+dev=['\"]([^'\"&<>]++)['\"]{_ATTRIBUTES}" if self is _DISK else _ATTRIBUTES
+                read = rf"<{name}(?=[\s/>]){attributes}>(?<=/>)"
+        if self.path:
+            read = rf"(?:{_TEXT}{read}{others})?+"
+        return (
+            rf"({self.names})(?=[\s/>]){_ATTRIBUTES}>"
+            rf"(?:(?<=/>)|({_TEXT}){others}{read}({_TEXT})</[^\s<>]++>)()"
         )
-    )
-    + ")"
+
+
+_DISK = _Form("disk", ("target",))
+_FORMS = (
+    _DISK,
+    _Form("interface", ("model",)),
+    _Form("video|shmem", ("model",)),
+    _Form("console|channel|serial", ("target",)),
+    _Form("filesystem", ("driver",)),
+    _Form("hostdev", ("source", "address")),
+    _Form("controller", (), ("model", "target", "master")),
 )
-_scanner: Callable[[str, int, int], Any] = _PATTERN.scanner  # type: ignore[attr-defined]
+_PLAIN = _Form(rf"(?!(?:{'|'.join(form.names for form in _FORMS)})[\s/>])[a-z]++")
+_DEVICE = re.compile(rf"\s*+<(?:{'|'.join(form.pattern() for form in (*_FORMS, _PLAIN))})")
+_BY_GROUP = {7 + 6 * number: form for number, form in enumerate((*_FORMS, _PLAIN))}
+"""The forms, by their last groups: the first one has seven, the others have six."""
+_scanner: Callable[[str, int, int], Any] = _DEVICE.scanner  # type: ignore[attr-defined]
 """Finds one match directly behind the other (known since Python 2, not to type checkers)."""
-_CHILDREN = {7: "target", 13: "model", 19: "target", 25: "driver", 31: ""}
-"""The child that is read, by the last group of the alternative."""
-_DISK = 7
+_FREQUENT = ("interface", "disk", "rng")
+"""Those of them that `_usual_plug` knows."""
+_NO_DOCUMENT = Document(Element(), Source(b"", str, None, "utf-8", None))
+_OF_DISK = 7
 _UNUSUAL = re.compile(r"\s*+<([\w:.-]++)[^<>]*+>")
 _ATTRIBUTE = re.compile(r"""([^\s=]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
 _SINGLE = re.compile(r"\s([^\s=]+)='([^']*)'")
 _ODD = re.compile(r"[&\t\n]").search
 _KNOWN = frozenset({*WALK, *WORDS})
 """Elements that are read."""
-_COUNTED = ("interface", "disk", "rng")
-"""Devices that nothing depends on but addresses."""
+_COUNTED = ("interface", "disk", "hostdev", "rng", "sound", "input", "filesystem", "shmem")
+"""Devices on which nothing depends but addresses, if they have one.  The first ICH9 sound may be the chipset's."""
 
 
 class Spot:
@@ -108,21 +152,19 @@ class Outline:
 
     Args:
         text: all of it.
-        devices: where ``<devices>`` begins.
         begin: where the inside of ``<devices>`` begins.
         end: where it ends.
         guest: the guest, without the devices that are counted; the origin of a device is a `Spot`.
     """
 
-    __slots__ = ("begin", "counted", "devices", "end", "ends", "guest", "text")
+    __slots__ = ("begin", "counted", "end", "ends", "guest", "text")
 
-    def __init__(self, text: str, devices: int, end: int, guest: Guest) -> None:
+    def __init__(self, text: str, begin: int, end: int, guest: Guest) -> None:
         self.text = text
-        self.devices = devices
-        self.begin = devices + len(_OPEN)
+        self.begin = begin
         self.end = end
         self.guest = guest
-        self.counted: dict[str, list[tuple[int, Device | int]]] = {"interface": [], "rng": []}
+        self.counted: dict[str, list[tuple[int, Device | int]]] = {element: [] for element in _COUNTED}
         """By element, in libvirt's order: plug and number of each device that is counted."""
         self.ends: list[tuple[tuple[int, int], str, str | None, str | None]] = []
         """Of each device where the text before it begins and where it ends, its name, and what text begins and ends the
@@ -144,77 +186,21 @@ def read_outline(xml: str | bytes, rules: Libvirt, host_pci: HostPci | None = No
     if not xml.isascii() or len(xml) > MAX_BYTES:
         return None
     text = xml if isinstance(xml, str) else xml.decode()
-    beginning = _BEGINNING.match(text)
-    if beginning is None or not (isinstance(xml, str) or _is_ascii(beginning[1] or "")):
+    head, end = _HEAD.match(text), text.rfind("</devices>")
+    if head is None or end < head.end() or _TAIL.fullmatch(text, end) is None or "\r" in text:
         return None
-    begin = beginning.end()
-    devices, end = text.find(_OPEN, begin), text.rfind(_CLOSE)
-    if not begin <= devices < end or not _is_plain(text, begin, devices):
+    declaration, machine, acpi = head.groups("")
+    if isinstance(xml, bytes) and "encoding" in declaration and not _ENCODING.search(declaration):
         return None
+    said = _attributes(machine)
+    guest = Guest(said.get("machine") or "", said.get("arch") or "x86_64", acpi=bool(acpi))
+    outline = Outline(text, head.end(), end, guest)
     try:
         pyexpat.ParserCreate("utf-8" if isinstance(xml, str) else None).Parse(xml, True)
-        outline = Outline(text, devices, end, _read_machine(text, begin, devices, end))
         _Scan(outline, Reader(_NO_DOCUMENT, rules, host_pci)).run()
-        return outline
     except (pyexpat.ExpatError, PcisimError, _UnusualError):
         return None
-
-
-def _is_ascii(declaration: str) -> bool:
-    """Return whether bytes with a declaration are read as ASCII when they are that."""
-    return "encoding" not in declaration or _ENCODING.search(declaration) is not None
-
-
-def _is_plain(text: str, begin: int, devices: int) -> bool:
-    """Return whether < and > stand for tags alone from an offset on, and no tag before ``<devices>`` is too deep."""
-    return (
-        "\r" not in text
-        and text.find("<!", begin) < 0
-        and text.find("<?", begin) < 0
-        and text.count("<", begin) == text.count(">", begin)
-        and text.count("</", begin, devices) < MAX_DEPTH // 2
-    )
-
-
-def _read_machine(text: str, begin: int, devices: int, end: int) -> Guest:
-    """Read what stands around ``<devices>``, which begins and ends there, in a domain that begins before.
-
-    Raises:
-        _UnusualError: it is not simply written.
-    """
-    if _depth(text, begin, devices) or any(text.find(tag, end) >= 0 for tag in ("<os", "<features", "<devices")):
-        raise _UnusualError
-    os = _child(text, "os", begin, devices)
-    kind = os and _child(text, "type", *os[1:])
-    if kind is None or _ODD(kind[0]):
-        raise _UnusualError
-    features = _child(text, "features", begin, devices)
-    said = _attributes(kind[0])
-    acpi = features is not None and _child(text, "acpi", *features[1:]) is not None
-    return Guest(said.get("machine") or "", said.get("arch") or "x86_64", acpi=acpi)
-
-
-def _child(text: str, tag: str, begin: int, end: int) -> tuple[str, int, int] | None:
-    """Return the attributes of the one child of a name in a piece of text, and where its inside begins and ends.
-
-    Raises:
-        _UnusualError: there are several, or names that begin alike, or it is no child but inside of one.
-    """
-    start = text.find(f"<{tag}", begin, end)
-    if start < 0:
-        return None
-    name_end = start + 1 + len(tag)
-    tag_end = text.index(">", name_end)
-    if text[name_end] not in " \t\n/>" or text.find(f"<{tag}", name_end, end) >= 0 or _depth(text, begin, start):
-        raise _UnusualError
-    if text[tag_end - 1] == "/":
-        return text[name_end : tag_end - 1], tag_end, tag_end
-    return text[name_end:tag_end], tag_end + 1, text.index(f"</{tag}", tag_end)
-
-
-def _depth(text: str, begin: int, end: int) -> int:
-    """Return how many more elements begin than end between two offsets."""
-    return text.count("<", begin, end) - 2 * text.count("</", begin, end) - text.count("/>", begin, end)
+    return None if _ODD(machine) else outline
 
 
 class _Scan:
@@ -241,7 +227,7 @@ class _Scan:
         while True:
             for match in iter(_scanner(text, position, end).match, None):
                 form = match.lastindex or 0
-                if form == _DISK:
+                if form == _OF_DISK:
                     tag = "disk"
                     own, begins, target, attributes, blanks = match.group(2, 3, 4, 5, 6)
                 else:
@@ -256,13 +242,14 @@ class _Scan:
                         break
                     plug = _usual_plug(tag, own, attributes or "")
                     if not plug:
-                        plug = self._read(self._element(tag, own, _CHILDREN[form], attributes, target))
+                        said = attributes if target is None else f" dev='{target}'{attributes}"
+                        plug = self._read(_element(tag, own, _BY_GROUP[form].path, said))
                         if plug < 0:
                             continue
                     if plug:
                         plugs[tag, own, attributes] = plug
                 number = len(ends)
-                if form == _DISK:
+                if form == _OF_DISK:
                     targets.append(target)
                     if plug:
                         unit = _VD_UNITS.get(target)
@@ -281,25 +268,17 @@ class _Scan:
         disks.sort()
         counted["disk"] = [(plug, number) for _, number, plug in disks]
 
-    def _element(self, tag: str, own: str, child: str, attributes: str | None, target: str | None = None) -> Element:
-        """Return an element, with the child that is read if it is there."""
-        element = Element()
-        element.tag = tag
-        element.attrib = _attributes(own)
-        element.children = ()
-        element.start = 0
-        element.source = _NO_DOCUMENT.source
-        if child and attributes is not None:
-            said = attributes if target is None else f" dev='{target}'{attributes}"
-            element.children = [self._element(child, said, "", None)]
-        return element
-
     def _read(self, element: Element) -> int:
         """Read a device; return its plug if it can be counted, else 0 and keep it, and -1 if it is none."""
         device = self.reader.read_one(element, self.guest)
         if device is None:
             return -1
-        if device.element in _COUNTED and device.plug and device.bus != "hostdev":
+        if (
+            device.plug
+            and device.element in _COUNTED
+            and device.bus != "hostdev"
+            and not self._is_chipset_sound(device)
+        ):
             if (
                 device.plug & ~ENDPOINT
                 or device.address_type is not None
@@ -312,6 +291,12 @@ class _Scan:
         device.origin = Spot(len(self.outline.ends))
         return 0
 
+    def _is_chipset_sound(self, device: Device) -> bool:
+        """Return whether a device, the latest of its kind, may have the place of the chipset's sound."""
+        if device.model != "ich9" or not self.guest.machine.express:
+            return False
+        return not any(other.model == "ich9" for other in self.guest.devices[device.element][:-1])
+
     def _read_unusual(self, position: int) -> int:
         """Read the element at a position from a tree of its own; return where it ends."""
         outline, text = self.outline, self.outline.text
@@ -322,6 +307,8 @@ class _Scan:
         if text[end - 2] != "/":
             close = text.find(f"</{head[1]}", end, outline.end)
             end = text.find(">", close) + 1
+        if text.find("<!", start, end) >= 0 or text.find("<?", start, end) >= 0:
+            raise _UnusualError
         element = parse(text[start:end]).root  # refuses what holds another one of its name
         plug = self._read(element)
         if plug < 0:
@@ -343,6 +330,19 @@ class _Scan:
         return end
 
 
+def _element(tag: str, own: str, path: tuple[str, ...], attributes: str | None) -> Element:
+    """Return an element, with what is read inside if it is there."""
+    element = Element()
+    element.tag = tag
+    element.attrib = _attributes(own)
+    element.children = ()
+    element.start = 0
+    element.source = _NO_DOCUMENT.source
+    if path and attributes is not None:
+        element.children = [_element(path[0], attributes if len(path) == 1 else "", path[1:], attributes)]
+    return element
+
+
 def _attributes(text: str) -> dict[str, str]:
     """Return the attributes of a tag, whose values hold no references."""
     return {name: one or other for name, one, other in _ATTRIBUTE.findall(text)}
@@ -350,7 +350,7 @@ def _attributes(text: str) -> dict[str, str]:
 
 def _usual_plug(tag: str, own: str, attributes: str) -> int:
     """Return what the most frequent devices need from a bus, as `Reader` finds it; 0 for any other device."""
-    if tag not in _COUNTED:
+    if tag not in _FREQUENT:
         return 0
     said, inside = dict(_SINGLE.findall(own)), dict(_SINGLE.findall(attributes))
     if len(said) + len(inside) != own.count("=") + attributes.count("="):

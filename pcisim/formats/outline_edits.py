@@ -82,7 +82,7 @@ class _Writer:
         if first == outline.end:
             raise _OtherLayoutError
         if not self.one_line:
-            self.around = self._indent(outline.devices)
+            self.around = self._indent(outline.begin - len("<devices>"))
             self.indent = self._indent(first)
             self.step = self.indent.removeprefix(self.around)
             if not self.step and (self.indent or "\n " in text or "\n\t" in text):
@@ -200,11 +200,11 @@ class _Writer:
         outline = self.outline
         offset = self.text.rindex(">", 0, outline.end) + 1
         if self.one_line:
-            return _Place(offset, outline.devices, ("", ""))
+            return _Place(offset, outline.begin, ("", ""))
         if self.text[offset] != "\n":
             raise _OtherLayoutError
         outer = "\n" + self.indent
-        return _Place(offset, outline.devices, (outer, outer + self.step))
+        return _Place(offset, outline.begin, (outer, outer + self.step))
 
     def _added(self, place: _Place) -> Splice:
         text = "".join(place.lines)

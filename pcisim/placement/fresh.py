@@ -72,8 +72,10 @@ def fresh(guest: Guest, counted: Mapping[str, Wanting]) -> Fresh | None:
     slots = list(_SLOTS[machine.family])
     places: dict[Key, int] = {}
     _give_fixed(guest, machine, slots, places)
-    place = _place_on_q35 if machine.express else _place_on_pc
-    return place(_wanting(guest, counted, places), slots, places)
+    wanting = _wanting(guest, counted, places)
+    if wanting is None:
+        return None
+    return (_place_on_q35 if machine.express else _place_on_pc)(wanting, slots, places)
 
 
 def _is_plain(guest: Guest) -> bool:
@@ -116,8 +118,8 @@ def _give_fixed(guest: Guest, machine: Machine, slots: list[int], places: dict[K
             places[controller] = place
 
 
-def _wanting(guest: Guest, counted: Mapping[str, Wanting], places: dict[Key, int]) -> Wanting:
-    """Return plug and key of whatever looks for a place, in the order of rule 6.4."""
+def _wanting(guest: Guest, counted: Mapping[str, Wanting], places: dict[Key, int]) -> Wanting | None:
+    """Return plug and key of whatever looks for a place, in the order of rule 6.4, if that is known."""
     devices = guest.devices
     there = {"controller", *devices, *counted}
     if "interface" in devices:
@@ -136,6 +138,8 @@ def _wanting(guest: Guest, counted: Mapping[str, Wanting], places: dict[Key, int
             row = [*(device for device in devices.get("interface", ()) if device.bus == "hostdev"), *row]
         for device in row:
             if device.plug and device not in places:
+                if counted.get(element):
+                    return None  # whose turn comes first?
                 wanting.append((device.plug, device))
     return wanting
 
