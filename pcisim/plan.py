@@ -285,7 +285,7 @@ def short_way(xml: str | bytes, rules: Libvirt, host_pci: HostPci) -> str | byte
 
 
 _CALLS = count()
-"""Numbers the calls of `assign_xml`: the first one goes the long way, which is shorter than compiling patterns for it."""
+"""Numbers the calls of `assign_xml`: the first goes the long way, which takes less time than compiling patterns."""
 
 
 def assign_xml(
