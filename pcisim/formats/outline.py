@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.devices import PLUGS, WALK
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import WORDS
@@ -117,6 +118,7 @@ _BY_GROUP = {7 + 6 * number: form for number, form in enumerate((*_FORMS, _PLAIN
 """The forms, by their last groups: the first one has seven, the others have six."""
 _scanner: Callable[[str, int, int], Any] = _DEVICE.scanner  # type: ignore[attr-defined]
 """Finds one match directly behind the other (known since Python 2, not to type checkers)."""
+_BRIDGES = frozenset(PCI_CONTROLLERS) - ROOT_MODELS
 _FREQUENT = ("interface", "disk", "rng")
 """Those of them that `_usual_plug` knows."""
 _NO_DOCUMENT = Document(Element(), Source(b"", str, None, "utf-8", None))
@@ -196,8 +198,8 @@ def read_outline(xml: str | bytes, rules: Libvirt, host_pci: HostPci | None = No
     guest = Guest(said.get("machine") or "", said.get("arch") or "x86_64", acpi=bool(acpi))
     outline = Outline(text, head.end(), end, guest)
     try:
+        _Scan(outline, Reader(_NO_DOCUMENT, rules, host_pci)).run()  # gives up earlier than expat
         pyexpat.ParserCreate("utf-8" if isinstance(xml, str) else None).Parse(xml, True)
-        _Scan(outline, Reader(_NO_DOCUMENT, rules, host_pci)).run()
     except (pyexpat.ExpatError, PcisimError, _UnusualError):
         return None
     return None if _ODD(machine) else outline
@@ -273,6 +275,8 @@ class _Scan:
         device = self.reader.read_one(element, self.guest)
         if device is None:
             return -1
+        if device.address_type == "pci" or (element.get("type") == "pci" and device.model in _BRIDGES):
+            raise _UnusualError  # no fresh guest: more need not be looked at
         if (
             device.plug
             and device.element in _COUNTED
