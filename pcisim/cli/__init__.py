@@ -65,7 +65,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         prog="pcisim",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"pcisim {_version()}")

@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
         help="fill in the PCI addresses of a guest",
         description="Give every PCI device of a guest the address that libvirt would give it.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     common.add_guest_options(parser)

@@ -40,7 +40,7 @@ def add_parser(commands: Any) -> None:
         " where the guest finds it, and whether the address would be the same after a cold start. With --config: the"
         " address in the stored definition, which grows, and takes what a running guest does not.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("file", metavar="FILE|-", nargs="?", help="domain XML; - is standard input")

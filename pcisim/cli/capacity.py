@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> None:
         description="Report for each bus what is usable, held and free, the totals cold and hot, and the budgets beside"
         " the addresses: bus numbers, memory for ports, I/O windows.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     common.add_guest_options(parser)

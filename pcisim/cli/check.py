@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
         description="Find what libvirt refuses, what the emulator does not start, what the guest never sees or does not"
         " boot with, and what is worth knowing: one line each, with file, line, code and remedy.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("files", nargs="+", metavar="FILE|-", help="domain XML; - is standard input")

@@ -26,6 +26,26 @@ MOST_DEVICES = 50_000
 """How many devices are tried; the largest guest that fits has some thousand."""
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal: argparse makes one for every option, and asks `shutil`, which imports much."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_terminal_width() - 2)
+
+
+def _terminal_width() -> int:
+    """Return what `shutil.get_terminal_size` returns."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    with suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or _USUAL_WIDTH  # type: ignore[union-attr]
+    return _USUAL_WIDTH
+
+
+_USUAL_WIDTH = 80
+
+
 def add_debug(parser: argparse.ArgumentParser, **options: object) -> None:
     """Add ``--debug``, which may stand before the command or after it."""
     parser.add_argument(

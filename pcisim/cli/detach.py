@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
         description="Detach devices from a running guest, and print what is free afterwards. A place is free once the"
         " guest has let the device go: here it always does.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("file", metavar="FILE|-", help="domain XML; - is standard input")

@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
         description="Name every device whose PCI address or controller moves, appears or goes;"
         " devices without an address are placed first, as libvirt would.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("old", metavar="OLD|-", help="domain XML as it was; - is standard input")

@@ -20,7 +20,7 @@ def add_parser(commands: Any) -> None:
         help="list the example guests, or print one",
         description="List the example guests that come with pcisim, or print the XML of one.",
         epilog="example:\n  pcisim example desktop | pcisim tree -\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="which one to print")

@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
         description="Say what a pasted error means, which rule it is and what to do; with a guest also where it comes"
         " from, and the patch, which is tried before it is shown.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("text", metavar="TEXT|-", help="the error, as it was printed; - is standard input")

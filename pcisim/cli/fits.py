@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
         description="Say by exit status and one line whether more devices fit. When they do not, print the controllers"
         " that make them fit without moving any address that exists.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     common.add_guest_options(parser)

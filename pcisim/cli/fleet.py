@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
         description="Place every guest of a fleet, each shape once, and say how full they are, who does not fit and"
         " why, who has no slot left for hotplug, and who will not boot.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(

@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> None:
         description="List every PCI function with its configured address, the guest's address, its interface's name,"
         " the windows of bridges, and what is never seen and why.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     common.add_guest_options(parser)

@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
         help="print what lspci will print in the guest",
         description="Print what lspci will print in the guest, before it boots.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     common.add_guest_options(parser)

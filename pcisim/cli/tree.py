@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
         epilog="examples:\n  virsh dumpxml vm | pcisim tree -\n"
         "  pcisim tree --machine q35 --device virtio-blk,count=20\n"
         "  pcisim tree --view guest guest.xml\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
     common.add_guest_options(parser)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import pty
@@ -16,7 +17,7 @@ import pytest
 
 import pcisim
 from pcisim.catalogue.devices import DEVICE_MODELS
-from pcisim.cli import assign, main, terminal
+from pcisim.cli import assign, common, main, terminal
 from tests.cli.running import EXAMPLES, PLAIN, Done, example, is_tidy, process, run
 
 DESKTOP = str(EXAMPLES / "desktop.xml")
@@ -335,6 +336,13 @@ def test_a_terminal_without_rich(tmp_path: Path) -> None:
 def test_complaints_on_a_terminal_that_is_not_utf_8() -> None:
     assert terminal.can_show("├")
     assert run("tree", "é.xml", encoding="ascii").err.startswith("cannot read \\xe9.xml: no such file or directory\n")
+
+
+@pytest.mark.parametrize("columns", ["", "0", "40", "-3", "x", "²"])
+def test_help_is_as_wide_as_the_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    own = common.HelpFormatter("pcisim")._width
+    assert own == argparse.RawDescriptionHelpFormatter("pcisim")._width
 
 
 # what a command loads
