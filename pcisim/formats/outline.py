@@ -22,7 +22,7 @@ from pcisim.catalogue.words import WORDS
 from pcisim.connector import ENDPOINT, EXPRESS
 from pcisim.errors import PcisimError
 from pcisim.formats._devices import HostPci, disk_number
-from pcisim.formats._xml import MAX_BYTES, Document, Element, Source, parse
+from pcisim.formats._xml import MAX_BYTES, MAX_DEPTH, Document, Element, Source, parse
 from pcisim.formats.domain_xml import Reader
 from pcisim.guest import Device, Guest, disk_target
 
@@ -312,6 +312,8 @@ class _Scan:
             close = text.find(f"</{head[1]}", end, outline.end)
             end = text.find(">", close) + 1
         if text.find("<!", start, end) >= 0 or text.find("<?", start, end) >= 0:
+            raise _UnusualError
+        if text.count("</", start, end) > MAX_DEPTH // 2:  # it may be too deep
             raise _UnusualError
         element = parse(text[start:end]).root  # refuses what holds another one of its name
         plug = self._read(element)

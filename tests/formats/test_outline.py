@@ -141,6 +141,19 @@ def test_both_ways_lead_to_the_same_for_random_guests(drawn: Drawn, layout: int,
     assert found is None or found == long(text, version)
 
 
+@pytest.mark.parametrize("depth", [*range(1, 7), 100, 127, 128, 129, 250, 251, 252, 253, 254, 255, 256])
+@pytest.mark.parametrize("where", ["devices", "rng", "domain"])
+def test_both_ways_end_at_the_same_depth(where: str, depth: int) -> None:
+    text = domain("q35", "<rng model='virtio'><backend/></rng>", disk())
+    nested = "<a>" * depth + "</a>" * depth
+    end = {"devices": "</devices>", "rng": "</rng>", "domain": "<devices>"}[where]
+    text = text.replace(end, nested + "\n" * (where != "rng") + end)
+    found, expected = short(text), long(text)
+    assert found in (None, expected)
+    assert expected is not None or depth > 250
+    assert found is not None or depth > 3
+
+
 @given(st.data(), st.sampled_from(LAYOUTS))
 def test_what_is_broken_goes_the_long_way(data: st.DataObject, layout: int) -> None:
     """A few characters more or less: it is refused, or both ways lead to the same."""
