@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import pyexpat
 import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.devices import PLUGS, WALK
@@ -22,108 +20,13 @@ from pcisim.catalogue.words import WORDS
 from pcisim.connector import ENDPOINT, EXPRESS
 from pcisim.errors import PcisimError
 from pcisim.formats._devices import HostPci, disk_number
+from pcisim.formats._patterns import BY_GROUP, ELEMENT, ENCODING, HEAD, OF_DISK, TAIL, scanner
 from pcisim.formats._xml import MAX_BYTES, MAX_DEPTH, Document, Element, Source, parse
 from pcisim.formats.domain_xml import Reader
 from pcisim.guest import Device, Guest, disk_target
 
-# In a well-formed text without comments, in which no > stands for itself, every tag is <[^<>]*>.  These patterns match
-# nothing else, and no repetition in them gives back what it took.
-_TEXT = "[^<>]*+"
-_ATTRIBUTES = "([^<>]*+)"
-
-
-def _tags(name: str, inside: str) -> str:
-    """Return the pattern of an element."""
-    return rf"<{name}[^<>]*+>(?:(?<=/>)|{inside}</[^<>]*+>)"
-
-
-def _others(*read: str, depth: int) -> str:
-    """Return the pattern of elements of other names than these, so many inside each other, with text before each."""
-    inside = _TEXT
-    for _ in range(depth - 1):
-        inside = rf"(?:{_TEXT}{_tags('(?![/!?])', inside)})*+{_TEXT}"
-    names = "".join(rf"|{name}[\s/>]" for name in read)
-    return rf"(?:{_TEXT}{_tags(f'(?![/!?]{names})', inside)})*+"
-
-
-def _head() -> re.Pattern[str]:
-    """Return the pattern of what stands before the inside of ``<devices>``.
-
-    Its groups are the declaration, the attributes of the machine's ``<type>``, and whether there is ``<acpi>``.
-    """
-    others = _others("os", "features", "devices", depth=5) + _TEXT
-    of_os, of_features = _others("type", depth=3) + _TEXT, _others("acpi", depth=3) + _TEXT
-    os = rf"<os(?=[\s>])[^<>]*+>(?<!/>){of_os}<type(?=[\s>]){_ATTRIBUTES}>(?<!/>){_TEXT}</type>{of_os}</os>"
-    features = rf"<features(?:/>|>{of_features}(?:(<acpi)(?=[\s/>])[^<>]*+>(?<=/>){of_features})?+</features>)"
-    return re.compile(
-        r"\s*+(<\?xml[^<>]*+>)?+\s*+(?:<!--[^-]*+(?:-[^-]++)*+-->\s*+)*+<domain(?=[\s>])[^<>]*+>"
-        rf"{others}{os}{others}(?:{features}{others})?+<devices>"
-    )
-
-
-_HEAD = _head()
-_TAIL = re.compile(rf"</devices>{_others('os', 'features', 'devices', depth=5)}{_TEXT}</domain>\s*+")
-_ENCODING = re.compile(r"encoding\s*=\s*['\"](?i:utf-8|us-ascii|iso-8859-1)['\"]")
-"""Encodings of which ASCII is a part."""
-
-
-class _Form(NamedTuple):
-    """Devices that are written alike.
-
-    Args:
-        names: of the elements, as a pattern.
-        path: from the device to the element inside of which the attributes are read; empty when none is.
-        elsewhere: children that are read too; with them a device is written otherwise.
-    """
-
-    names: str
-    path: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
-
-    def pattern(self) -> str:
-        """Return the pattern of a device.
-
-        Its groups are the name, the attributes, what text begins the inside, the attributes of the element inside that
-        is read (a disk's ``dev`` and those behind), what text ends the inside, and one that is always empty.
-        """
-        others = _others(*self.path[:1], *self.elsewhere, "address", "acpi", depth=2)
-        read = "((?!))?+"
-        for depth, name in enumerate(reversed(self.path)):
-            if depth:
-                read = rf"<{name}(?=[\s>])[^<>]*+>(?<!/>){_TEXT}{read}{_TEXT}</{name}>"
-            else:
-                attributes = rf"\s+dev=['\"]([^'\"&<>]++)['\"]{_ATTRIBUTES}" if self is _DISK else _ATTRIBUTES
-                read = rf"<{name}(?=[\s/>]){attributes}>(?<=/>)"
-        if self.path:
-            read = rf"(?:{_TEXT}{read}{others})?+"
-        return (
-            rf"({self.names})(?=[\s/>]){_ATTRIBUTES}>"
-            rf"(?:(?<=/>)|({_TEXT}){others}{read}({_TEXT})</[^\s<>]++>)()"
-        )
-
-
-_DISK = _Form("disk", ("target",))
-_FORMS = (
-    _DISK,
-    _Form("interface", ("model",)),
-    _Form("video|shmem", ("model",)),
-    _Form("console|channel|serial", ("target",)),
-    _Form("filesystem", ("driver",)),
-    _Form("hostdev", ("source", "address")),
-    _Form("controller", (), ("model", "target", "master")),
-)
-_PLAIN = _Form(rf"(?!(?:{'|'.join(form.names for form in _FORMS)})[\s/>])[a-z]++")
-_DEVICE = re.compile(rf"\s*+<(?:{'|'.join(form.pattern() for form in (*_FORMS, _PLAIN))})")
-_BY_GROUP = {7 + 6 * number: form for number, form in enumerate((*_FORMS, _PLAIN))}
-"""The forms, by their last groups: the first one has seven, the others have six."""
-_scanner: Callable[[str, int, int], Any] = _DEVICE.scanner  # type: ignore[attr-defined]
-"""Finds one match directly behind the other (known since Python 2, not to type checkers)."""
 _BRIDGES = frozenset(PCI_CONTROLLERS) - ROOT_MODELS
-_FREQUENT = ("interface", "disk", "rng")
-"""Those of them that `_usual_plug` knows."""
 _NO_DOCUMENT = Document(Element(), Source(b"", str, None, "utf-8", None))
-_OF_DISK = 7
-_UNUSUAL = re.compile(r"\s*+<([\w:.-]++)[^<>]*+>")
 _ATTRIBUTE = re.compile(r"""([^\s=]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
 _SINGLE = re.compile(r"\s([^\s=]+)='([^']*)'")
 _ODD = re.compile(r"[&\t\n]").search
@@ -131,6 +34,8 @@ _KNOWN = frozenset({*WALK, *WORDS})
 """Elements that are read."""
 _COUNTED = ("interface", "disk", "hostdev", "rng", "sound", "input", "filesystem", "shmem")
 """Devices on which nothing depends but addresses, if they have one.  The first ICH9 sound may be the chipset's."""
+_FREQUENT = ("interface", "disk", "rng")
+"""Those of them that `_usual_plug` knows."""
 
 
 class Spot:
@@ -188,11 +93,11 @@ def read_outline(xml: str | bytes, rules: Libvirt, host_pci: HostPci | None = No
     if not xml.isascii() or len(xml) > MAX_BYTES:
         return None
     text = xml if isinstance(xml, str) else xml.decode()
-    head, end = _HEAD.match(text), text.rfind("</devices>")
-    if head is None or end < head.end() or _TAIL.fullmatch(text, end) is None or "\r" in text:
+    head, end = HEAD.match(text), text.rfind("</devices>")
+    if head is None or end < head.end() or TAIL.fullmatch(text, end) is None or "\r" in text:
         return None
     declaration, machine, acpi = head.groups("")
-    if isinstance(xml, bytes) and "encoding" in declaration and not _ENCODING.search(declaration):
+    if isinstance(xml, bytes) and "encoding" in declaration and not ENCODING.search(declaration):
         return None
     said = _attributes(machine)
     guest = Guest(said.get("machine") or "", said.get("arch") or "x86_64", acpi=bool(acpi))
@@ -227,9 +132,9 @@ class _Scan:
         plugs: dict[tuple[str, str, str], int] = {}  # of devices of which the next need not be read
         position, match = self.outline.begin, None
         while True:
-            for match in iter(_scanner(text, position, end).match, None):
+            for match in iter(scanner(text, position, end).match, None):
                 form = match.lastindex or 0
-                if form == _OF_DISK:
+                if form == OF_DISK:
                     tag = "disk"
                     own, begins, target, attributes, blanks = match.group(2, 3, 4, 5, 6)
                 else:
@@ -245,13 +150,13 @@ class _Scan:
                     plug = _usual_plug(tag, own, attributes or "")
                     if not plug:
                         said = attributes if target is None else f" dev='{target}'{attributes}"
-                        plug = self._read(_element(tag, own, _BY_GROUP[form].path, said))
+                        plug = self._read(_element(tag, own, BY_GROUP[form].path, said))
                         if plug < 0:
                             continue
                     if plug:
                         plugs[tag, own, attributes] = plug
                 number = len(ends)
-                if form == _OF_DISK:
+                if form == OF_DISK:
                     targets.append(target)
                     if plug:
                         unit = _VD_UNITS.get(target)
@@ -304,7 +209,7 @@ class _Scan:
     def _read_unusual(self, position: int) -> int:
         """Read the element at a position from a tree of its own; return where it ends."""
         outline, text = self.outline, self.outline.text
-        head = _UNUSUAL.match(text, position, outline.end)
+        head = ELEMENT.match(text, position, outline.end)
         if head is None:
             raise _UnusualError
         start, end = head.start(1) - 1, head.end()
