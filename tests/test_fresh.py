@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pcisim
+from pcisim.catalogue.devices import PLUGS
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.completion import complete, complete_bare
 from pcisim.formats.domain_xml import read
@@ -151,6 +152,19 @@ def test_equals_the_policy_on_random_guests(drawn: Drawn, version: str) -> None:
 def test_these_are_fresh(machine: str, devices: str) -> None:
     assert fresh(completed(domain(machine, devices), "11.3"), {}) is not None
     assert unequal(domain(machine, devices)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [(row.partition("/")[2], model) for row, models in PLUGS.items() if row[:11] == "controller/" for model in models],
+)
+@pytest.mark.parametrize("version", ["9.0", "11.3"])
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+def test_controllers_of_every_model(machine: str, version: str, kind: str, model: str) -> None:
+    """The chipset has places of its own for controller 0 of some types."""
+    for index in (0, 1):
+        text = domain(machine, controller(kind, index, model), nic("e1000"))
+        assert unequal(text, version) is None
 
 
 @pytest.mark.parametrize("devices", NOT_FRESH.values(), ids=NOT_FRESH)

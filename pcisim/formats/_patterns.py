@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 _TEXT = "[^<>]*+"
 _ATTRIBUTES = "([^<>]*+)"
+_QUOTED = r"""(?:'(?=[^'"&]++')|"(?=[^'"&]++"))([^'"&<>]++)['"]"""
+"""A value without quotes and references."""
 
 
 def _tags(name: str, inside: str) -> str:
@@ -74,7 +76,7 @@ class _Form(NamedTuple):
             if depth:
                 read = rf"<{name}(?=[\s>])[^<>]*+>(?<!/>){_TEXT}{read}{_TEXT}</{name}>"
             else:
-                attributes = rf"\s+dev=['\"]([^'\"&<>]++)['\"]{_ATTRIBUTES}" if self is _DISK else _ATTRIBUTES
+                attributes = rf"\s+dev={_QUOTED}{_ATTRIBUTES}" if self is _DISK else _ATTRIBUTES
                 read = rf"<{name}(?=[\s/>]){attributes}>(?<=/>)"
         if self.path:
             read = rf"(?:{_TEXT}{read}{others})?+"
@@ -94,7 +96,7 @@ _FORMS = (
     _Form("hostdev", ("source", "address")),
     _Form("controller", (), ("model", "target", "master")),
 )
-_PLAIN = _Form(rf"(?!(?:{'|'.join(form.names for form in _FORMS)})[\s/>])[a-z]++")
+_PLAIN = _Form(rf"(?!(?:{'|'.join(form.names for form in _FORMS)})[\s/>])[\w:.-]++")
 _DEVICE = re.compile(rf"\s*+<(?:{'|'.join(form.pattern() for form in (*_FORMS, _PLAIN))})")
 BY_GROUP = {7 + 6 * number: form for number, form in enumerate((*_FORMS, _PLAIN))}
 """The forms, by their last groups: that of disks has seven, the others have six."""

@@ -27,8 +27,11 @@ from pcisim.guest import Device, Guest, disk_target
 
 _BRIDGES = frozenset(PCI_CONTROLLERS) - ROOT_MODELS
 _NO_DOCUMENT = Document(Element(), Source(b"", str, None, "utf-8", None))
-_ATTRIBUTE = re.compile(r"""([^\s=]+)\s*=\s*(?:'([^']*)'|"([^"]*)")""")
-_SINGLE = re.compile(r"\s([^\s=]+)='([^']*)'")
+_ATTRIBUTE = re.compile(r"""\s([^\s=]++)\s*+=\s*+(?:'([^']*+)'|"([^"]*+)")""")
+_SINGLE = re.compile(r"\s([^\s=]++)='([^']*+)'")
+_BLANKS = re.compile(r"\s*+")
+_MOST_UNUSUAL = 20
+"""With more elements that are read by themselves, the long way is the shorter one."""
 _ODD = re.compile(r"[&\t\n]").search
 _KNOWN = frozenset({*WALK, *WORDS})
 """Elements that are read."""
@@ -119,6 +122,7 @@ class _Scan:
         self.guest = outline.guest
         self.targets: list[str] = []
         self.disks: list[tuple[int, int, int]] = []
+        self.unusual = 0
 
     def run(self) -> None:
         """Read and count.
@@ -167,7 +171,7 @@ class _Scan:
             else:
                 if match is not None:
                     position = max(position, match.end())
-                if not text[position:end].strip():
+                if _BLANKS.fullmatch(text, position, end):
                     break
             position = self._read_unusual(position)
         if len(set(targets)) < len(targets):
@@ -214,11 +218,16 @@ class _Scan:
             raise _UnusualError
         start, end = head.start(1) - 1, head.end()
         if text[end - 2] != "/":
-            close = text.find(f"</{head[1]}", end, outline.end)
-            end = text.find(">", close) + 1
-        if text.find("<!", start, end) >= 0 or text.find("<?", start, end) >= 0:
-            raise _UnusualError
-        if text.count("</", start, end) > MAX_DEPTH // 2:  # it may be too deep
+            close = f"</{head[1]}>"
+            end = text.find(close, end, outline.end) + len(close)
+        self.unusual += 1
+        if (
+            end < head.end()
+            or self.unusual > _MOST_UNUSUAL
+            or text.find("<!", start, end) >= 0
+            or text.find("<?", start, end) >= 0
+            or text.count("</", start, end) > MAX_DEPTH // 2  # it may be too deep
+        ):
             raise _UnusualError
         element = parse(text[start:end]).root  # refuses what holds another one of its name
         plug = self._read(element)
@@ -236,7 +245,8 @@ class _Scan:
         begins = blanks = None
         if not element.self_closing:
             inside, until = start + element.start_tag_end, start + element.end_tag
-            begins, blanks = text[inside : text.index("<", inside)], text[text.rindex(">", 0, until) + 1 : until]
+            begins = text[inside : text.index("<", inside)]
+            blanks = text[text.rindex(">", 0, until) + 1 : until] if element.children else ""
         outline.ends.append(((position, end), element.tag, begins, blanks))
         return end
 
@@ -272,9 +282,8 @@ def _usual_plug(tag: str, own: str, attributes: str) -> int:
     if tag == "disk":
         usual = inside.get("bus") == "virtio" and said.get("device") in (None, "disk") and "model" not in said
         return EXPRESS if usual else 0
-    return PLUGS[tag].get(
-        (inside if tag == "interface" else said).get("type" if tag == "interface" else "model", ""), 0
-    )
+    model = inside.get("type") if tag == "interface" else said.get("model")
+    return PLUGS[tag].get(model or "", 0)
 
 
 def _unit(target: str | None) -> int:

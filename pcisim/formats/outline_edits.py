@@ -198,13 +198,13 @@ class _Writer:
     def _end(self) -> _Place:
         """Return the place at the end of ``<devices>``."""
         outline = self.outline
-        offset = self.text.rindex(">", 0, outline.end) + 1
+        offset, near = self.text.rindex(">", 0, outline.end) + 1, outline.begin - len("<devices>")
         if self.one_line:
-            return _Place(offset, outline.begin, ("", ""))
+            return _Place(offset, near, ("", ""))
         if self.text[offset] != "\n":
             raise _OtherLayoutError
         outer = "\n" + self.indent
-        return _Place(offset, outline.begin, (outer, outer + self.step))
+        return _Place(offset, near, (outer, outer + self.step))
 
     def _added(self, place: _Place) -> Splice:
         text = "".join(place.lines)

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 _SLOTS = {I440FX.family: range(2, MAX_SLOT + 1), Q35.family: range(1, MAX_SLOT)}
 """The slots of bus 0 that are empty to begin with."""
-_FIXED: Mapping[str, Mapping[tuple[str, str], int]] = {
-    I440FX.family: {("ide", ""): pack(0, *IDE_0), ("usb", "piix3-uhci"): pack(0, *USB_0)},
-    Q35.family: {("sata", ""): pack(0, *SATA_0)},
+_FIXED: Mapping[str, Mapping[str, int]] = {
+    I440FX.family: {"ide": pack(0, *IDE_0), "usb": pack(0, *USB_0)},
+    Q35.family: {"sata": pack(0, *SATA_0)},
 }
-"""Where controller 0 of a type and model sits."""
+"""Where controller 0 of a type sits; of those for USB only the chipset's own model does."""
 _BRIDGE_SLOTS = MAX_SLOT
 ROOT_PORT = "pcie-root-port"
 
@@ -113,8 +113,8 @@ def _give_fixed(guest: Guest, machine: Machine, slots: list[int], places: dict[K
                 break
     fixed = _FIXED[machine.family]
     for controller in guest.controllers:
-        place = fixed.get((controller.type, controller.model)) if controller.index == 0 else None
-        if place is not None:
+        place = fixed.get(controller.type) if controller.index == 0 else None
+        if place is not None and (controller.type != "usb" or controller.model == machine.usb):
             places[controller] = place
 
 
@@ -131,7 +131,7 @@ def _wanting(guest: Guest, counted: Mapping[str, Wanting], places: dict[Key, int
         wanting += counted.get(element, ())
         row: list[Device] | list[Controller] = devices.get(element, [])
         if element == "controller":
-            row = guest.controllers
+            row = [item for item in guest.controllers if item.type != "ide" or item.index != 0]
         elif element == "interface":
             row = [device for device in row if device.bus != "hostdev"]
         elif element == "hostdev":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -204,11 +205,61 @@ def test_these_go_the_long_way(devices: str) -> None:
         "<disk type='file'><source><a><b><c/></b></a></source><target bus='virtio' dev='vda'/></disk>",
         "<disk type='file' device='lun'><target dev = 'vda' bus\t=\t'virtio'/></disk>" + disk(1),
         "<interface type='hostdev'><source><address type='pci' bus='6'/></source></interface>",
+        "<x1/><y:z a='b'><_/></y:z>",
     ],
 )
 def test_what_is_unusual_is_read_by_itself(devices: str) -> None:
     text = domain("q35", devices)
     assert short(text) == long(text) is not None
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [
+        "<rng model='virtio'></rng >",
+        "<rng model='virtio'><b/></rng\n>",
+        "<rng model='virtio' x='&amp;'>\n<b/>\n</rng >",
+        "<rng model='virtio' x='&amp;'>\n    </rng>",
+        "<rng model='virtio' x='&amp;'></rng>",
+        "<sound model='ich6'\n x='1'>\n    </sound>",
+        "<disk type='file'><target dev=\"vda'\" bus='virtio'/></disk>",
+        "<disk type='file'><target dev='vda\"' bus='virtio'/></disk>",
+        "<disk type='file'><target dev=\"vda'x\" bus='virtio'/></disk>",
+        "<disk type='file'><target dev=\"vda' x\" bus='virtio'/></disk>",
+        "<disk type='file'><target dev='vda&apos;' bus='virtio'/></disk>",
+        "<rng model='virtio' x='&amp;'/>" * 30,
+    ],
+)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_a_reviewer_tried(devices: str, layout: int) -> None:
+    text = laid_out(domain("q35", devices, disk(1)), layout)
+    assert short(text) in (None, long(text))
+
+
+@pytest.mark.parametrize("first", ["'", '"'])
+def test_quotes_are_those_near_the_place(first: str) -> None:
+    """Counted by stretches of 2 KiB: where ``<devices>`` begins decides, not where it ends."""
+    other = "\"'".replace(first, "")
+    for padding in range(1930, 2060):
+        head = f"<name a={first}{'x' * padding}{first}/>\n<os>\n<type machine={first}q35{first}>hvm</type>\n</os>\n"
+        beginning = f"<domain>\n{head}" + f"<a b={first}c{first}/>\n" * 30
+        devices = (nic("virtio") + "\n") * 90
+        text = f"{beginning}<devices>\n{devices.replace(chr(39), other)}</devices>\n</domain>\n"
+        assert short(text) == long(text) is not None
+
+
+def test_long_names_are_no_trap() -> None:
+    """Neither in broken documents, which are looked at before expat refuses them."""
+    for text in (
+        domain("q35", f"<sound {'a' * 200_000}/>"),
+        domain("q35").replace("<type ", f"<type {'a' * 200_000} x='' "),
+        domain("q35", f"<disk type='file'><target dev=\"vda'{'a' * 200_000}\" bus='sata'/></disk>"),
+        domain("q35", "<x1/>" * 20_000),
+        domain("q35", "<tpm model='tpm-tis'><acpi/></tpm>\n" * 5_000),
+    ):
+        begin = time.process_time()
+        short(text)
+        assert time.process_time() - begin < 2
 
 
 def test_a_document_without_devices_has_no_outline() -> None:
