@@ -74,7 +74,7 @@ class Outline:
         self.begin = begin
         self.end = end
         self.guest = guest
-        self.counted: dict[str, list[tuple[int, Device | int]]] = {element: [] for element in _COUNTED}
+        self.counted: dict[str, list[tuple[int, Device | int]]] = {}
         """By element, in libvirt's order: plug and number of each device that is counted."""
         self.ends: list[tuple[tuple[int, int], str, str | None, str | None]] = []
         """Of each device where the text before it begins and where it ends, its name, and what text begins and ends the
@@ -166,7 +166,10 @@ class _Scan:
                         unit = _VD_UNITS.get(target)
                         disks.append((_unit(target) if unit is None else unit, number, plug))
                 elif plug:
-                    counted[tag].append((plug, number))
+                    try:
+                        counted[tag].append((plug, number))
+                    except KeyError:
+                        counted[tag] = [(plug, number)]
                 ends.append((match.span(), tag, begins, blanks))
             else:
                 if match is not None:
@@ -176,8 +179,9 @@ class _Scan:
             position = self._read_unusual(position)
         if len(set(targets)) < len(targets):
             raise _UnusualError
-        disks.sort()
-        counted["disk"] = [(plug, number) for _, number, plug in disks]
+        if disks:
+            disks.sort()
+            counted["disk"] = [(plug, number) for _, number, plug in disks]
 
     def _read(self, element: Element) -> int:
         """Read a device; return its plug if it can be counted, else 0 and keep it, and -1 if it is none."""
@@ -241,7 +245,7 @@ class _Scan:
             if plug:
                 self.disks.append((_unit(target), number, plug))
         elif plug:
-            outline.counted[element.tag].append((plug, number))
+            outline.counted.setdefault(element.tag, []).append((plug, number))
         begins = blanks = None
         if not element.self_closing:
             inside, until = start + element.start_tag_end, start + element.end_tag
