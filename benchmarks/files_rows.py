@@ -11,7 +11,7 @@ from benchmarks.make_fleet import write
 from benchmarks.measure import Ratio, faster
 from pcisim.fleet.survey import survey
 
-FILES = 5000
+FILES = 10_000
 
 
 def rows(rounds: int, files: int = FILES) -> list[Ratio]:
