@@ -53,7 +53,22 @@ def disks(count: int) -> str:
     return "".join(DISK.format(n=n, target=disk_target("vd", n)) for n in range(count))
 
 
-def guests(size: int) -> list[str]:
+MANY, ADDRESSED = "q35, many kinds", "q35, addressed already"
+KINDS = ("q35", "pc", MANY, ADDRESSED)
+"""Kinds of documents: disks, cards and entropy on both machines; other devices among them; and what libvirt printed."""
+OTHERS = (
+    "    <sound model='ich6'/>\n",
+    "    <disk type='file' device='disk'>\n      <target dev='sd{letter}' bus='scsi'/>\n    </disk>\n",
+    "    <channel type='unix'>\n      <target type='virtio' name='org.qemu.{n}'/>\n    </channel>\n",
+    "    <input type='tablet' bus='virtio'/>\n",
+)
+DESKTOP = (
+    "    <video>\n      <model type='virtio'/>\n    </video>\n    <graphics type='vnc'/>\n"
+    "    <input type='tablet' bus='usb'/>\n    <console type='pty'/>\n"
+)
+
+
+def guests(size: int, kind: str = KINDS[0]) -> list[str]:
     """Return guests of so many devices, no two of one shape."""
     documents = []
     for shape in range(SHAPES):
@@ -61,7 +76,13 @@ def guests(size: int) -> list[str]:
         entropy = min(size - 1 - cards, shape // 5) if size > 1 else 0
         model = ("virtio", "e1000e", "e1000")[shape % 3]
         devices = "".join(INTERFACE.format(high=n >> 8, low=n & 0xFF, model=model) for n in range(cards))
-        documents.append(domain("q35", devices + RNG * entropy + disks(size - cards - entropy)))
+        others = min(size - cards - entropy, size // 4) if kind == MANY else 0
+        devices += "".join(OTHERS[n % 4].format(n=n, letter=chr(97 + n // 4)) for n in range(others))
+        if kind == MANY:
+            devices += DESKTOP
+        documents.append(
+            domain("pc" if kind == "pc" else "q35", devices + RNG * entropy + disks(size - cards - entropy - others))
+        )
     return documents
 
 
@@ -102,9 +123,11 @@ def assign_seconds(xml: str, version: str) -> float:
     return timed(lambda: pcisim.assign_xml(xml, libvirt=version))
 
 
-def library_row(peer: Peer, version: str, size: int, target: float, rounds: int) -> Ratio:
+def library_row(peer: Peer, version: str, size: int, kind: str, target: float, rounds: int) -> Ratio:
     """Compare assign_xml with defineXML + XMLDesc; nothing is kept between two calls."""
-    documents = guests(size)
+    documents = guests(size, kind)
+    if kind == ADDRESSED:
+        documents = [peer.ask(xml)["xml"] for xml in documents]
     for xml in documents:
         addressed = pcisim.assign_xml(xml, libvirt=version)
         assert isinstance(addressed, str)
@@ -115,7 +138,7 @@ def library_row(peer: Peer, version: str, size: int, target: float, rounds: int)
         lambda: statistics.median(assign_seconds(xml, version) for xml in documents),
         lambda: statistics.median(peer.ask(xml)["seconds"][0] for xml in documents),
     )
-    what = f"assign_xml, q35, {size} device{'s' * (size > 1)}, shapes varied / defineXML + XMLDesc ({version})"
+    what = f"assign_xml, {kind}, {size} device{'s' * (size > 1)}, shapes varied / defineXML + XMLDesc ({version})"
     return faster(what, target, ours, theirs)
 
 

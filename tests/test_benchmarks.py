@@ -73,6 +73,14 @@ def test_guests_of_the_xml_rows_are_of_many_shapes() -> None:
             assert sum(not label.startswith("pci:") and label not in added for label in plan.addresses) == size
 
 
+def test_guests_of_the_xml_rows_are_of_many_kinds() -> None:
+    for kind in xml_rows.KINDS:
+        for text in xml_rows.guests(20, kind):
+            assert pcisim.assign(text).placement.guest.machine_type == ("pc" if kind == "pc" else "q35")
+    (plan,) = (pcisim.assign(text) for text in xml_rows.guests(200, xml_rows.MANY)[:1])
+    assert {"sound:0", "scsi:1", "virtio-serial:0", "video:0"} <= set(plan.addresses)
+
+
 def test_ratios_as_json() -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / "ratios.py"), "--json", "--rounds", "1", "--only", "core"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
