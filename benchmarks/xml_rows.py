@@ -58,7 +58,8 @@ KINDS = ("q35", "pc", MANY, ADDRESSED)
 """Kinds of documents: disks, cards and entropy on both machines; other devices among them; and what libvirt printed."""
 OTHERS = (
     "    <sound model='ich6'/>\n",
-    "    <disk type='file' device='disk'>\n      <target dev='sd{letter}' bus='scsi'/>\n    </disk>\n",
+    "    <disk type='block' device='disk'>\n      <source dev='/dev/sd{letter}'/>\n"
+    "      <target dev='sd{letter}' bus='scsi'/>\n    </disk>\n",
     "    <channel type='unix'>\n      <target type='virtio' name='org.qemu.{n}'/>\n    </channel>\n",
     "    <input type='tablet' bus='virtio'/>\n",
 )

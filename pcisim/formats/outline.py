@@ -281,7 +281,8 @@ def _usual_plug(tag: str, own: str, attributes: str) -> int:
     if len(said) + len(inside) != own.count("=") + attributes.count("="):
         return 0
     for row in WORDS.get(tag, ()):
-        if said.get(row.attribute, next(iter(row.words))) not in row.words:
+        word = said.get(row.attribute)
+        if word is not None and word not in row.words:
             return 0
     if tag == "disk":
         usual = inside.get("bus") == "virtio" and said.get("device") in (None, "disk") and "model" not in said
