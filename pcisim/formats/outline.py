@@ -28,7 +28,6 @@ from pcisim.guest import Device, Guest, disk_target
 _BRIDGES = frozenset(PCI_CONTROLLERS) - ROOT_MODELS
 _NO_DOCUMENT = Document(Element(), Source(b"", str, None, "utf-8", None))
 _ATTRIBUTE = re.compile(r"""\s([^\s=]++)\s*+=\s*+(?:'([^']*+)'|"([^"]*+)")""")
-_SINGLE = re.compile(r"\s([^\s=]++)='([^']*+)'")
 _BLANKS = re.compile(r"\s*+")
 _MOST_UNUSUAL = 20
 """With more elements that are read by themselves, the long way is the shorter one."""
@@ -100,7 +99,7 @@ def read_outline(xml: str | bytes, rules: Libvirt, host_pci: HostPci | None = No
     if head is None or end < head.end() or TAIL.fullmatch(text, end) is None or "\r" in text:
         return None
     declaration, machine, acpi = head.groups("")
-    if isinstance(xml, bytes) and "encoding" in declaration and not ENCODING.search(declaration):
+    if _ODD(machine) or (isinstance(xml, bytes) and "encoding" in declaration and not ENCODING.search(declaration)):
         return None
     said = _attributes(machine)
     guest = Guest(said.get("machine") or "", said.get("arch") or "x86_64", acpi=bool(acpi))
@@ -110,7 +109,7 @@ def read_outline(xml: str | bytes, rules: Libvirt, host_pci: HostPci | None = No
         pyexpat.ParserCreate("utf-8" if isinstance(xml, str) else None).Parse(xml, True)
     except (pyexpat.ExpatError, PcisimError, _UnusualError):
         return None
-    return None if _ODD(machine) else outline
+    return outline
 
 
 class _Scan:
@@ -277,9 +276,7 @@ def _usual_plug(tag: str, own: str, attributes: str) -> int:
     """Return what the most frequent devices need from a bus, as `Reader` finds it; 0 for any other device."""
     if tag not in _FREQUENT:
         return 0
-    said, inside = dict(_SINGLE.findall(own)), dict(_SINGLE.findall(attributes))
-    if len(said) + len(inside) != own.count("=") + attributes.count("="):
-        return 0
+    said, inside = _attributes(own), _attributes(attributes)
     for row in WORDS.get(tag, ()):
         word = said.get(row.attribute)
         if word is not None and word not in row.words:

@@ -231,7 +231,7 @@ def test_what_is_unusual_is_read_by_itself(devices: str) -> None:
     ],
 )
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_what_a_reviewer_tried(devices: str, layout: int) -> None:
+def test_odd_ends_and_quotes_are_not_misread(devices: str, layout: int) -> None:
     text = laid_out(domain("q35", devices, disk(1)), layout)
     assert short(text) in (None, long(text))
 
