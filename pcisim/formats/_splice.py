@@ -16,6 +16,10 @@ from pcisim._record import record
 from pcisim.errors import InputError
 from pcisim.formats._xml import BLANKS, BOM, SPACE, Document, Element, read_start_tag
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import AnyStr
+
 _TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 _VALUE = {
     quote: str.maketrans(
@@ -340,12 +344,12 @@ class Editor:
         for element in sorted(leaving, key=lambda element: element.start, reverse=True):
             start, end = element.start, element.end
             inside = planned[bisect_right(starts, start) : bisect_left(starts, end)]
-            moved[element] = _spliced(self._source, start, end, settled(inside, start))
+            moved[element] = spliced(self._source, start, end, settled(inside, start))
         return list(settled(planned, 0))
 
     def apply(self) -> str | bytes:
         """Return the edited document, of the kind that came in."""
-        return self._document.source.deliver(_spliced(self._source, 0, len(self._source), self.splices))
+        return self._document.source.deliver(spliced(self._source, 0, len(self._source), self.splices))
 
     # What may be asked.
 
@@ -580,10 +584,11 @@ class Editor:
             yield (end, end, 0, (self._lines(edits.after, element, indent),))
 
 
-def _spliced(source: bytes, begin: int, end: int, splices: Iterable[tuple[int, int, bytes]]) -> bytes:
+def spliced(source: AnyStr, begin: int, end: int, splices: Iterable[tuple[int, int, AnyStr]]) -> AnyStr:
     """Return source[begin:end] with the splices, disjoint and in order, done to it."""
-    pieces: list[bytes] = []
+    pieces: list[AnyStr] = []
     for start, until, new in splices:
         pieces += (source[begin:start], new)
         begin = until
-    return b"".join((*pieces, source[begin:end]))
+    pieces.append(source[begin:end])
+    return source[:0].join(pieces)

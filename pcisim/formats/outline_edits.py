@@ -10,7 +10,7 @@ from operator import itemgetter
 from pcisim.address import MAX_FUNCTION
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.catalogue.versions import Libvirt
-from pcisim.formats._splice import near_quote
+from pcisim.formats._splice import near_quote, spliced
 from pcisim.formats.domain_edits import BUSES, PLACES, Leads, controller_lines, device_lines
 from pcisim.formats.outline import Outline
 from pcisim.guest import Controller, Guest
@@ -59,9 +59,11 @@ def write_fresh(outline: Outline, guest: Guest, fresh: Fresh, rules: Libvirt) ->
     """
     try:
         writer = _Writer(outline)
-        return writer.written([*writer.inside(fresh), *writer.beside(guest, fresh, rules)])
+        splices = [*writer.inside(fresh), *writer.beside(guest, fresh, rules)]
     except _OtherLayoutError:
         return None
+    splices.sort(key=itemgetter(0))
+    return spliced(outline.text, 0, len(outline.text), splices)
 
 
 class _Writer:
@@ -87,17 +89,6 @@ class _Writer:
             self.step = self.indent.removeprefix(self.around)
             if not self.step and (self.indent or "\n " in text or "\n\t" in text):
                 raise _OtherLayoutError
-
-    def written(self, splices: list[Splice]) -> str:
-        """Return the text with the splices done to it."""
-        splices.sort(key=itemgetter(0))
-        pieces: list[str] = []
-        position, text = 0, self.text
-        for start, until, new in splices:
-            pieces += (text[position:start], new)
-            position = until
-        pieces.append(text[position:])
-        return "".join(pieces)
 
     # devices that are there
 
