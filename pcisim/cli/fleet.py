@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from pcisim.cli import common
 from pcisim.errors import InputError, UsageError
@@ -93,15 +95,18 @@ def run(arguments: argparse.Namespace) -> int:
     total = sum(batch.size for batch in found)
     try:
         for rows in _shown(results, total):
-            summary.add(rows)
-            if output:
-                output.write(rows)
+            with _uninterrupted():
+                summary.add(rows)
+                if output:
+                    output.write(rows)
             if stdout:
                 stdout.write(rows)
         if output:
-            output.complete()
+            with _uninterrupted():
+                output.complete()
     except BaseException as error:
-        _stop(error, output, summary, total)
+        with _uninterrupted():
+            _stop(error, output, summary, total)
         raise
     if arguments.plot is not None:
         _plot(arguments.plot, summary)
@@ -152,6 +157,30 @@ def _check_files(arguments: argparse.Namespace) -> None:
         mine = os.path.realpath(arguments.output)
         if mine in map(os.path.realpath, arguments.sources):
             raise UsageError(f"{arguments.output} is read: it cannot be written too", code="usage")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off until the end of the block, where rows are written and counted or neither; a second one is not."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = False
+
+    def put_off(_number: int, _frame: object) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    signal.signal(signal.SIGINT, put_off)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _stop(error: BaseException, output: Output | None, summary: Summary, total: int) -> None:

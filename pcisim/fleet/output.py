@@ -198,6 +198,7 @@ class Output:
             self._close()
             if self.path != self._target:
                 os.replace(self.path, self._target)
+                self.path = self._target
 
     def leave(self) -> None:
         """Leave what there is readable in the file with the name of an incomplete one; remove an empty one.

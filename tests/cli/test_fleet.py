@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from pcisim.fleet.output import Lines
 from pcisim.fleet.rows import Row
 from tests.cli.running import EXAMPLES, PLAIN, is_tidy, run
 from tests.fleet.fleets import SHAPES, archive, member, write_fleet
@@ -216,6 +218,64 @@ def test_interrupted_and_run_again(tmp_path: Path, workers: str, suffix: str) ->
     assert out.read_text().startswith(some)
     assert out.read_text().count("\n") > some.count("\n") > 10
     assert not partial.exists()
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Let Ctrl-C interrupt, which what a background job starts ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupting(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    """Press Ctrl-C whenever that function has done its work and not returned yet."""
+    function = getattr(owner, name)
+
+    def pressed(*words: object) -> object:
+        answer = function(*words)
+        signal.raise_signal(signal.SIGINT)
+        return answer
+
+    monkeypatch.setattr(owner, name, pressed)
+
+
+@pytest.mark.usefixtures("interrupts")
+def test_an_interrupt_splits_no_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are written are counted, and those that are counted are written."""
+    table, out = tmp_path / "t.csv", tmp_path / "rows.jsonl"
+    slow_table(table, 600)
+    interrupting(monkeypatch, Lines, "write")
+    done = run("fleet", str(table), "-o", str(out), "--workers", "1")
+    written = len(lines_of(Path(f"{out}.partial").read_text()))
+    assert 0 < written < 600
+    assert (done.status, done.out) == (130, "")
+    assert done.err == f"interrupted after {written} of 600 guests\n  their rows are in {out}.partial\n"
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("interrupts")
+def test_an_interrupt_when_all_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fleet(tmp_path / "fleet", 14)
+    out = tmp_path / "rows.jsonl"
+    interrupting(monkeypatch, os, "replace")
+    done = run("fleet", str(tmp_path / "fleet"), "-o", str(out), "--workers", "1")
+    assert len(lines_of(out.read_text())) == 14
+    assert done.status == 130
+    assert done.err == f"interrupted after 14 of 14 guests\n  their rows are in {out}\n"
+    assert not Path(f"{out}.partial").exists()
+
+
+@pytest.mark.usefixtures("interrupts")
+def test_a_second_interrupt_is_not_put_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written, as into a pipe that nobody reads, can still be ended; nothing is said of its rows."""
+    write_fleet(tmp_path / "fleet", 14)
+    out = tmp_path / "rows.jsonl"
+    interrupting(monkeypatch, Lines, "write")
+    interrupting(monkeypatch, Lines, "write")
+    done = run("fleet", str(tmp_path / "fleet"), "-o", str(out), "--workers", "1")
+    assert (done.status, done.err) == (130, "interrupted after 14 of 14 guests\n")
+    assert not out.exists()
 
 
 def test_workers_end_with_the_run(tmp_path: Path) -> None:
