@@ -47,7 +47,7 @@ def process(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     shell: str = "",
-    timeout: float = 20,
+    timeout: float = 60,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run ``python -m pcisim`` in a process of its own.
 

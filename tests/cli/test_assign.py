@@ -435,7 +435,7 @@ def test_what_is_no_ordinary_file_is_written_to_and_not_replaced(tmp_path: Path)
     os.mkfifo(fifo)
     with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE) as reader:
         assert run("assign", SERVER, "-o", str(fifo)).status == 0
-        assert reader.communicate(timeout=10)[0] == addressed("server")
+        assert reader.communicate(timeout=60)[0] == addressed("server")
     assert stat.S_ISFIFO(fifo.stat().st_mode)
     assert run("assign", SERVER, "-o", "/dev/full").err == "cannot write /dev/full: no space left on device\n"
 

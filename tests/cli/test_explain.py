@@ -68,7 +68,7 @@ def test_the_patch_applies(tmp_path: Path, text: str, guest: str) -> None:
     done = run("explain", text, str(path))
     assert done.status == 0
     difference = done.out[done.out.index("--- ") :].encode()
-    subprocess.run(["patch", "--binary", "-s", str(path)], input=difference, check=True, timeout=20)
+    subprocess.run(["patch", "--binary", "-s", str(path)], input=difference, check=True, timeout=60)
     assert [f.code for f in diagnose(path.read_bytes()) if f.severity == "error"] == []
     assert "does not give this error" in run("explain", text, str(path)).out
 

@@ -216,20 +216,20 @@ def test_too_large_a_document_is_refused_unread() -> None:
 
 @pytest.mark.parametrize("levels", [10_000, 300_000])
 def test_a_deep_document_fails_quickly(levels: int) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(InputError, match="nested") as caught:
         parse("<a>" * levels + "</a>" * levels)
     assert caught.value.code == "xml-depth"
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
     assert parse("<a>" * MAX_DEPTH + "</a>" * MAX_DEPTH).root.find("a") is not None
 
 
 def test_entities_are_never_expanded() -> None:
     laughs = "".join(f"<!ENTITY l{i} '{f'&l{i - 1};' * 10}'>" for i in range(1, 12))
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(InputError, match="DOCTYPE"):
         parse(f"<!DOCTYPE a [<!ENTITY l0 'ha'>{laughs}]><a>&l11;</a>")
-    assert time.perf_counter() - begin < 0.1
+    assert time.process_time() - begin < 0.1
 
 
 def test_reading_leaves_no_parser_behind() -> None:
@@ -518,8 +518,8 @@ def test_many_edits_take_linear_time(newline: str) -> None:
         editor.set_attribute(child, "x", "2")
         editor.insert_after(child, NEW)
         editor.append_child(child, NEW)
-    begin = time.perf_counter()
+    begin = time.process_time()
     output = editor.apply()
     assert isinstance(output, str)
     assert output.count("<new x='1'/>") == 40_000
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
