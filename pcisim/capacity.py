@@ -226,7 +226,7 @@ def capacity(placement: Placement) -> Capacity:
     ports = sum("port" in bus.model.name for bus in topology.buses)
     hidden = sum(bus.model.name == "pci-expander-bus" for bus in topology.buses)
     return Capacity(
-        machine=placement.guest.machine_type or "pc",
+        machine=placement.guest.machine_name,
         buses=buses,
         room=_room(buses),
         functions_cold={

@@ -10,26 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import count
+from itertools import chain, count
 
 from pcisim._record import evolved
 from pcisim.catalogue.controllers import MAX_INDEX, ROOT_MODELS
 from pcisim.catalogue.devices import (
-    DEFAULT_INTERFACE,
-    DEFAULT_SCSI,
-    DEFAULT_USB,
-    DEFAULT_VIDEO,
+    ADDRESS_DROPPED,
     DISKS_A_CONTROLLER,
     ICH9_START_PORTS,
     KNOWN_SINCE_11,
+    NEVER_ON_MMIO,
+    ON_VIRTIO_BUS,
     PLACED_SINCE_11,
     PLUGS,
     SCSI_HOSTDEV_UNITS,
 )
-from pcisim.catalogue.machines import ARCHITECTURES, Machine
+from pcisim.catalogue.machines import X86, Machine, Models
 from pcisim.catalogue.versions import VERSIONS, Libvirt
+from pcisim.connector import CONVENTIONAL
 from pcisim.errors import RefusedError
-from pcisim.guest import Controller, Device, Guest, refuse
+from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
 
 SERIAL_PORTS = 31
 """How many ports a virtio-serial controller has when nobody says."""
@@ -45,8 +45,9 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     Raises:
         RefusedError: libvirt refuses the definition before it places anything.
     """
-    _check_architecture(guest)
     machine = guest.machine
+    if guest.arch not in X86:
+        _check_architecture(guest, rules)
     controllers = ControllerList(rules)
     for controller in guest.controllers:
         controllers.insert(_as_companion(evolved(controller)))
@@ -63,9 +64,9 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     _machine_controllers(controllers, machine)
     _check_expanders(controllers.items, machine)
     devices = dict(guest.devices)
-    if not devices.get("memballoon"):
+    if machine.balloon and not devices.get("memballoon"):
         devices["memballoon"] = [_implied("memballoon", "virtio")]
-    _device_defaults(devices, controllers, rules)
+    _device_defaults(devices, controllers, machine.models, rules)
     placed = _scsi_hostdev_units(hostdevs, devices.get("disk", []), controllers)
     if hostdevs and any(item.type == "scsi" and item.model in SCSI_HOSTDEV_UNITS for item in controllers.items):
         # once the controller that is added next is listed, other units would be found: they have to be written down
@@ -73,7 +74,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
         devices["hostdev"] = [known.get(hostdev, hostdev) for hostdev in devices["hostdev"]]
     hostdevs = placed
     _check_duplicates(controllers.items, devices)
-    _check_roots(controllers.items)
+    _check_roots(controllers.items, machine)
     _check_numbers(devices, rules)
     _controllers_of_disks(controllers, devices.get("disk", []))
     channels, consoles = _virtio_ports(devices, "channel"), _virtio_ports(devices, "console")
@@ -84,13 +85,18 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
         if controller.type == "scsi" and controller.model in ("", "auto"):
             controllers.items[index] = evolved(
                 controller,
-                model=DEFAULT_SCSI,
-                plug=PLUGS["controller/scsi"][DEFAULT_SCSI],
-                defaults=controller.defaults | {"@model": DEFAULT_SCSI},
+                model=machine.models.scsi,
+                plug=PLUGS["controller/scsi"][machine.models.scsi],
+                defaults=controller.defaults | {"@model": machine.models.scsi},
             )
+            if ("controller/scsi", machine.models.scsi) in ADDRESS_DROPPED and controller.address_type == "pci":
+                dropped = controllers.items[index]
+                dropped.address_type, dropped.address = IGNORED, None
     if guest.graphics and not devices.get("video"):
-        devices["video"] = [_implied("video", DEFAULT_VIDEO)]
+        devices["video"] = [_implied("video", machine.models.video)]
     _assign_serial_ports(controllers, consoles, channels)
+    if machine.virtio_bus:
+        _leave_pci(devices, controllers, machine)
     labels: set[str] = set()
     for controller in controllers.items:
         controller.label = _controller_label(controller)
@@ -113,7 +119,7 @@ def complete_bare(guest: Guest, rules: Libvirt) -> Guest | None:
     machine_type = _FAMILIES.get(guest.machine.family)
     if machine_type is None or guest.graphics or guest.controllers or any(guest.devices.values()):
         return None
-    return _machine_alone(machine_type, rules.version) if guest.arch in ARCHITECTURES else None
+    return _machine_alone(machine_type, rules.version)
 
 
 _FAMILIES = {"i440fx": "pc", "q35": "q35"}
@@ -322,19 +328,22 @@ def _check_pci_controllers(controllers: list[Controller], guest: Guest) -> None:
 def _check_expanders(controllers: list[Controller], machine: Machine) -> None:
     """Refuse expanders of another machine's root bus."""
     for item in controllers:
-        family, headline = _EXPANDERS.get(item.model, ("", ""))
-        if family and machine.family != family:
+        families, headline = _EXPANDERS.get(item.model, ((), ""))
+        if families and machine.family not in families:
             raise refuse(
                 item,
                 headline,
                 "wrong-machine",
-                "a q35 guest has the pcie-expander-bus, a pc guest the pci-expander-bus",
+                "a q35 guest, and a virt one of ARM, has the pcie-expander-bus, a pc guest the pci-expander-bus",
             )
 
 
 _EXPANDERS = {
-    "pci-expander-bus": ("i440fx", "pci-expander-bus controllers are only supported on 440fx-based machinetypes"),
-    "pcie-expander-bus": ("q35", "pcie-expander-bus controllers are not supported with this machine type"),
+    "pci-expander-bus": (("i440fx",), "pci-expander-bus controllers are only supported on 440fx-based machinetypes"),
+    "pcie-expander-bus": (
+        ("q35", "arm-virt"),
+        "pcie-expander-bus controllers are not supported with this machine type",
+    ),
 }
 
 
@@ -349,7 +358,7 @@ def _check_models(controllers: list[Controller]) -> None:
             )
 
 
-def _check_roots(controllers: list[Controller]) -> None:
+def _check_roots(controllers: list[Controller], machine: Machine) -> None:
     """Refuse a second root bus, and a root bus with an address."""
     for item in controllers:
         if item.model not in ROOT_MODELS:
@@ -361,7 +370,7 @@ def _check_roots(controllers: list[Controller]) -> None:
                 "root-address",
                 "take the <address> out",
             )
-        if item.index:
+        if item.index and not (machine.host_bridges and item.model == "pci-root"):
             raise refuse(
                 item,
                 "pci-root and pcie-root controllers should have index 0",
@@ -446,7 +455,9 @@ def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:
         )
 
 
-def _device_defaults(devices: dict[str, list[Device]], controllers: ControllerList, rules: Libvirt) -> None:
+def _device_defaults(
+    devices: dict[str, list[Device]], controllers: ControllerList, models: Models, rules: Libvirt
+) -> None:
     """Fill in the models that nobody wrote (rule 5.4) and libvirt's order of the lists (rule 5.1)."""
     consoles, serials = devices.get("console"), devices.get("serial")
     if consoles and serials and consoles[0].bus in ("", "serial"):
@@ -455,14 +466,17 @@ def _device_defaults(devices: dict[str, list[Device]], controllers: ControllerLi
     for element, devices_of in devices.items():
         fill = _FILL.get(element)
         if fill is not None:
-            devices[element] = [fill(device, rules) for device in devices_of]
+            devices[element] = [fill(device, models, rules) for device in devices_of]
     for position, controller in enumerate(controllers.items):
         if controller.type == "usb" and not controller.model:
+            if models.usb == "none" and controller.address_type is not None:
+                controller.plug = CONVENTIONAL  # no model, but a place
+                continue
             controllers.items[position] = evolved(
                 controller,
-                model=DEFAULT_USB,
-                plug=PLUGS["controller/usb"][DEFAULT_USB],
-                defaults=controller.defaults | {"@model": DEFAULT_USB},
+                model=models.usb,
+                plug=PLUGS["controller/usb"][models.usb],
+                defaults=controller.defaults | {"@model": models.usb},
             )
     disks = devices.get("disk")
     if disks:
@@ -485,19 +499,19 @@ def _sorted_disks(disks: list[Device]) -> list[Device]:
     return [disk for group in groups.values() for disk in group]
 
 
-def _fill_interface(device: Device, rules: Libvirt) -> Device:
+def _fill_interface(device: Device, models: Models, rules: Libvirt) -> Device:
     if device.model or device.bus == "hostdev":
         return device
     virtio = device.bus == "vdpa" or (device.bus == "vhostuser" and rules.vhostuser_is_virtio)
-    model = "virtio" if virtio else DEFAULT_INTERFACE
+    model = "virtio" if virtio else models.interface
     return _filled(device, model, "model/@type")
 
 
-def _fill_video(device: Device, _rules: Libvirt) -> Device:
-    return device if device.model else _filled(device, DEFAULT_VIDEO, "model/@type")
+def _fill_video(device: Device, models: Models, _rules: Libvirt) -> Device:
+    return device if device.model else _filled(device, models.video, "model/@type")
 
 
-def _fill_vsock(device: Device, _rules: Libvirt) -> Device:
+def _fill_vsock(device: Device, _models: Models, _rules: Libvirt) -> Device:
     return device if device.model else _filled(device, "virtio", "@model")
 
 
@@ -645,10 +659,41 @@ def _assign_serial_ports(controllers: ControllerList, consoles: list[Device], ch
             place += 1
 
 
-def _check_architecture(guest: Guest) -> None:
-    if guest.arch not in ARCHITECTURES:
+def _leave_pci(devices: dict[str, list[Device]], controllers: ControllerList, machine: Machine) -> None:
+    """Let virtio devices without an address have one of another type, where the machine has such (rules 4.4, 4.5)."""
+    kind = machine.virtio_bus
+    if kind == "virtio-mmio":
+        everything = chain(controllers.items, *devices.values())
+        if machine.express and not any(device.address_type == kind for device in everything):
+            return
+    for element, models in ON_VIRTIO_BUS.items():
+        if element in devices and not (kind == "virtio-mmio" and element in NEVER_ON_MMIO):
+            devices[element] = [
+                evolved(device, address_type=kind) if device.address_type is None and device.model in models else device
+                for device in devices[element]
+            ]
+    for position, item in enumerate(controllers.items):
+        if item.type in ("scsi", "virtio-serial") and item.address_type is None:
+            controllers.items[position] = evolved(item, address_type=kind)
+
+
+def _check_architecture(guest: Guest, rules: Libvirt) -> None:
+    from pcisim.catalogue.other_machines import ARCHITECTURES
+
+    known = (*X86, *ARCHITECTURES)
+    if guest.arch not in known:
         raise RefusedError(
-            f"architecture {guest.arch!r} is not covered: pcisim knows the rules of {', '.join(ARCHITECTURES)}",
+            f"architecture {guest.arch!r} is not covered: pcisim knows the rules of {', '.join(known)}",
             code="unknown-architecture",
+            line=guest.machine_line,
             remedy="ask libvirt itself about this guest",
+        )
+    versions = list(VERSIONS)
+    if versions.index(guest.machine.since) > versions.index(rules.version):
+        raise RefusedError(
+            f"machine type '{guest.machine_type}' of {guest.arch} is not covered as libvirt {rules.version}",
+            code="unknown-machine",
+            details=(f"pcisim knows what libvirt does with it from {guest.machine.since} on",),
+            line=guest.machine_line,
+            remedy=f"ask for --libvirt {guest.machine.since}, or libvirt itself about this guest",
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from pcisim._record import evolved
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
-from pcisim.catalogue.machines import DEVICE, Machine, machine_of
+from pcisim.catalogue.machines import DEVICE, Machine, default_machine, machine_of
 from pcisim.connector import EXPRESS
 from pcisim.errors import RefusedError, UsageError
 
@@ -45,6 +45,7 @@ class Device:
         row: the name in `DEVICE_MODELS` of a device that was described by it.
         primary: whether a video device is marked as the primary one.
         mirrors: the serial port that the first console is another name for; it shares the address.
+        zpci: the uid and the fid that somebody wrote with its PCI address, each ``None`` when it is not said.
         acpi_index: the ``index`` of its ``<acpi>``, which only devices on PCI may have.
         origin: the element of the document that it was read from.
         defaults: what libvirt fills in that addresses depend on: the key is an XML path.
@@ -66,6 +67,7 @@ class Device:
         "row",
         "primary",
         "mirrors",
+        "zpci",
         "acpi_index",
         "origin",
         "defaults",
@@ -89,6 +91,7 @@ class Device:
         row: str = "",
         primary: bool = False,
         mirrors: Device | None = None,
+        zpci: tuple[int | None, int | None] | None = None,
         acpi_index: int | None = None,
         origin: Any = None,
         defaults: dict[str, str] | None = None,
@@ -108,6 +111,7 @@ class Device:
         self.row = row
         self.primary = primary
         self.mirrors = mirrors
+        self.zpci = zpci
         self.acpi_index = acpi_index
         self.origin = origin
         self.defaults = defaults if defaults is not None else {}
@@ -178,6 +182,7 @@ class Controller(Device):
         row: str = "",
         primary: bool = False,
         mirrors: Device | None = None,
+        zpci: tuple[int | None, int | None] | None = None,
         acpi_index: int | None = None,
         origin: Any = None,
         defaults: dict[str, str] | None = None,
@@ -205,6 +210,7 @@ class Controller(Device):
         self.row = row
         self.primary = primary
         self.mirrors = mirrors
+        self.zpci = zpci
         self.acpi_index = acpi_index
         self.origin = origin
         self.defaults = defaults if defaults is not None else {}
@@ -282,7 +288,12 @@ class Guest:
     @property
     def machine(self) -> Machine:
         """Return the family of the machine type."""
-        return machine_of(self.machine_type)
+        return machine_of(self.machine_type, self.arch)
+
+    @property
+    def machine_name(self) -> str:
+        """Return the machine type, the architecture's default where none is written."""
+        return self.machine_type or default_machine(self.arch)
 
     @property
     def machine_line(self) -> int | None:
@@ -290,18 +301,19 @@ class Guest:
         return None if self.machine_origin is None else int(self.machine_origin.line)
 
     @classmethod
-    def of(cls, machine: str, devices: Mapping[str, int] | None = None) -> Guest:
+    def of(cls, machine: str, devices: Mapping[str, int] | None = None, *, arch: str = "x86_64") -> Guest:
         """Describe a guest without XML.
 
         Args:
             machine: a machine type, such as ``q35`` or ``pc-i440fx-9.2``.
             devices: how many of each model, by the names of QEMU's devices without ``-pci``
                 (``virtio-blk``, ``virtio-net``, ``vga``; `DEVICE_MODELS` has all).
+            arch: the architecture, in libvirt's words, such as ``aarch64``.
 
         Raises:
             UsageError: an unknown model, or a count that is not a whole number from 0.
         """
-        return cls(machine).extended(devices or {})
+        return cls(machine, arch).extended(devices or {})
 
     def add(self, row: DeviceModel, count: int = 1) -> list[Device]:
         """Add devices of a model under names that are not in use, and return them."""

@@ -167,7 +167,7 @@ class Plan:
         return shown(self)
 
     def __repr__(self) -> str:
-        return f"<Plan {self.guest.machine_type or 'pc'}: {len(self.addresses)} addresses, {self.policy.describe()}>"
+        return f"<Plan {self.guest.machine_name}: {len(self.addresses)} addresses, {self.policy.describe()}>"
 
 
 def policy_of(policy: str | Policy, rules: Libvirt) -> Policy:

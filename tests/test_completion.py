@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pcisim.catalogue.machines import X86
+from pcisim.catalogue.other_machines import ARCHITECTURES
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.completion import ControllerList, complete
 from pcisim.connector import CONVENTIONAL, EXPRESS
@@ -637,7 +639,7 @@ def test_numa_node_that_is_there() -> None:
     assert "pci:1 pcie-expander-bus" in placed("q35", BARE, expander, head=NUMA)
 
 
-@pytest.mark.parametrize("arch", ["aarch64", "ppc64le", "x86", ""])
+@pytest.mark.parametrize("arch", ["sparc64", "aarch", "x86", ""])
 def test_unknown_architecture(arch: str) -> None:
     guest = Guest("virt", arch=arch)
     with pytest.raises(PcisimError) as caught:
@@ -646,6 +648,14 @@ def test_unknown_architecture(arch: str) -> None:
     assert f"architecture {arch!r} is not covered" in caught.value.headline
 
 
-@pytest.mark.parametrize("arch", ["x86_64", "i686"])
+@pytest.mark.parametrize("arch", [*X86, *ARCHITECTURES])
 def test_known_architectures(arch: str) -> None:
-    complete(Guest("pc", arch=arch), libvirt_version("11.3"))
+    complete(Guest("", arch=arch), libvirt_version("11.3"))
+
+
+@pytest.mark.parametrize(("arch", "machine"), [("loongarch64", "virt"), ("aarch64", "versatilepb"), ("riscv64", "")])
+def test_machines_that_are_not_known_of_an_older_version(arch: str, machine: str) -> None:
+    with pytest.raises(PcisimError) as caught:
+        complete(Guest(machine, arch=arch), libvirt_version("9.0"))
+    assert caught.value.code == "unknown-machine"
+    assert caught.value.headline == f"machine type '{machine}' of {arch} is not covered as libvirt 9.0"

@@ -141,7 +141,7 @@ CASES = (
     Case(
         "zpci",
         "pc",
-        [nic("virtio", "<address type='pci'><zpci/></address>")],
+        [nic("virtio", "<address type='pci'><zpci uid='1'/></address>")],
         10,
         "This QEMU binary doesn't support zPCI",
     ),
@@ -566,7 +566,7 @@ RAW = (
     ("xml-depth", 1, "<a>" * 300),
     ("not-a-domain", 1, "<network/>"),
     ("no-os-type", 1, "<domain/>"),
-    ("unknown-architecture", None, domain("virt").replace("x86_64", "aarch64")),
+    ("unknown-architecture", 6, domain("sun4u").replace("x86_64", "sparc64")),
 )
 NOT_COVERED = {"xml-encoding", "xml-size", "bus-missing", "more-findings"}
 """Codes of documents too large for a table, and one that the growth of buses keeps libvirt from uttering."""

@@ -83,6 +83,15 @@ _ROWS = (
 # fmt: on
 
 PCI_CONTROLLERS = MappingProxyType({row.name: row for row in _ROWS})
+HOST_BRIDGE = ControllerModel("pci-root", 0, _CONVENTIONAL | c.EXPANDER, True, True, (1, 31), _ROOT,
+                              ("index", "node", "hotplug"), ("spapr-pci-host-bridge",))  # fmt: skip
+"""What pci-root is on a machine that may have many of them."""
+
+
+def pci_controller(model: str, *, host_bridges: bool) -> ControllerModel:
+    """Return the row of a model on a machine that may have many host bridges, or one root bus."""
+    return HOST_BRIDGE if host_bridges and model == HOST_BRIDGE.name else PCI_CONTROLLERS[model]
+
 
 SOCKETS = MappingProxyType({row.name: (row.automatic_socket, row.explicit_socket, row.slot_mask) for row in _ROWS})
 """For each model what automatic placement and what a written address may put on its bus, and its usable slots."""
@@ -101,6 +110,9 @@ EMULATOR_TAKES_NO_HOTPLUG = frozenset({"pci-expander-bus"})
 
 MAX_INDEX = 255
 """The highest index of a PCI controller: a bus number has eight bits."""
+
+MOST_HOST_BRIDGES = 31
+"""libvirt looks for a number of a host bridge up to this one, which it then refuses."""
 
 FIRST_BUS_NR = 256
 """Expanders without a `busNr` count down from here, or from the lowest one given, by two."""

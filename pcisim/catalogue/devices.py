@@ -112,14 +112,26 @@ DISKS_A_CONTROLLER = MappingProxyType({"scsi": 7, "fdc": 2, "ide": 4, "sata": 6}
 SCSI_HOSTDEV_UNITS = MappingProxyType({"lsisas1068": 2})
 """How many units of a SCSI controller host devices without an address use; all other models 7."""
 
-DEFAULT_INTERFACE = "rtl8139"
-DEFAULT_VIDEO = "cirrus"
-DEFAULT_USB = "piix3-uhci"
-DEFAULT_SCSI = "lsilogic"
+ON_VIRTIO_BUS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "disk": frozenset(VIRTIO), "interface": frozenset(VIRTIO), "input": frozenset(VIRTIO), "rng": frozenset(VIRTIO),
+        "memballoon": frozenset(VIRTIO), "vsock": frozenset(VIRTIO), "filesystem": frozenset({*VIRTIO, "virtiofs"}),
+        "video": frozenset({"virtio"}), "sound": frozenset({"virtio"}), "crypto": frozenset({"virtio"}),
+        "memory": frozenset({"virtio-pmem", "virtio-mem"}),
+        "hostdev": frozenset({"vfio-ccw", *(f"scsi_host:{model}" for model in VIRTIO)}),
+    }
+)  # fmt: skip
+"""The models that are on the machine's own virtio bus where it has one, by element; and every controller of type scsi
+or virtio-serial."""
+NEVER_ON_MMIO = frozenset({"filesystem", "vsock"})
+"""Elements that are on PCI even where other virtio devices are on virtio-mmio."""
 
 ADDRESS_DROPPED = frozenset(
-    {("memballoon", "none"), ("video", "none"), ("controller/usb", "none"), ("controller/scsi", "ibmvscsi")}
-)
+    {
+        ("memballoon", "none"), ("video", "none"), ("controller/usb", "none"), ("controller/scsi", "ibmvscsi"),
+        ("interface", "spapr-vlan"), ("serial", "spapr-vio-serial"),
+    }
+)  # fmt: skip
 """Devices whose PCI address libvirt does not keep; a virtio channel is another."""
 ADDRESS_READDRESSED = ("hub",)
 """Elements whose PCI address is reserved and then replaced by one of another type."""

@@ -1,6 +1,9 @@
 """The machine types of x86: their root bus, what is built in, what libvirt adds.
 
-Source: section 4 of the rules; the built-in functions are those of QEMU 7.2 and 10.0.
+Those of other architectures are in `pcisim.catalogue.other_machines`.
+
+Source: sections 4 and 5.4 of the rules, asked of libvirt 9.0.0 and 11.3.0; the built-in functions are those of
+QEMU 7.2 and 10.0.
 """
 
 from __future__ import annotations
@@ -29,6 +32,24 @@ class Place:
 
 
 @record
+class Models:
+    """One row: the models that libvirt fills in where nobody names one."""
+
+    interface: str = "rtl8139"
+    video: str = "cirrus"
+    usb: str = "piix3-uhci"
+    scsi: str = "lsilogic"
+    panic: str = ""
+    """"" where there is no default."""
+    serial: str = ""
+    """The type of a serial port's target; "" where there is no default."""
+    pointer: str = "usb"
+    """The bus of a mouse and a keyboard."""
+    tablet: str = "usb"
+    """The bus of any other input device."""
+
+
+@record
 class Machine:
     """One row: a family of machine types."""
 
@@ -47,6 +68,24 @@ class Machine:
     """Fixed functions of the root bus."""
     preferred: tuple[Place, ...]
     """Places that a device of a certain kind takes if it finds the slot empty."""
+    models: Models = Models()
+    balloon: bool = True
+    """Whether libvirt adds a memory balloon."""
+    places_pci: bool = True
+    """Whether libvirt gives PCI addresses at all: where it gives none, a device may go without."""
+    one_pci_bus: bool = False
+    """Whether libvirt calls the root bus ``pci``, because the emulator does."""
+    root_hotplug: bool = True
+    """Whether QEMU plugs devices into a conventional root bus while the guest runs."""
+    usb_pointers: bool = False
+    """Whether libvirt adds a keyboard and a mouse on USB to a guest with a display."""
+    virtio_bus: str = ""
+    """Where virtio devices are instead of on PCI: ``ccw`` always, ``virtio-mmio`` where there is no PCI Express or
+    a device of the guest is there already."""
+    host_bridges: bool = False
+    """Whether there may be many pci-root controllers, each a host bridge; libvirt adds them instead of bridges."""
+    since: str = "9.0"
+    """The oldest version of libvirt of which pcisim knows what it does with these machines."""
 
     @property
     def express(self) -> bool:
@@ -54,11 +93,22 @@ class Machine:
         return self.root == "pcie-root"
 
     @property
+    def growth(self) -> str:
+        """Return the model of the controllers that libvirt adds for conventional devices."""
+        return "pci-root" if self.host_bridges else "pci-bridge"
+
+    @property
+    def zpci(self) -> bool:
+        """Return whether PCI functions have a uid and a fid."""
+        return self.virtio_bus == "ccw"
+
+    @property
     def spoken_for(self) -> int:
         """Return the slots of bus 0, as bits, on which somebody has a claim."""
         return sum({1 << place.slot for place in (*self.places, *self.preferred)})
 
 
+_X86 = Models(panic="isa", serial="isa-serial", pointer="ps2")
 I440FX = Machine(
     family="i440fx",
     root="pci-root",
@@ -74,6 +124,7 @@ I440FX = Machine(
         Place(1, 3, "PIIX4 power management", BUILT_IN),
     ),
     preferred=(Place(2, 0, "primary video", PREFERRED),),
+    models=_X86,
 )
 Q35 = Machine(
     family="q35",
@@ -95,9 +146,10 @@ Q35 = Machine(
         Place(0x1A, 0, "ICH9 USB controllers, second set", PREFERRED),
         Place(0x1E, 0, "dmi-to-pci-bridge", PREFERRED),
     ),
+    models=_X86,
 )
-ISAPC = Machine("isapc", None, None, False, False, None, (), ())
-OTHER = Machine("other", None, "piix3-uhci", False, False, None, (), ())
+ISAPC = Machine("isapc", None, None, False, False, None, (), (), _X86)
+OTHER = Machine("other", None, "piix3-uhci", False, False, None, (), (), _X86)
 """Every other x86 machine, such as microvm: libvirt knows no PCI bus of it."""
 
 IDE_0 = (1, 1)
@@ -111,7 +163,7 @@ CHIPSET_FUNCTIONS = MappingProxyType(
 )
 """Functions that libvirt itself keeps for the chipset (slot 0 needs no keeping)."""
 
-ARCHITECTURES = ("x86_64", "i686")
+X86 = ("x86_64", "i686")
 _EXACT = MappingProxyType({"": I440FX, "pc": I440FX, "q35": Q35, "isapc": ISAPC})
 _PREFIXES = (
     ("pc-q35-", Q35),
@@ -122,12 +174,27 @@ _PREFIXES = (
 )
 
 
-def machine_of(name: str) -> Machine:
-    """Return the family of an x86 machine type, whatever its version.
+def machine_of(name: str, arch: str = "x86_64") -> Machine:
+    """Return the family of a machine type, whatever its version.
 
-    An empty name is the architecture's default, ``pc``.
+    Args:
+        name: the machine type; an empty one is the architecture's default, ``pc`` on x86.
+        arch: the architecture, in libvirt's words.
     """
+    if arch not in X86:
+        from pcisim.catalogue.other_machines import other_machine
+
+        return other_machine(name, arch)
     row = _EXACT.get(name)
     if row is not None:
         return row
     return next((row for prefix, row in _PREFIXES if name.startswith(prefix)), OTHER)
+
+
+def default_machine(arch: str) -> str:
+    """Return the machine type of a definition that names none, "" for an unknown architecture."""
+    if arch in X86:
+        return "pc"
+    from pcisim.catalogue.other_machines import ARCHITECTURES
+
+    return ARCHITECTURES[arch].name if arch in ARCHITECTURES else ""

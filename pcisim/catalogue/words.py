@@ -75,7 +75,7 @@ WORDS: Mapping[str, tuple[Words, ...]] = MappingProxyType(
         "console": (_CHARACTER, _words("target@type", "none serial virtio xen lxc uml openvz sclp sclplm", _TARGET)),
         "channel": (_CHARACTER, _words("target@type", "none guestfwd virtio xen", _TARGET)),
         "panic": (_words("@model", "isa pvpanic hyperv pseries s390", "unknown panic model '{value}'"),),
-        "tpm": (_words("@model", "tpm-tis tpm-crb tpm-spapr tpm-spapr-proxy"),),
+        "tpm": (_words("@model", "tpm-tis tpm-crb tpm-spapr spapr-tpm-proxy"),),
         "hub": (_words("@type", "usb", "unknown hub device type '{value}'"),),
         "redirdev": (_words("@bus", "usb", "unknown redirdev bus '{value}'"),),
         "smartcard": (_words("@mode", "host host-certificates passthrough"),),
@@ -119,7 +119,26 @@ FOREIGN: Mapping[tuple[str, str], str] = MappingProxyType(
         " not compatible with guest architecture or machine type",
         ("serial", "spapr-vio-serial"): "Serial device with target type 'spapr-vio-serial' and target model"
         " 'spapr-vty' not compatible with guest architecture or machine type",
+        ("nvram", ""): "nvram device is only supported for PPC64",
         ("controller", "ncr53c90"): "ncr53c90 SCSI controller is not a built-in for this machine",
     }
 )
 """Models of machines that are no x86 machines, and what libvirt says of them."""
+
+OF_X86: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("panic", "hyperv"): "only i686 and x86_64 guests support panic device of model 'hyperv'",
+        ("serial", "isa-debug"): "isa-debug serial type only valid on x86 architecture",
+        ("panic", "isa"): "the QEMU binary does not support the ISA panic device",
+    }
+)
+"""Models of x86 machines, and what libvirt says of them on others."""
+
+OWN_MODELS: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType(
+    {
+        "s390": frozenset({("panic", "s390"), ("watchdog", "diag288"), ("serial", "sclp-serial")}),
+        "pseries": frozenset({("panic", "pseries"), ("serial", "spapr-vio-serial"), ("nvram", "")}),
+        "arm-virt": frozenset({("iommu", "smmuv3")}),
+    }
+)
+"""Those of `FOREIGN` that a family of machines has, by the family."""

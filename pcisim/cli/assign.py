@@ -135,19 +135,17 @@ def _text(plan: Plan, arguments: argparse.Namespace) -> str | bytes:
 
 def address_lines(plan: Plan) -> str:
     """Return a line for each device: its label and its ready-to-paste ``<address>`` element."""
-    from pcisim.formats.domain_edits import address_attributes
+    from pcisim.formats.domain_edits import address_element
 
     placement = plan.placement
+    addresses, carried, zpci = placement.addresses, placement.multifunction, placement.zpci
     rows = [
-        (d.label, address_attributes(placement.addresses[d], placement.multifunction.get(d)))
-        for d in plan.guest.all_devices()
-        if d in placement.addresses
+        (device.label, address_element(addresses[device], carried.get(device), zpci.get(device)))
+        for device in plan.guest.all_devices()
+        if device in addresses
     ]
     width = max((len(label) for label, _ in rows), default=0)
-    return "".join(
-        f"{label:{width}} <address {' '.join(f'{name}={value!r}' for name, value in attributes.items())}/>\n"
-        for label, attributes in rows
-    )
+    return "".join([f"{label:{width}} {element}\n" for label, element in rows])
 
 
 def qemu_line(arguments: list[str]) -> str:

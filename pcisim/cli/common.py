@@ -60,6 +60,7 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which guest is meant, and whose rules."""
     parser.add_argument("file", nargs="?", metavar="FILE|-", help="domain XML; - is standard input")
     parser.add_argument("--machine", metavar="TYPE", help="a guest without XML: its machine type, such as q35")
+    parser.add_argument("--arch", metavar="ARCH", help="the architecture of that guest (default: x86_64)")
     parser.add_argument(
         "--device",
         action="append",
@@ -124,12 +125,16 @@ def plan_of(
             raise UsageError(
                 "--host-pci goes with a file", code="usage", remedy="a guest of --device has no host devices of yours"
             )
-        guest = Guest.of(arguments.machine, device_counts(arguments.device))
+        guest = Guest.of(arguments.machine, device_counts(arguments.device), arch=arguments.arch or "x86_64")
     elif arguments.file is None:
         raise UsageError(
             "no guest: neither a file nor --machine is given",
             code="usage",
             remedy="name a file of domain XML, - for standard input, or a --machine with --device options",
+        )
+    elif arguments.arch is not None:
+        raise UsageError(
+            "--arch goes with --machine", code="usage", remedy="a file names its architecture in <os><type arch='...'>"
         )
     elif arguments.device:
         raise UsageError(

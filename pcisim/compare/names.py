@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pcisim.catalogue.machines import X86
 from pcisim.enumeration import enumerate_guest
 from pcisim.enumeration.names import SCHEMES, names_of_guest, spans
 from pcisim.placement import Placement
@@ -27,7 +28,7 @@ def renames(old: Placement, new: Placement, pairs: Iterable[Pair]) -> Iterator[t
     The schemes are "" where all of them do.
     """
     interfaces = [pair for pair in pairs if pair.old.element == "interface"]
-    if not interfaces or not old.topology.buses or not new.topology.buses:
+    if not interfaces or not all(side.topology.buses and side.guest.arch in X86 for side in (old, new)):
         return
     before, after = _names(old), _names(new)
     for pair in interfaces:

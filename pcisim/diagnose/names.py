@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pcisim.catalogue.machines import X86
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import View, found
 from pcisim.guest import Device
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def interface_names(view: View) -> Iterator[Finding]:
     """Find names that two interfaces would have, names after surprising bus numbers, and ACPI indexes in vain."""
     devices = {d.label: d for d in view.addresses}
-    if not any(d.element == "interface" for d in devices.values()):
+    if view.guest.arch not in X86 or not any(d.element == "interface" for d in devices.values()):
         return
     from pcisim.enumeration import enumerate_guest  # 20 ms, so not before they are needed
     from pcisim.enumeration.names import ONBOARD, PATH, clashes, names_of_guest, spans

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.functions import NEVER, PciFunction
+from pcisim.catalogue.machines import X86
 from pcisim.enumeration import linux
 from pcisim.enumeration.numbers import UNNUMBERED, number_buses, probe
 from pcisim.enumeration.ovmf import ovmf
@@ -17,7 +18,7 @@ from pcisim.enumeration.placed import hardware_of
 from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.seabios import seabios
 from pcisim.enumeration.view import GuestBus, GuestFunction, GuestView, Numbers
-from pcisim.errors import UsageError
+from pcisim.errors import RefusedError, UsageError
 from pcisim.hardware import PORT, Hardware, Part
 from pcisim.placement import Placement
 from pcisim.topology import Topology
@@ -51,8 +52,18 @@ def enumerate_guest(placed: Placement | Topology, firmware: str = "seabios") -> 
 
     Raises:
         UsageError: an unknown firmware.
+        RefusedError: a guest of another architecture than x86.
     """
     check_firmware(firmware)
+    guest = None if isinstance(placed, Topology) else placed.guest
+    if guest is not None and guest.arch not in X86:
+        raise RefusedError(
+            f"what a guest of {guest.arch} sees is not covered",
+            code="unknown-architecture",
+            details=(f"the firmwares that are known are those of {' and '.join(X86)}",),
+            line=guest.machine_line,
+            remedy="ask for its tree: that is what libvirt and QEMU see",
+        )
     # Thousands of small rows are made here, none of which is garbage: collecting in between is a third of the time.
     collecting = gc.isenabled()
     gc.disable()

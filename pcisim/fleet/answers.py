@@ -72,7 +72,7 @@ def figures(placement: Placement) -> Figures:
     left = room(topology)
     slots = sum(bus.model.slots[1] - bus.model.slots[0] + 1 for bus in topology.buses if bus.model.accepts & c.ENDPOINT)
     return Figures(
-        machine=placement.guest.machine_type or "pc",
+        machine=placement.guest.machine_name,
         devices=len(addressed) - controllers,
         controllers=controllers,
         buses=len(topology.buses),
@@ -168,7 +168,7 @@ class Answers:
             element = document.root.find("name")
             name = element.text or None if element is not None else None
             guest = read(document, self.rules)
-            machine = guest.machine_type or "pc"
+            machine = guest.machine_name
             answer: Figures | Refusal = self._work_out(guest)
             line = None
         except PcisimError as error:

@@ -48,7 +48,7 @@ def _node(tag: str, *inside: Node, attributes: bool | str = True) -> Node:
     return Node(START + tag, attributes, MappingProxyType({node.start[1:]: node for node in inside}))
 
 
-_ADDRESS = _node("address", _node("zpci", attributes=False))
+_ADDRESS = _node("address", _node("zpci"))
 _ANY = (_ADDRESS, _node("acpi"))
 _MODEL, _TARGET = _node("model"), _node("target")
 _SERIAL_TARGET = _node("target", _MODEL)

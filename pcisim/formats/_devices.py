@@ -15,6 +15,7 @@ from pcisim.catalogue.devices import (
     KNOWN_SINCE_11,
     PLUGS,
 )
+from pcisim.catalogue.machines import I440FX
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import SERIAL_MODELS
 from pcisim.connector import CONVENTIONAL, EXPRESS
@@ -22,6 +23,7 @@ from pcisim.errors import InputError, RefusedError
 from pcisim.formats._attributes import bad, check_address, missing, number_of, short, unknown
 from pcisim.formats._xml import Element
 from pcisim.guest import Device, disk_target
+from pcisim.placement.zpci import MAX_UID
 
 HostPci = Callable[[PciAddress], bool]
 """Says whether a host device is conventional, by its address on the host."""
@@ -47,6 +49,8 @@ class DeviceReader:
     def __init__(self, rules: Libvirt, host_pci: HostPci | None) -> None:
         self.rules = rules
         self.host_pci = host_pci
+        self.machine = I440FX
+        """Whose defaults are filled in."""
         self.numbers: dict[str, int | None] = {}
 
     def refuse(
@@ -114,7 +118,7 @@ class DeviceReader:
             elif name == "multifunction" and text not in _ON_OFF:
                 raise bad(element, name, text, "'on' or 'off'")
         if element.children:
-            self._zpci(element)
+            self._zpci(element, device)
         if not (domain or bus or slot):
             return
         if bus > MAX_BUS or slot > MAX_SLOT or function > MAX_FUNCTION:
@@ -139,8 +143,23 @@ class DeviceReader:
                     remedy="number the devices from 1",
                 )
 
-    def _zpci(self, element: Element) -> None:
-        if element.find("zpci") is not None:
+    def _zpci(self, element: Element, device: Device) -> None:
+        zpci = element.find("zpci")
+        if zpci is None or not zpci.attrib:
+            return
+        uid, fid = (
+            self.number(zpci, name, zpci.attrib[name]) if name in zpci.attrib else None for name in ("uid", "fid")
+        )
+        if uid is not None and not 0 < uid <= MAX_UID:
+            raise InputError(
+                f"Invalid PCI address uid='{uid:#06x}', must be > 0x0000 and <= {MAX_UID:#06x}",
+                code="address-range",
+                line=zpci.line,
+                remedy=f"a uid is a number from 1 to {MAX_UID:#x}",
+            )
+        if uid is None and fid is None:
+            return
+        if not self.machine.zpci:
             raise self.refuse(
                 element,
                 "This QEMU binary doesn't support zPCI",
@@ -148,6 +167,7 @@ class DeviceReader:
                 "only s390 guests have zPCI addresses",
                 remedy="take the <zpci> element out",
             )
+        device.zpci = uid, fid
 
     # devices, one function an element
 
@@ -365,7 +385,13 @@ class DeviceReader:
         if bus is not None:
             self._check_input_bus(element, kind, bus)
         else:
-            bus = {"passthrough": "virtio", "evdev": "none", "mouse": "ps2", "keyboard": "ps2"}.get(kind, "usb")
+            models = self.machine.models
+            bus = {
+                "passthrough": "virtio",
+                "evdev": "none",
+                "mouse": models.pointer,
+                "keyboard": models.pointer,
+            }.get(kind, models.tablet)
             device.defaults = {"@bus": bus} if bus != "none" else {}
         device.bus = bus
         device.kind = kind
@@ -405,14 +431,27 @@ class DeviceReader:
         if "model" in element.attrib:
             self._model_attribute(element, device)
         else:
-            device.model = "isa"
+            device.model = self.machine.models.panic
+            if not device.model:
+                raise self.refuse(
+                    element,
+                    "no panic model provided, and no default for the architecture and machine type",
+                    "no-model",
+                    remedy="write model='pvpanic', or take the device out",
+                )
+            device.plug = PLUGS["panic"][device.model]
+            if device.plug:
+                device.defaults = {"@model": device.model}
 
     def _serial(self, element: Element, device: Device) -> None:
+        default = self.machine.models.serial
+        if default != "isa-serial":
+            device.model = default
         target = element.find("target")
         if target is None:
             return
         kind = target.attrib.get("type")
-        if kind is not None:
+        if kind is not None and not (kind == "isa-serial" and device.model):
             device.model = kind
             device.plug = PLUGS["serial"][kind]
         model = target.find("model")
@@ -423,7 +462,7 @@ class DeviceReader:
                 raise unknown(
                     target, "name", name, SERIAL_MODELS, "unknown target model '{value}' specified for character device"
                 )
-            if wanted != (kind or "isa-serial"):
+            if wanted != (device.model or "isa-serial"):
                 raise self.refuse(
                     target,
                     f"Target model '{name}' requires target type '{wanted}'",

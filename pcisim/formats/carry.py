@@ -124,8 +124,8 @@ def keep(old: Placement, new: str | bytes, rules: Libvirt, *, host_pci: HostPci 
     completed = complete(guest, rules)
     if completed.machine.root != old.guest.machine.root:
         raise RefusedError(
-            f"addresses of a guest of type {old.guest.machine_type or 'pc'} are no use on"
-            f" {guest.machine_type or 'pc'}: the root bus is another",
+            f"addresses of a guest of type {old.guest.machine_name} are no use on"
+            f" {guest.machine_name}: the root bus is another",
             code="other-machine",
             details=(
                 f"the root bus was a {old.guest.machine.root}, and is a {completed.machine.root}",

@@ -28,27 +28,28 @@ def edit(placement: Placement) -> Editor:
     root: Element = document.root
     parent = root.find("devices")
     pci = [c for c in parent.findall("controller") if c.get("type") == "pci"] if parent is not None else []
-    addresses, carried = placement.addresses, placement.multifunction
+    addresses, carried, zpci = placement.addresses, placement.multifunction, placement.zpci
     beside_pci: list[str] = []  # so that the same guest is the same text, whatever was there before
     added: list[str] = []
     for controller in placement.guest.controllers:
         if controller.origin is not None:
             _edit_controller(editor, controller, placement)
         elif controller.type == "pci" and pci:
-            beside_pci.append(controller_lines(controller, addresses.get(controller), carried.get(controller)))
+            beside_pci.append(_lines_of(controller, placement))
         elif controller.type == "pci" or controller in addresses:
-            added.append(controller_lines(controller, addresses.get(controller), carried.get(controller)))
+            added.append(_lines_of(controller, placement))
     others: list[str] = []
     plain: list[tuple[Element, str]] = []
     for devices in placement.guest.devices.values():
         for device in devices:
             if device.origin is not None:
                 if device.address_type is None and device in addresses and not device.defaults:
-                    plain.append((device.origin, address_element(addresses[device], carried.get(device))))
+                    text = address_element(addresses[device], carried.get(device), zpci.get(device))
+                    plain.append((device.origin, text))
                 else:
                     _edit_device(editor, device, placement)
             elif device in addresses:
-                others.append(device_lines(device, addresses[device], carried.get(device)))
+                others.append(device_lines(device, addresses[device], carried.get(device), zpci=zpci.get(device)))
     editor.append_lines(plain)
     _move_primary_video(editor, placement)
     if parent is None:
@@ -66,8 +67,12 @@ def edit(placement: Placement) -> Editor:
     return editor
 
 
-def address_element(packed: int, multifunction: str | None = None) -> str:
-    """Return the ``<address>`` element of a packed address."""
+def address_element(packed: int, multifunction: str | None = None, zpci: Ids | None = None) -> str:
+    """Return the ``<address>`` element of a packed address, with the uid and the fid that it has on s390."""
+    if zpci is not None:
+        plain = address_element(packed, multifunction)
+        numbers = "".join([f" {name}='{text}'" for name, text in zpci_attributes(zpci).items()])
+        return f"{plain[:-2]}><zpci{numbers}/></address>"
     flag = f" multifunction='{multifunction}'" if multifunction else ""
     if packed > 0xFFFF:
         domain, bus = packed >> 16, packed >> 8 & MAX_BUS
@@ -75,10 +80,17 @@ def address_element(packed: int, multifunction: str | None = None) -> str:
     return f"<address type='pci' {BUSES[packed >> 8]} {PLACES[packed & 0xFF]}{flag}/>"
 
 
+Ids = tuple[int, int]
+"""A uid and a fid."""
 PLACES = [f"slot='{slot:#04x}' function='{function:#x}'" for slot in range(SLOTS) for function in range(FUNCTIONS)]
 """The slot and function of the low eight bits of an address."""
 BUSES = [f"domain='0x0000' bus='{bus:#04x}'" for bus in range(MAX_BUS + 1)]
 """The bus of the next eight bits, in domain 0."""
+
+
+def zpci_attributes(zpci: Ids) -> dict[str, str]:
+    """Return the attributes of ``<zpci>``, in libvirt's order and widths."""
+    return {"uid": f"{zpci[0]:#06x}", "fid": f"{zpci[1]:#010x}"}
 
 
 def address_attributes(packed: int, multifunction: str | None = None) -> dict[str, str]:
@@ -107,6 +119,11 @@ def target_attributes(controller: Controller) -> dict[str, str]:
 _TARGET = ("chassisNr", "chassis", "port", "busNr", "index", "hotplug", "memReserve")
 
 
+def _lines_of(controller: Controller, placement: Placement) -> str:
+    packed, carried = placement.addresses.get(controller), placement.multifunction.get(controller)
+    return controller_lines(controller, packed, carried, zpci=placement.zpci.get(controller))
+
+
 def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
     element: Element = device.origin
     packed = placement.addresses.get(device)
@@ -116,6 +133,8 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
             for each in element.findall("address"):
                 editor.remove(each)
         elif address is not None and device.address_type == "pci":
+            for path, value in device.defaults.items():
+                _set_default(editor, element, path, value)
             kept = {name: value for name, value in address.attrib.items() if name == "multifunction"}
             _rewrite(editor, address, {"type": "pci"} | (kept if device.address is None else {}))
         elif address is None and device.element == "hostdev" and device.controller is not None:
@@ -125,16 +144,29 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
         return
     for path, value in device.defaults.items():
         _set_default(editor, element, path, value)
-    multifunction = placement.multifunction.get(device)
+    multifunction, zpci = placement.multifunction.get(device), placement.zpci.get(device)
     if address is None:
-        editor.append_lines([(element, address_element(packed, multifunction))])
-    elif device.address is not None:
+        editor.append_lines([(element, address_element(packed, multifunction, zpci))])
+        return
+    if zpci is not None:
+        _edit_zpci(editor, address, zpci)
+    if device.address is not None:
         if device.address != packed:
             editor.set_attribute(address, "bus", f"{packed >> 8 & MAX_BUS:#04x}")
         if multifunction is not None and "multifunction" not in address.attrib:
             editor.set_attribute(address, "multifunction", multifunction)
     else:
         _rewrite(editor, address, address_attributes(packed, multifunction))
+
+
+def _edit_zpci(editor: Editor, address: Element, zpci: Ids) -> None:
+    child = address.find("zpci")
+    if child is None:
+        editor.append_child(address, Fragment("zpci", zpci_attributes(zpci)))
+        return
+    for name, text in zpci_attributes(zpci).items():
+        if name not in child.attrib:
+            editor.set_attribute(child, name, text)
 
 
 def _rewrite(editor: Editor, address: Element, wanted: dict[str, str]) -> None:
@@ -185,7 +217,6 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
     if controller.model in ROOT_MODELS:
         for path, value in controller.defaults.items():
             _set_default(editor, element, path, value)
-        return
     if controller.model_name and not any(child.get("name") for child in element.findall("model")):
         model = element.find("model")
         if model is not None:
@@ -210,7 +241,11 @@ _MARKS: Leads = (DEPTHS[0], DEPTHS[1])
 
 
 def controller_lines(
-    controller: Controller, packed: int | None, multifunction: str | None = None, leads: Leads = _MARKS
+    controller: Controller,
+    packed: int | None,
+    multifunction: str | None = None,
+    leads: Leads = _MARKS,
+    zpci: Ids | None = None,
 ) -> str:
     """Return the lines of a controller that libvirt adds, by default those of a `Markup`."""
     outer, inner = leads
@@ -225,15 +260,17 @@ def controller_lines(
     if controller.companion:
         lines += f"{inner}<master startport='{controller.start_port or 0}'/>"
     if packed is not None:
-        lines += inner + address_element(packed, multifunction)
+        lines += inner + address_element(packed, multifunction, zpci)
     end = f">{lines}{outer}</controller>" if lines else "/>"
     return f"{outer}<controller type='{controller.type}' index='{controller.index}'{model}{end}"
 
 
-def device_lines(device: Device, packed: int, multifunction: str | None = None, leads: Leads = _MARKS) -> str:
+def device_lines(
+    device: Device, packed: int, multifunction: str | None = None, leads: Leads = _MARKS, zpci: Ids | None = None
+) -> str:
     """Return the lines of a device that libvirt adds, by default those of a `Markup`."""
     outer, inner = leads
-    address = inner + address_element(packed, multifunction)
+    address = inner + address_element(packed, multifunction, zpci)
     if device.element == "video":
         return f"{outer}<video>{inner}<model type='{device.model}'/>{address}{outer}</video>"
     return f"{outer}<{device.element} model='{device.model}'>{address}{outer}</{device.element}>"

@@ -15,6 +15,7 @@ from pcisim.catalogue.devices import (
     PLUGS,
     WALK,
 )
+from pcisim.catalogue.machines import I440FX, Machine
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import WORDS
 from pcisim.errors import InputError, PcisimError, RefusedError
@@ -58,12 +59,15 @@ def read(
     return Reader(document, rules, host_pci, problems).guest()
 
 
-def read_device(text: str | bytes, rules: Libvirt, *, host_pci: HostPci | None = None) -> Device:
+def read_device(
+    text: str | bytes, rules: Libvirt, machine: Machine = I440FX, *, host_pci: HostPci | None = None
+) -> Device:
     """Read one device element, as for ``virsh attach-device``.
 
     Args:
         text: the document, whose root is the element.
         rules: as for `read`.
+        machine: whose defaults are filled in.
         host_pci: as for `read`.
 
     Raises:
@@ -74,7 +78,9 @@ def read_device(text: str | bytes, rules: Libvirt, *, host_pci: HostPci | None =
     guest = Guest("", document=document)
     around = Element()
     around.children = [document.root]
-    Reader(document, rules, host_pci)._devices(around, guest)
+    reader = Reader(document, rules, host_pci)
+    reader.machine = machine
+    reader._devices(around, guest)
     device = next(guest.all_devices(), None)
     if device is None:
         raise InputError(
@@ -128,6 +134,7 @@ class Reader(DeviceReader):
         guest.machine_type = kind.get("machine") or ""
         guest.machine_origin = kind
         guest.arch = kind.get("arch") or "x86_64"
+        self.machine = guest.machine
         devices = root.find("devices")
         if devices is not None:
             self._devices(devices, guest)

@@ -30,10 +30,10 @@ def plan_document(placement: Placement, libvirt: str, policy: str) -> dict[str, 
         "schema": PLAN_SCHEMA,
         "libvirt": libvirt,
         "policy": policy,
-        "machine": guest.machine_type or "pc",
+        "machine": guest.machine_name,
         "arch": guest.arch,
         "devices": [
-            _device(d, placement.addresses[d], placement.multifunction.get(d))
+            _device(d, placement.addresses[d], placement.multifunction.get(d)) | _zpci(placement.zpci.get(d))
             for d in guest.all_devices()
             if d in placement.addresses
         ],
@@ -68,6 +68,10 @@ def plan_document(placement: Placement, libvirt: str, policy: str) -> dict[str, 
         "added": sorted(added & {d.label for d in placement.addresses}),
         "rewritten": {d.label: format_packed(old) for d, old in placement.rewritten.items()},
     }
+
+
+def _zpci(ids: tuple[int, int] | None) -> dict[str, Any]:
+    return {} if ids is None else {"zpci": {"uid": ids[0], "fid": ids[1]}}
 
 
 def _device(device: Device, packed: int, multifunction: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import re
 
 from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.devices import PLUGS, WALK
+from pcisim.catalogue.machines import X86
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import WORDS
 from pcisim.connector import ENDPOINT, EXPRESS
@@ -103,6 +104,8 @@ def read_outline(xml: str | bytes, rules: Libvirt, host_pci: HostPci | None = No
         return None
     said = _attributes(machine)
     guest = Guest(said.get("machine") or "", said.get("arch") or "x86_64", acpi=bool(acpi))
+    if guest.arch not in X86:
+        return None
     outline = Outline(text, head.end(), end, guest)
     try:
         _Scan(outline, Reader(_NO_DOCUMENT, rules, host_pci)).run()  # gives up earlier than expat

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
+from pcisim.catalogue.machines import X86
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
@@ -93,10 +94,14 @@ class _Line:
         self.guest = placement.guest
         self.runnable = runnable
         self.ids = _identities(placement)
-        self.buses = {0: "pcie.0" if self.guest.machine.express else "pci.0"}
+        machine = self.guest.machine
+        self.buses = {0: "pcie.0" if machine.express else "pci" if machine.one_pci_bus else "pci.0"}
+        self.host_bridges = [d for d in self.guest.controllers if d.model == "pci-root" and d.target.get("index")]
         for controller in self.guest.controllers:
             if controller.type == "pci" and controller.index and controller in self.ids:
                 self.buses[controller.index] = self.ids[controller]
+        for controller in self.host_bridges:
+            self.buses[controller.index or 0] = f"pci.{controller.index}.0"
         self.masters = {
             d.index or 0: d for d in reversed(self.guest.controllers) if d.type == "usb" and not d.companion
         }
@@ -108,14 +113,20 @@ class _Line:
 
     def words(self) -> list[str]:
         devices: list[str] = []
+        for bridge in self.host_bridges:
+            node = f",numa_node={bridge.target['node']}" if "node" in bridge.target else ""
+            devices += ["-device", f"{bridge.model_name},index={bridge.target['index']},id=pci.{bridge.index}{node}"]
         for place, device in enumerate(self._in_order()):
             driver = driver_of(device, self.guest)
             if driver and not self._is_built_in(device):
+                if device in self.placement.zpci:
+                    uid, fid = self.placement.zpci[device]
+                    devices += ["-device", f"zpci,uid={uid},fid={fid},target={self.ids[device]},id=zpci{uid}"]
                 devices += ["-device", ",".join(self._device(device, driver, place))]
-        machine = (self.guest.machine_type or "pc").replace(",", ",,")
+        machine = self.guest.machine_name.replace(",", ",,")
         line = ["-machine", machine if self.guest.acpi else f"{machine},acpi=off", "-nodefaults"]
         for controller in self.guest.controllers:
-            if controller.model == "pci-root" and "hotplug" in controller.target:
+            if self.guest.arch in X86 and controller.model == "pci-root" and "hotplug" in controller.target:
                 line += ["-global", f"PIIX4_PM.acpi-root-pci-hotplug={controller.target['hotplug']}"]
         if self.runnable:
             line += ["-display", "none", *self._memory()]

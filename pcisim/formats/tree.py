@@ -23,7 +23,7 @@ def tree(placement: Placement, *, ascii_only: bool = False) -> list[str]:
         ascii_only: whether to draw with ASCII characters.
     """
     guest, topology = placement.guest, placement.topology
-    lines = [printable(f"{guest.machine_type or 'pc'} ({guest.arch})")]
+    lines = [printable(f"{guest.machine_name} ({guest.arch})")]
     if not topology.buses:
         lines.append("no PCI bus")
         return lines

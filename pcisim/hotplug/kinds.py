@@ -11,6 +11,7 @@ from types import MappingProxyType
 from pcisim import connector as c
 from pcisim._record import record
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLLERS
+from pcisim.catalogue.machines import X86
 from pcisim.catalogue.versions import Libvirt
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.topology import Bus
@@ -117,7 +118,7 @@ class Cold:
 
 
 _ADD_BRIDGE = "before the next boot add <controller type='pci' model='pci-bridge'/>, and name a slot of it"
-_ROOT_OF_Q35 = Cold("the root bus of q35 takes no hotplug", "leave the address out, or name a port")
+_EXPRESS_ROOT = Cold("a PCI Express root bus takes no hotplug", "leave the address out, or name a port")
 _EXPANDER = Cold("QEMU's pxb takes no hotplug; a pci-bridge on it does", _ADD_BRIDGE)
 _SWITCHED_OFF = Cold(
     "<target hotplug='off'/> switches the hotplug of the root bus off",
@@ -127,18 +128,28 @@ _NO_ACPI = Cold(
     "the root bus of pc takes no hotplug without ACPI", "before the next boot add <acpi/> to the <features>"
 )
 
+_DMI_WITHOUT_ACPI = Cold(
+    "a dmi-to-pci-bridge takes no hotplug but ACPI's, which there is none of",
+    "attach it with --config, for the next boot",
+)
+_COLD_ROOT = Cold("the root bus of this machine takes no hotplug", "attach it with --config, for the next boot")
+
 
 def emulator_refuses(bus: Bus, controller: Controller | None, guest: Guest) -> Cold | None:
     """Return why QEMU refuses a bus that libvirt takes for hot-pluggable; ``None`` where it does not."""
     name = bus.model.name
     if name == "pcie-root":
-        return _ROOT_OF_Q35
+        return _EXPRESS_ROOT
     if name in EMULATOR_TAKES_NO_HOTPLUG:
         return _EXPANDER
     if name == "pci-root" and controller is not None and controller.target.get("hotplug") == "off":
         return _SWITCHED_OFF
-    if name == "pci-root" and not guest.acpi:
+    if name == "pci-root" and guest.machine.family == "i440fx" and not guest.acpi:
         return _NO_ACPI
+    if name == "pci-root" and not guest.machine.root_hotplug:
+        return _COLD_ROOT
+    if name == "dmi-to-pci-bridge" and guest.arch not in X86:
+        return _DMI_WITHOUT_ACPI
     return None
 
 
@@ -163,13 +174,22 @@ def check_comes(device: Device) -> None:
             else "attach it with --config: it is there at the next boot",
             "no running guest takes it, whatever room there is",
         )
+    check_made(device)
+
+
+def check_made(device: Device) -> None:
+    """Refuse a SCSI controller of which QEMU makes no PCI device.
+
+    Raises:
+        RefusedError: in the words of libvirt for a name that QEMU does not know.
+    """
     if isinstance(device, Controller) and device.type == "scsi" and device.model in NOT_MADE:
         raise refuse(
             device,
             f"'{device.model}' is not a valid device model name",
             "not-in-emulator",
             "use model='virtio-scsi'",
-            "libvirt has a name for it, QEMU on x86 no such device",
+            "libvirt has a name for it, QEMU no such device on PCI",
         )
 
 

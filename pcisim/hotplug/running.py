@@ -21,6 +21,7 @@ from pcisim.hotplug.definition import copied, extended, next_number, reduced, se
 from pcisim.hotplug.kinds import (
     bus_name,
     check_comes,
+    check_made,
     emulator_refuses,
     is_hot,
     no_room,
@@ -76,11 +77,21 @@ class RunningGuest:
     Args:
         placement: the guest as it was started; it is not changed.
         rules: the version of libvirt; what differs while a guest runs was asked of 11.3 only.
+
+    Raises:
+        RefusedError: a guest of s390, whose devices come and go by other rules.
     """
 
     __slots__ = ("_controllers", "_numbers", "_places", "_states", "definition", "events", "rules", "topology")
 
     def __init__(self, placement: Placement, rules: Libvirt = VERSIONS[DEFAULT_VERSION]) -> None:
+        if placement.guest.machine.virtio_bus == "ccw":
+            raise RefusedError(
+                f"what a running guest of {placement.guest.arch} takes is not covered",
+                code="unknown-architecture",
+                line=placement.guest.machine_line,
+                remedy="attach it with --config, or ask libvirt itself",
+            )
         self.rules = rules
         self.definition = pinned(placement)
         """The guest as it is now, with every address written down."""
@@ -140,6 +151,8 @@ class RunningGuest:
             check_comes(device)
         trial = complete(extended(self.definition, asked), self.rules)
         newcomers = self._newcomers(trial, asked[-1])
+        for one in newcomers:
+            check_made(one)
         places = self._take(newcomers)
         try:
             validate(trial, {d for d in trial.all_devices() if d.address is not None} | set(places), self.rules)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, GuestAddress, PciAddress
+from pcisim.catalogue.machines import X86
 from pcisim.enumeration import enumerate_guest
 from pcisim.placement import Placement
 
@@ -24,6 +25,9 @@ def seen_when_plugged(placement: Placement, addresses: Iterable[PciAddress]) -> 
         placement: the guest as it booted.
         addresses: what is plugged in, in this order.
     """
+    arch = placement.guest.arch
+    if arch not in X86:
+        return [(None, f"where a guest of {arch} finds it is not covered") for _ in addresses]
     view = enumerate_guest(placement, placement.guest.firmware)
     numbers: dict[int, int | None] = {0: 0}
     for controller in placement.guest.controllers:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pcisim.address import format_packed
 from pcisim.catalogue.devices import DISKS_A_CONTROLLER
+from pcisim.catalogue.machines import X86
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.hotplug.kinds import HOT, bus_name, emulator_refuses
 from pcisim.topology import Topology
@@ -41,15 +42,15 @@ _EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
 def may_ask_again(packed: int, guest: Guest, topology: Topology) -> bool:
     """Return whether QEMU asks a second time for a device that the guest has not let go yet.
 
-    Only a bridge's own hotplug controller (SHPC) does; it is in force where ACPI is not: below an expander, and
-    on pc without ACPI.
+    Only a bridge's own hotplug controller (SHPC) does; it is in force where neither ACPI nor a host bridge of pseries
+    is: below an expander, on pc without ACPI, and on virt machines.
     """
     controllers = {d.index: d for d in guest.controllers if d.type == "pci"}
     index = packed >> 8
     if topology.buses[index].model.name not in _WITH_SHPC:
         return False
-    if guest.machine.family == "i440fx" and not guest.acpi:
-        return True
+    if (guest.machine.family == "i440fx" and not guest.acpi) or guest.arch not in X86:
+        return not guest.machine.host_bridges
     above = set()
     while index and index not in above:
         above.add(index)

@@ -34,9 +34,10 @@ class Placement:
         added: the controllers that the policy added.
         rewritten: the addresses that were written down and had to change, with the old one.
         log: how each device got its place, when the policy was asked to log.
+        zpci: uid and fid of each device in `addresses` that has them, on s390.
     """
 
-    __slots__ = ("added", "addresses", "guest", "log", "multifunction", "rewritten", "topology")
+    __slots__ = ("added", "addresses", "guest", "log", "multifunction", "rewritten", "topology", "zpci")
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Placement:
         added: list[Controller],
         rewritten: dict[Device, int],
         log: dict[Device, list[Step]],
+        zpci: dict[Device, tuple[int, int]] | None = None,
     ) -> None:
         self.guest = guest
         self.topology = topology
@@ -55,6 +57,7 @@ class Placement:
         self.added = added
         self.rewritten = rewritten
         self.log = log
+        self.zpci = zpci or {}
 
     @property
     def claims(self) -> list[tuple[int, Place]]:

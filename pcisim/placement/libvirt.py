@@ -74,12 +74,14 @@ class LibvirtPolicy:
             if real is None:
                 real = Pass(self.rules, guest, controllers.items, present, count, trial=False, log=log)
                 real.collect()
-                real.chipset()
-                real.assign()
+                if guest.machine.places_pci:
+                    real.chipset()
+                    real.assign()
                 if log and count:
                     for device, steps in trial.log.items():  # places that the trial pass leaves behind
                         real.log.setdefault(device, [step for step in steps if not step.looks])
-        settle_controllers(controllers.items, real.addresses)
+        if guest.machine.places_pci:
+            settle_controllers(controllers.items, real.addresses, host_bridges=guest.machine.host_bridges)
         carried = multifunction(real.addresses)
         for element in ADDRESS_READDRESSED:
             for device in guest.devices.get(element, ()):
@@ -95,6 +97,7 @@ class LibvirtPolicy:
             added=added,
             rewritten={d: old for d, old in given.items() if present[d] != old},
             log=real.log,
+            zpci=_zpci_ids(real) if guest.machine.zpci else None,
         )
 
     def _trial(
@@ -126,7 +129,7 @@ class LibvirtPolicy:
         ]
         if added:
             controllers.add_all(added)
-            trial.find_all(added)
+            trial.find_all(new for new in added if new.model not in ROOT_MODELS)
             trial.flush()
         trial.is_final = express and self._repeats_itself(guest, trial)
         return trial
@@ -154,7 +157,13 @@ class LibvirtPolicy:
         So it is on a conventional machine that has an empty slot for everything that looks for
         one, for the imaginary device, and for a video device that is looked after twice.
         """
-        if guest.machine.express or not count or sum(d.type == "pci" for d in guest.controllers) != count:
+        machine = guest.machine
+        if (
+            machine.express
+            or not machine.places_pci
+            or not count
+            or sum(d.type == "pci" for d in guest.controllers) != count
+        ):
             return None
         if any(packed >> 8 >= count for packed in present.values()):
             return None
@@ -195,6 +204,12 @@ class LibvirtPolicy:
             trial.find(c.CONVENTIONAL, IMAGINARY)
         trial.assign()
         return Demand(topology, trial.wanted, guest.machine.express and highest == 0)
+
+
+def _zpci_ids(real: Pass) -> dict[Device, tuple[int, int]]:
+    from pcisim.placement.zpci import zpci_ids
+
+    return zpci_ids(real.walk(), real.addresses)
 
 
 def _given(guest: Guest) -> dict[Device, int]:

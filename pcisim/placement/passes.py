@@ -22,6 +22,7 @@ from pcisim.catalogue.machines import (
     RESERVED,
     SATA_0,
     USB_0,
+    X86,
 )
 from pcisim.catalogue.versions import Libvirt
 from pcisim.errors import RefusedError
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 _ROOT_PORT = PCI_CONTROLLERS["pcie-root-port"]
 _TO_PCI = PCI_CONTROLLERS["pcie-to-pci-bridge"]
-_PCI_BRIDGE = PCI_CONTROLLERS["pci-bridge"]
 _PLACED_ELSEWHERE = ("ccw", "virtio-mmio")
 _CHIPSET = {
     family: [(pack(0, place.slot, place.function), Owner(place.owner, place.kind)) for place in places]
@@ -95,10 +95,10 @@ class Pass:
         self.topology.hotplug_off = {
             d.index or 0 for d in controllers if d.type == "pci" and d.target.get("hotplug") == "off"
         }
-        if self.machine.family == "i440fx" and not guest.acpi:
+        if not self.machine.root_hotplug or (self.machine.family == "i440fx" and not guest.acpi):
             self.topology.hotplug_off.add(0)  # the root bus of pc has no other hotplug than ACPI's
         models = {d.index: d.model for d in controllers if d.type == "pci"}
-        gap = "pcie-root-port" if "pcie-root" in models.values() else "pci-bridge"
+        gap = "pcie-root-port" if "pcie-root" in models.values() else self.machine.growth
         for index in range(count):
             self.topology.add_bus(PCI_CONTROLLERS[models.get(index, gap)])
 
@@ -321,14 +321,14 @@ class Pass:
         need = number - len(topology.buses) + 1
         if plug & c.CONVENTIONAL:
             self.grew_bridges = True
-            if not any(bus.model.accepts & c.PCI_BRIDGE for bus in topology.buses):
+            if not self.machine.host_bridges and not any(bus.model.accepts & c.PCI_BRIDGE for bus in topology.buses):
                 if need == 1:
                     need, number = 2, number + 1
                 port = topology.add_bus(_ROOT_PORT)
                 port.automatic = port.explicit = c.EXPRESS_TO_PCI_BRIDGE
                 topology.add_bus(_TO_PCI)
                 need -= 2
-            model = _PCI_BRIDGE
+            model = PCI_CONTROLLERS[self.machine.growth]
         elif plug & (c.EXPRESS | c.UPSTREAM_PORT):
             model = _ROOT_PORT
         else:
@@ -487,16 +487,26 @@ def _no_buses(guest: Guest, owner: Device | Owner) -> RefusedError:
             f"{owner.label} needs or has a PCI address" + (f" (line {owner.line})" if owner.line else ""),
             f"the machine type '{name}' has no PCI bus that libvirt knows: {_known_machines(guest)}",
         ),
-        remedy="name a machine of type pc or q35 in <os><type machine='...'>",
+        remedy=f"name a machine of type {_machines_with_pci(guest)} in <os><type machine='...'>",
         line=guest.machine_line,
         parties=(owner.label,),
     )
 
 
 def _known_machines(guest: Guest) -> str:
+    if guest.arch not in X86:
+        return "it is not virt or virt-VERSION"
     if guest.machine.family == "isapc":
         return "it has ISA only"
-    return "it is none of pc, pc-i440fx-VERSION, q35 and pc-q35-VERSION"
+    from pcisim.catalogue.other_machines import architectures_of
+
+    others = architectures_of(guest.machine_type)
+    also = f"; a {guest.machine_type} is a machine of {', '.join(others)}" if others else ""
+    return f"it is none of pc, pc-i440fx-VERSION, q35 and pc-q35-VERSION{also}"
+
+
+def _machines_with_pci(guest: Guest) -> str:
+    return "pc or q35" if guest.arch in X86 else "virt"
 
 
 def index_too_high(owner: Device | Owner) -> RefusedError:

@@ -6,7 +6,7 @@ Source: section 7 of the rules.
 from __future__ import annotations
 
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
-from pcisim.catalogue.controllers import FIRST_BUS_NR, PCI_CONTROLLERS
+from pcisim.catalogue.controllers import FIRST_BUS_NR, HOST_BRIDGE, MOST_HOST_BRIDGES, pci_controller
 from pcisim.guest import Controller, Device, refuse
 
 
@@ -26,21 +26,24 @@ def multifunction(addresses: dict[Device, int]) -> dict[Device, str]:
     return carried
 
 
-def settle_controllers(controllers: list[Controller], addresses: dict[Device, int]) -> None:
+def settle_controllers(
+    controllers: list[Controller], addresses: dict[Device, int], *, host_bridges: bool = False
+) -> None:
     """Fill in the model names and numbers of the PCI controllers (rule 7.2), in list order.
 
     Args:
         controllers: the controllers; they are changed.
         addresses: the packed address of each.
+        host_bridges: whether each pci-root is a host bridge.
 
     Raises:
         RefusedError: a pci-bridge hangs on a bus that does not come before it, or no bus
-            number is left for an expander.
+            number is left for an expander, or no number for a host bridge.
     """
     for controller in controllers:
         if controller.type != "pci":
             continue
-        row = PCI_CONTROLLERS[controller.model]
+        row = pci_controller(controller.model, host_bridges=host_bridges)
         packed = addresses.get(controller)
         index = controller.index or 0
         if controller.model == "pci-bridge" and packed is not None and packed >> 8 >= index:
@@ -66,9 +69,26 @@ def settle_controllers(controllers: list[Controller], addresses: dict[Device, in
                 target.setdefault("port", slot)
         if "busNr" in row.options and "busNr" not in target:
             target["busNr"] = _next_bus_nr(controller, controllers)
+        if row is HOST_BRIDGE:
+            target.setdefault("index", _next_host_bridge(controller, controllers) if index else 0)
         model_name = controller.model_name or (row.model_names[0] if row.model_names else "")
         controller.target = target
         controller.model_name = model_name
+
+
+def _next_host_bridge(controller: Controller, controllers: list[Controller]) -> int:
+    """Return the lowest number that no host bridge has of those whose model is known by now."""
+    taken = {d.target["index"] for d in controllers if d.model_name in HOST_BRIDGE.model_names and "index" in d.target}
+    free = next((number for number in range(1, MOST_HOST_BRIDGES + 1) if number not in taken), None)
+    if free is None:
+        raise refuse(
+            controller,
+            "No usable target index found",
+            "no-host-bridge",
+            "use fewer host bridges",
+            f"a host bridge has a number from 0 to {MOST_HOST_BRIDGES - 1}",
+        )
+    return free
 
 
 def _next_bus_nr(controller: Controller, controllers: list[Controller]) -> int:

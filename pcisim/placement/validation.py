@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 
-from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, TARGET_RANGES
+from pcisim.catalogue.controllers import HOST_BRIDGE, MAX_INDEX, TARGET_RANGES, pci_controller
 from pcisim.catalogue.devices import ICH9_START_PORTS
-from pcisim.catalogue.machines import Machine
+from pcisim.catalogue.machines import X86, Machine
 from pcisim.catalogue.versions import Libvirt
-from pcisim.catalogue.words import FOREIGN
+from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
 from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
@@ -38,17 +38,31 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
         RefusedError: the first thing that is refused, in libvirt's words where users search for them.
     """
     machine = guest.machine
+    foreign = FOREIGN if guest.arch in X86 else _foreign_to(machine)
     _check_usb_indexes(guest.controllers)
     for controller in guest.controllers:
         if controller.address_type is not None:
             _check_address_type(controller, guest)
         if controller.type == "pci":
-            _check_pci_controller(controller)
+            _check_pci_controller(controller, machine)
         elif controller.type == "ide":
             _check_ide(controller, machine)
-        elif (controller.element, controller.model) in FOREIGN:
-            raise _foreign(controller)
-    usb_off = next((c for c in guest.controllers if c.type == "usb" and c.model == "none"), None)
+        elif (controller.element, controller.model) in foreign:
+            raise _foreign(controller, foreign)
+    usb = [c for c in guest.controllers if c.type == "usb"]
+    usb_off = next((c for c in usb if c.model == "none"), None)
+    no_usb = usb_off is not None or not usb
+    ccid = next((c for c in guest.controllers if c.type == "ccid"), None)
+    if no_usb and ccid is not None:
+        raise _without_usb(ccid, usb_off)
+    if no_usb and guest.graphics and machine.usb_pointers:
+        raise RefusedError(
+            _NO_USB,
+            code="usb-disabled",
+            details=("libvirt adds a keyboard and a mouse on USB, because there is <graphics>",),
+            remedy="take <graphics> out, or give the guest a USB controller",
+            line=usb_off.line if usb_off is not None else None,
+        )
     for element, devices in guest.devices.items():
         check = _CHECKS.get(element)
         for device in devices:
@@ -61,8 +75,8 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
                     "wrong-machine",
                     "use model='itco' (q35) or model='i6300esb'",
                 )
-            if (element, device.model) in FOREIGN:
-                raise _foreign(device)
+            if (element, device.model) in foreign:
+                raise _foreign(device, foreign)
             if device.acpi_index is not None and device not in addresses:
                 raise refuse(
                     device,
@@ -72,18 +86,21 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
                     f"{device.label} has no PCI address",
                 )
             if check is not None:
-                check(device, guest)
-            if usb_off is not None and _is_usb(device):
-                raise refuse(
-                    device,
-                    _WITHOUT_USB.get(
-                        device.element,
-                        "USB is disabled for this domain, but USB devices are present in the domain XML",
-                    ),
-                    "usb-disabled",
-                    "take the device out, or give the guest a USB controller",
-                    f"a USB controller of model 'none' switches USB off (line {usb_off.line})",
-                )
+                check(device, guest, rules)
+            if no_usb and _is_usb(device):
+                raise _without_usb(device, usb_off)
+
+
+_NO_USB = "USB is disabled for this domain, but USB devices are present in the domain XML"
+
+
+def _without_usb(device: Device, off: Controller | None) -> RefusedError:
+    headline, why = _NO_USB, "this machine type has no USB controller of its own"
+    if off is not None:
+        why = "a USB controller of model 'none' switches USB off" + (f" (line {off.line})" if off.line else "")
+        if "@model" not in off.defaults:
+            headline = _WITHOUT_USB.get(device.element, headline)
+    return refuse(device, headline, "usb-disabled", "take the device out, or give the guest a USB controller", why)
 
 
 _WITHOUT_USB = {
@@ -93,9 +110,17 @@ _WITHOUT_USB = {
 }
 
 
-def _check_pci_controller(controller: Controller) -> None:
-    row = PCI_CONTROLLERS[controller.model]
+def _check_pci_controller(controller: Controller, machine: Machine) -> None:
+    row = pci_controller(controller.model, host_bridges=machine.host_bridges)
     index = controller.index or 0
+    if row.plug and not machine.places_pci and not controller.model_name:
+        raise refuse(
+            controller,
+            f"Required option 'modelName' is not set {_for_controller(controller)}",
+            "no-pci",
+            "take the PCI controllers out, or use a machine that has PCI",
+            "libvirt gives no PCI addresses on this machine type",
+        )
     if index > MAX_INDEX:
         raise refuse(
             controller,
@@ -125,13 +150,33 @@ def _check_pci_controller(controller: Controller) -> None:
         if high and not low <= value <= high:
             raise refuse(
                 controller,
-                f"PCI controller {option} '{value}' out of range - must be {low}-{high}",
+                f"PCI controller {_OPTION_NAMES.get(option, option)} '{value}' out of range - must be {low}-{high}",
                 "target-range",
                 f"write a number from {low} to {high}",
             )
+    if row is HOST_BRIDGE:
+        _check_host_bridge(controller, index)
 
 
 _ANY = (0, 0)
+_OPTION_NAMES = {"index": "target index"}
+
+
+def _check_host_bridge(controller: Controller, index: int) -> None:
+    if (index == 0) != (controller.target["index"] == 0):
+        raise refuse(
+            controller,
+            "Only the PCI controller with index 0 can have target index 0, and vice versa",
+            "target-range",
+            "leave the target's index out",
+        )
+    if not index and "node" in controller.target:
+        raise refuse(
+            controller,
+            "The PCI controller with index=0 can't be associated with a NUMA node",
+            "wrong-option",
+            "take the <node> out, or put the devices on another host bridge",
+        )
 
 
 def _for_controller(controller: Controller) -> str:
@@ -159,8 +204,15 @@ def _check_usb_indexes(controllers: list[Controller]) -> None:
                 raise error
 
 
-def _foreign(device: Device) -> RefusedError:
-    headline = FOREIGN[device.element, device.model]
+def _foreign_to(machine: Machine) -> Mapping[tuple[str, str], str]:
+    """Return the models of other machines' than one that is no x86 machine."""
+    return {
+        model: said for model, said in {**FOREIGN, **OF_X86}.items() if model not in OWN_MODELS.get(machine.family, ())
+    }
+
+
+def _foreign(device: Device, foreign: Mapping[tuple[str, str], str]) -> RefusedError:
+    headline = foreign[device.element, device.model]
     return refuse(device, headline, "wrong-machine", "take the device out, or use another model of it")
 
 
@@ -182,7 +234,7 @@ def _check_ide(controller: Controller, machine: Machine) -> None:
 
 
 def _check_address_type(device: Device, guest: Guest) -> None:
-    if device.address_type == "ccw":
+    if device.address_type == "ccw" and guest.machine.virtio_bus != "ccw":
         raise refuse(
             device,
             f"CCW addresses are not supported by machine type '{guest.machine_type}'",
@@ -200,7 +252,7 @@ def _check_address_type(device: Device, guest: Guest) -> None:
 
 def _is_usb(device: Device) -> bool:
     return (
-        device.element in ("hub", "redirdev")
+        device.element in ("hub", "redirdev", "smartcard")
         or (device.element == "interface" and device.model == "usb-net" and not device.plug & NO_CLASS)
         or (device.element in ("input", "disk", "hostdev") and device.bus == "usb")
         or (device.element == "sound" and device.model == "usb")
@@ -218,7 +270,7 @@ def _wrong_type(device: Device, headline: str, wanted: str) -> RefusedError:
     )
 
 
-def _disk(device: Device, _guest: Guest) -> None:
+def _disk(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     kind = device.address_type
     if device.bus in _DRIVE_BUSES and kind not in (None, "drive"):
         headline = f"Invalid address type '{kind}' for the disk '{device.label[5:]}' with the bus type '{device.bus}'"
@@ -227,7 +279,7 @@ def _disk(device: Device, _guest: Guest) -> None:
         raise _wrong_type(device, "unexpected address type for usb disk", "usb")
 
 
-def _hostdev(device: Device, _guest: Guest) -> None:
+def _hostdev(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     kind = device.address_type
     if device.bus == "pci" and kind not in (None, "pci", "unassigned"):
         raise _wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
@@ -235,21 +287,33 @@ def _hostdev(device: Device, _guest: Guest) -> None:
         raise _wrong_type(device, f"Unsupported address type '{kind}' with mediated device model 'vfio-pci'", "pci")
     if device.bus == "usb" and kind not in (None, "usb"):
         raise _wrong_type(device, "USB host device must use 'usb' address type", "usb")
+    if device.bus == "scsi_host" and kind not in (None, "pci", "ccw"):
+        raise _wrong_type(device, "SCSI_host host device must use 'pci' or 'ccw' address type", "pci")
     if device.bus == "scsi" and kind not in (None, "drive"):
         raise _wrong_type(device, "SCSI host device must use 'drive' address type", "drive")
 
 
-def _interface(device: Device, _guest: Guest) -> None:
+def _memory(device: Device, _guest: Guest, rules: Libvirt) -> None:
+    on_ccw = device.model == "virtio-mem" and rules.memory_on_ccw
+    if device.plug and device.address_type not in (None, "pci", *(["ccw"] if on_ccw else [])):
+        allowed = "'pci' and 'ccw'" if on_ccw else "'pci'"
+        raise _wrong_type(device, f"only {allowed} addresses are supported for the {device.model} device", "pci")
+
+
+def _interface(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     if device.bus == "hostdev" and device.address_type not in (None, "pci", "unassigned"):
         raise _wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
 
 
-def _usb_only(device: Device, _guest: Guest) -> None:
+def _usb_only(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     if device.address_type not in (None, "usb") and _is_usb(device):
         raise _wrong_type(device, "Invalid address for a USB device", "usb")
 
 
-def _serial(device: Device, _guest: Guest) -> None:
+_WITHOUT_ADDRESS = ("system-serial", "sclp-serial")
+
+
+def _serial(device: Device, guest: Guest, _rules: Libvirt) -> None:
     kind = device.address_type
     if kind is None:
         return
@@ -257,21 +321,28 @@ def _serial(device: Device, _guest: Guest) -> None:
         raise _wrong_type(device, "Target type 'pci-serial' requires address type 'pci'", "pci")
     if device.model == "usb-serial" and kind != "usb":
         raise _wrong_type(device, "usb-serial requires address of usb type", "usb")
-    if device.model in ("", "isa-serial") and kind != "isa":
+    if device.model in _WITHOUT_ADDRESS:
+        raise _wrong_type(device, f"Target type '{device.model}' cannot have an associated address", "")
+    if device.model in ("", "isa-serial") and guest.machine.models.serial == "isa-serial" and kind != "isa":
         raise _wrong_type(device, "Target type 'isa-serial' requires address type 'isa'", "isa")
 
 
-def _console(device: Device, guest: Guest) -> None:
-    if device.bus in ("", "serial") and device.address_type not in (None, "isa") and not guest.devices.get("serial"):
+def _console(device: Device, guest: Guest, _rules: Libvirt) -> None:
+    if device.address_type is None or device.bus not in ("", "serial") or guest.devices.get("serial"):
+        return
+    model = guest.machine.models.serial  # it becomes a serial port
+    if model in _WITHOUT_ADDRESS:
+        raise _wrong_type(device, f"Target type '{model}' cannot have an associated address", "")
+    if model == "isa-serial" and device.address_type != "isa":
         raise _wrong_type(device, "Target type 'isa-serial' requires address type 'isa'", "isa")
 
 
-def _smartcard(device: Device, _guest: Guest) -> None:
+def _smartcard(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     if device.address_type not in (None, "ccid"):
         raise _wrong_type(device, "Controllers must use the 'ccid' address type", "ccid")
 
 
-def _video(device: Device, guest: Guest) -> None:
+def _video(device: Device, guest: Guest, _rules: Libvirt) -> None:
     if device is not guest.devices["video"][0] and device.model not in SECONDARY_VIDEO:
         raise refuse(
             device,
@@ -283,7 +354,7 @@ def _video(device: Device, guest: Guest) -> None:
         raise _wrong_type(device, "address not supported for video type ramfb", "")
 
 
-def _watchdog(device: Device, guest: Guest) -> None:
+def _watchdog(device: Device, guest: Guest, _rules: Libvirt) -> None:
     if device.model == "i6300esb":
         if device.address_type not in (None, "pci"):
             raise _wrong_type(device, "i6300esb model of watchdog can go only on PCI bus", "pci")
@@ -297,7 +368,7 @@ def _watchdog(device: Device, guest: Guest) -> None:
         raise _wrong_type(device, f"{device.model} model of watchdog does not support configuring the address", "")
 
 
-def _panic(device: Device, _guest: Guest) -> None:
+def _panic(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     kind = device.address_type
     if device.model == "pvpanic" and kind not in (None, "pci"):
         raise _wrong_type(device, "pvpanic is supported only with PCI address type", "pci")
@@ -307,7 +378,7 @@ def _panic(device: Device, _guest: Guest) -> None:
         raise _wrong_type(device, "setting the panic device address is not supported for model 'hyperv'", "")
 
 
-def _iommu(device: Device, guest: Guest) -> None:
+def _iommu(device: Device, guest: Guest, _rules: Libvirt) -> None:
     if device.model != "virtio":
         if device.address_type is not None:
             raise _wrong_type(device, f"iommu model '{device.model}' can't have address", "")
@@ -319,7 +390,7 @@ def _iommu(device: Device, guest: Guest) -> None:
                 "use a machine of type q35",
             )
         return
-    if guest.machine.family != "q35":
+    if guest.machine.family not in ("q35", "arm-virt"):
         raise refuse(
             device,
             "IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines",
@@ -332,12 +403,13 @@ def _iommu(device: Device, guest: Guest) -> None:
         raise _wrong_type(device, "IOMMU device: 'virtio' needs a PCI address", "pci")
 
 
-_Check = Callable[[Device, Guest], None]
+_Check = Callable[[Device, Guest, Libvirt], None]
 _CHECKS: Mapping[str, _Check] = MappingProxyType(
     {
         "disk": _disk,
         "hostdev": _hostdev,
         "interface": _interface,
+        "memory": _memory,
         "input": _usb_only,
         "redirdev": _usb_only,
         "serial": _serial,

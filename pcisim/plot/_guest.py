@@ -70,7 +70,7 @@ def guest_map(subject: Plan | GuestView, *, firmware: str | None = None, scheme:
     if isinstance(subject, Plan):
         view = enumerate_guest(subject.placement, firmware or subject.guest.firmware)
         names = names_of_guest(subject.placement, view, scheme, qemu=QEMU_OF[subject.rules.version])
-        machine = printable(f"{subject.guest.machine_type or 'pc'} ({subject.guest.arch}), ")
+        machine = printable(f"{subject.guest.machine_name} ({subject.guest.arch}), ")
     elif isinstance(subject, GuestView):
         view, machine = subject, ""
     else:

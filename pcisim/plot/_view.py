@@ -58,7 +58,7 @@ class View:
         extra: dict[int, Holder] = {}
         if isinstance(placement, Placement):
             guest, self.topology = placement.guest, placement.topology
-            self.title = printable(f"{guest.machine_type or 'pc'} ({guest.arch})")
+            self.title = printable(f"{guest.machine_name} ({guest.arch})")
             self.single = frozenset(
                 packed >> 3
                 for device, packed in placement.addresses.items()

@@ -1,0 +1,149 @@
+"""The machine types of other architectures than x86.
+
+Source: sections 4 and 5.4 of the rules; every row was asked of libvirt 11.3.0 with QEMU 10.0, and those that
+begin with 9.0 of libvirt 9.0.0 with QEMU 7.2 too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pcisim._record import evolved, record
+from pcisim.catalogue.machines import BUILT_IN, Machine, Models, Place
+
+_CONVENTIONAL = Machine(
+    "conventional", "pci-root", "piix3-uhci", False, False, None, (), (), Models(), root_hotplug=False
+)
+"""A conventional root bus on which nothing is fixed."""
+_VIRT = evolved(
+    _CONVENTIONAL, root="pcie-root", usb=None, places=(Place(0, 0, "generic host bridge", BUILT_IN),), root_hotplug=True
+)
+"""A PCI Express root bus with nothing but its host bridge."""
+_BARE = evolved(_CONVENTIONAL, root=None, usb=None, places_pci=False)
+"""No PCI bus that libvirt knows."""
+_MMIO = "virtio-mmio"
+
+
+@record
+class Architecture:
+    """One row: the machine types of an architecture.
+
+    Args:
+        name: the machine type of a definition that names none.
+        default: its family.
+        machines: the families, by the names of their machine types without a version.
+        others: all others.
+    """
+
+    name: str
+    default: Machine
+    machines: tuple[tuple[str, Machine], ...]
+    others: Machine
+
+
+def _arm(usb: str, since: str) -> Architecture:
+    models = Models("lan9118", usb=usb)
+    virt_models = Models("virtio", "virtio", usb, panic="pvpanic", serial="system-serial")
+    virt = evolved(_VIRT, family="arm-virt", models=virt_models, balloon=False, virtio_bus=_MMIO, since=since)
+    bare = evolved(_BARE, family="arm", models=models, balloon=False)
+    versatile = evolved(
+        _CONVENTIONAL,
+        family="versatilepb",
+        usb="pci-ohci",
+        models=Models("scm91c111", usb=usb),
+        balloon=False,
+        one_pci_bus=True,
+        since="11.3",
+    )
+    machines = (
+        ("virt", virt),
+        ("versatilepb", versatile),
+        ("vexpress", evolved(bare, family="vexpress", virtio_bus=_MMIO)),
+        ("realview", evolved(bare, family="realview", usb="pci-ohci", since="11.3")),
+    )
+    return Architecture("virt", evolved(virt, since="11.3"), machines, bare)
+
+
+def _riscv() -> Architecture:
+    models = Models("virtio", "virtio", serial="system-serial")
+    virt = evolved(_VIRT, family="riscv-virt", models=models, virtio_bus=_MMIO)
+    return Architecture("virt", evolved(virt, since="11.3"), (("virt", virt),), evolved(_BARE, family="riscv"))
+
+
+def _loongarch() -> Architecture:
+    models = Models("virtio", "virtio", "qemu-xhci", "virtio-scsi", serial="system-serial")
+    virt = evolved(_VIRT, family="loongarch-virt", models=models, balloon=False, since="11.3")
+    bare = evolved(_BARE, family="loongarch", balloon=False, since="11.3")
+    return Architecture("virt", virt, (("virt", virt),), bare)
+
+
+def _ppc64() -> Architecture:
+    models = Models(video="vga", usb="qemu-xhci")
+    others = evolved(_CONVENTIONAL, family="ppc64", usb="qemu-xhci", models=models, usb_pointers=True)
+    pseries = evolved(
+        others,
+        family="pseries",
+        models=evolved(models, scsi="ibmvscsi", panic="pseries", serial="spapr-vio-serial"),
+        host_bridges=True,
+        root_hotplug=True,
+    )
+    beige = evolved(others, family="g3beige", ide=True)
+    return Architecture("pseries", pseries, (("pseries", pseries), ("g3beige", beige)), others)
+
+
+def _ppc() -> Architecture:
+    others = evolved(_CONVENTIONAL, family="ppc")
+    beige = evolved(others, family="g3beige", ide=True)
+    return Architecture("g3beige", beige, (("g3beige", beige),), others)
+
+
+def _s390() -> Architecture:
+    models = Models("virtio", "virtio", "none", "virtio-scsi", "s390", "sclp-serial", "virtio", "virtio")
+    ccw = evolved(_CONVENTIONAL, family="s390", usb=None, models=models, virtio_bus="ccw", root_hotplug=True)
+    return Architecture("s390-ccw-virtio", ccw, (), ccw)
+
+
+def _one(family: str, name: str) -> Architecture:
+    row = evolved(_CONVENTIONAL, family=family, one_pci_bus=True)
+    return Architecture(name, row, (), row)
+
+
+_RISCV, _PPC64 = _riscv(), _ppc64()
+ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
+    {
+        "aarch64": _arm("qemu-xhci", "9.0"),
+        "armv7l": _arm("piix3-uhci", "9.0"),
+        "armv6l": _arm("piix3-uhci", "11.3"),
+        "riscv64": _RISCV,
+        "riscv32": _RISCV,
+        "loongarch64": _loongarch(),
+        "ppc64": _PPC64,
+        "ppc64le": _PPC64,
+        "ppc": _ppc(),
+        "s390x": _s390(),
+        "alpha": _one("alpha", "clipper"),
+        "sh4": _one("sh4", "r2d"),
+    }
+)
+"""By libvirt's names."""
+_UNKNOWN = evolved(_BARE, family="unknown")
+
+
+def other_machine(name: str, arch: str) -> Machine:
+    """Return the family of a machine type of another architecture than x86; an unknown architecture has no buses."""
+    row = ARCHITECTURES.get(arch)
+    if row is None:
+        return _UNKNOWN
+    if not name:
+        return row.default
+    return next((machine for known, machine in row.machines if _is(name, known)), row.others)
+
+
+def _is(name: str, known: str) -> bool:
+    return f"{name}-".startswith(f"{known}-")
+
+
+def architectures_of(name: str) -> list[str]:
+    """Return the architectures that have a family of machine types of that name."""
+    return [arch for arch, row in ARCHITECTURES.items() if any(_is(name, known) for known, _ in row.machines)]

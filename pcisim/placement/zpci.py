@@ -1,0 +1,61 @@
+"""The numbers by which s390 names its PCI functions: a uid and a fid each.
+
+Source: section 1.4 of the rules; asked of libvirt 11.3.0 and 9.0.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from itertools import count
+
+from pcisim.guest import Device, refuse
+
+MAX_UID, MAX_FID = 0xFFFF, 0xFFFFFFFF
+WITHOUT = frozenset({"serial", "parallel", "channel", "console"})
+"""Elements whose devices get no numbers, wherever they are."""
+
+
+def zpci_ids(devices: Iterable[Device], addresses: Collection[Device]) -> dict[Device, tuple[int, int]]:
+    """Return uid and fid of every device that has a PCI address.
+
+    What somebody wrote is kept, and a device that has one of the two gets the other before any that has none.
+
+    Args:
+        devices: in the order in which libvirt walks them, the controllers that it added among them.
+        addresses: the devices that have a PCI address.
+
+    Raises:
+        RefusedError: two devices have the same number.
+    """
+    numbered = [device for device in devices if device in addresses and device.element not in WITHOUT]
+    uids: dict[int, Device] = {}
+    fids: dict[int, Device] = {}
+    ids: dict[Device, tuple[int, int]] = {}
+    for device in sorted(numbered, key=lambda device: device.zpci is None):
+        uid, fid = device.zpci or (None, None)
+        _reserve("uid", uid, uids, device)
+        _reserve("fid", fid, fids, device)
+        if uid is None:
+            uid = next(number for number in count(1) if number not in uids)
+            uids[uid] = device
+        if fid is None:
+            fid = next(number for number in count() if number not in fids)
+            fids[fid] = device
+        ids[device] = uid, fid
+    return ids
+
+
+def _reserve(name: str, number: int | None, taken: dict[int, Device], device: Device) -> None:
+    if number is None:
+        return
+    other = taken.setdefault(number, device)
+    if other is not device:
+        error = refuse(
+            device,
+            f"zPCI {name} {number:o} is already reserved",  # in octal, as libvirt prints it
+            "zpci-occupied",
+            f"give it another {name}, or none",
+            f"{other.label} has {name}='{number:#x}'" + (f" (line {other.line})" if other.line else ""),
+        )
+        error.parties += (other.label,)
+        raise error
