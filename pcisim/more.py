@@ -16,6 +16,8 @@ for X before anything is placed, and want(X) what it looks for:
     integrated     these need a slot of bus 0, which the conventional devices that come before them fill first.
     numbers        the highest controller index is 255.
 
+On pseries the deficit brings host bridges, which need no slot; there may be 31.
+
 A bus that no controller gives, in a gap of the indexes or up to an address that is written down, needs a
 controller too, which looks for its place at the end, with those of the new buses.
 """
@@ -28,8 +30,9 @@ from copy import copy
 from pcisim import connector as c
 from pcisim._record import record
 from pcisim.address import FUNCTIONS
-from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
+from pcisim.catalogue.controllers import HOST_BRIDGE, MAX_INDEX, MOST_HOST_BRIDGES, PCI_CONTROLLERS
 from pcisim.catalogue.devices import PLUGS, plug_on
+from pcisim.catalogue.machines import X86
 from pcisim.catalogue.versions import Libvirt
 from pcisim.completion import complete
 from pcisim.errors import RefusedError
@@ -45,6 +48,7 @@ BRIDGE_SLOTS = "slots for pci-bridges"
 PORT_PLACES = "places for root ports"
 ROOT_SLOTS = "slots of bus 0"
 BUS_NUMBERS = "bus numbers"
+HOST_BRIDGES = "host bridges"
 
 _BRIDGE_SLOTS = 31
 _HIGHEST_COUNT = (MAX_INDEX + 1) * 32
@@ -118,9 +122,11 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
 
     Raises:
         UsageError: an unknown device.
-        RefusedError: the guest is refused for something else than room.
+        RefusedError: the guest is refused for something else than room, or the device is not on PCI there.
     """
     row = device_model(device)
+    if guest.arch not in X86:
+        _check_on_pci(guest, device, rules)
     policy = LibvirtPolicy(rules)
     refusals: dict[int, RefusedError | None] = {}
 
@@ -159,6 +165,21 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
         most, holes = _scan(refusal, most + 2 * _BRIDGE_SLOTS)
     error = refusal(most + 1)
     return More(device, most, holes, error.headline if error else "", tuple(form.short(plug, most - 1)))
+
+
+def _check_on_pci(guest: Guest, device: str, rules: Libvirt) -> None:
+    row = device_model(device)
+    trial = complete(guest.extended({device: 1}), rules)
+    machine = trial.machine
+    if machine.places_pci and any(d.row == row.name and d.wants for d in trial.all_devices()):
+        return
+    why = f"it is on {machine.virtio_bus}" if machine.places_pci else "libvirt gives no PCI addresses there"
+    raise RefusedError(
+        f"{device} has no PCI address on machine type '{guest.machine_name}': {why}",
+        code="not-on-pci",
+        line=guest.machine_line,
+        remedy="ask about a device that is on PCI there",
+    )
 
 
 def shortages(guest: Guest, policy: LibvirtPolicy) -> tuple[Short, ...]:
@@ -206,6 +227,7 @@ class ClosedForm:
         "free_port",
         "free_root",
         "homeless",
+        "host_bridges",
         "integrated",
         "ports",
         "spare",
@@ -245,6 +267,8 @@ class ClosedForm:
             self.free_port -= FUNCTIONS * whole_slots
 
         self.homeless = 0
+        hosts = [bus for bus in buses if bus.model.name == HOST_BRIDGE.name]
+        self.host_bridges = len(hosts) if guest.machine.host_bridges else 0
 
     def with_controllers(self, models: Iterable[str]) -> ClosedForm:
         """Return the form of the same guest with more PCI controllers in its definition."""
@@ -279,9 +303,11 @@ class ClosedForm:
         on_root = 0 if self.express_root or not self.integrated else conventional + self.integrated
         deficit = max(conventional, on_root) - self.free_conventional
         short = self.express - self.free_express + (more if plug == c.EXPRESS else 0)
-        to_pci = bridges = 0
+        to_pci = bridges = hosts = 0
         homeless = self.homeless
-        if deficit > 0:
+        if deficit > 0 and self.host_bridges:
+            hosts = -(-deficit // _BRIDGE_SLOTS)
+        elif deficit > 0:
             if not self.takes_bridges:
                 to_pci, deficit = 1, deficit - _BRIDGE_SLOTS
             bridges = max(0, -(-deficit // _BRIDGE_SLOTS))
@@ -289,12 +315,13 @@ class ClosedForm:
         ports = max(0, short) + to_pci
         if self.spare and short >= 0 and (ports or bridges or self.buses > 1):
             ports += 1
-        left = self.free_bridge + bridges * _BRIDGE_SLOTS - deficit
+        left = self.free_bridge + (bridges + hosts) * _BRIDGE_SLOTS - deficit
         rows = (
             (BRIDGE_SLOTS, self.bridges + bridges, left) if not homeless else (BRIDGE_SLOTS, homeless, 0),
             (PORT_PLACES, self.ports + ports, self.free_port),
             (ROOT_SLOTS, on_root, self.free_root),
-            (BUS_NUMBERS, self.buses + ports + to_pci + bridges, MAX_INDEX + 1),
+            (HOST_BRIDGES, self.host_bridges + hosts, MOST_HOST_BRIDGES),
+            (BUS_NUMBERS, self.buses + ports + to_pci + bridges + hosts, MAX_INDEX + 1),
         )
         return [Short(*row) for row in rows if row[1] > row[2]]
 

@@ -16,9 +16,9 @@ BARE = NO_BALLOON + NO_USB
 """What keeps libvirt from adding anything but the root bus and SATA."""
 
 
-def domain(machine: str, *devices: str, head: str = "") -> str:
+def domain(machine: str, *devices: str, head: str = "", arch: str = "x86_64") -> str:
     """Return domain XML, one device on each line from line 10 on."""
-    kind = f"<type arch='x86_64' machine='{machine}'>hvm</type>"
+    kind = f"<type arch='{arch}' machine='{machine}'>hvm</type>"
     return (
         "<domain type='qemu'>\n<name>guest</name>\n<memory unit='MiB'>64</memory>\n"
         f"{head}\n<os>\n{kind}\n</os>\n<features><acpi/></features>\n<devices>\n"

@@ -46,6 +46,7 @@ class Case:
     devices: str
     steps: tuple[tuple[str, str], ...]
     acpi: bool = True
+    arch: str = "x86_64"
 
 
 SHMEM = "<shmem name='s0'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>"
@@ -380,5 +381,46 @@ CASES = (
         "isapc",
         BARE,
         (("+" + rng(), "!no-pci-bus: No PCI buses available"),),
+    ),
+    Case(
+        "virt of ARM: ports as on q35",
+        "virt",
+        ROOT + ports(2) + pci(TO_PCI, 3, at(1, 0)) + pci("dmi-to-pci-bridge", 4) + rng(at(4, 5)),
+        (
+            ("+" + rng(), "rng:1 02:00.0"),
+            ("+" + rng(), "!no-more-slots: No more available PCI slots"),
+            ("+" + nic("e1000"), "interface:0 03:01.0"),
+            ("+" + rng(at(0, 9)), "!no-hotplug: requires hotplug capability"),
+            ("-rng:0", "!no-hotplug: Bus 'pci.4' does not support hotplugging"),
+            ("-rng:1", "rng:1 02:00.0"),
+        ),
+        acpi=False,
+        arch="aarch64",
+    ),
+    Case(
+        "pseries: the root bus, without ACPI; SCSI controllers of its own do not come",
+        "pseries",
+        pci("pci-root", 0) + pci("pci-root", 1) + BARE + rng(),
+        (
+            ("+" + rng(), "rng:1 00:02.0"),
+            ("+" + nic("e1000", at(1, 3)), "interface:0 01:03.0"),
+            ("+" + controller("scsi", 0), "!not-in-emulator: "),
+            ("+" + scsi("virtio-scsi", 0), "scsi:0 00:03.0"),
+            ("-rng:0", "rng:0 00:01.0"),
+            ("+" + nic(), "interface:1 00:01.0"),
+        ),
+        acpi=False,
+        arch="ppc64",
+    ),
+    Case(
+        "other machines of POWER: no hotplug on the root bus",
+        "mac99",
+        BARE + rng(),
+        (
+            ("+" + rng(), "!no-hotplug: Bus 'pci.0' does not support hotplugging"),
+            ("-rng:0", "!no-hotplug: Bus 'pci.0' does not support hotplugging"),
+        ),
+        acpi=False,
+        arch="ppc64",
     ),
 )

@@ -559,6 +559,12 @@ CASES = (
 MENDABLE = [case for case in CASES if case.code in MENDED and case.code != "index-range"]
 """The cases that a patch mends; a controller's own index is not among them."""
 
+
+def other(arch: str, machine: str, *devices: str) -> str:
+    """Return a guest of another architecture."""
+    return domain(machine, *devices).replace("x86_64", arch)
+
+
 RAW = (
     ("xml-empty", 1, ""),
     ("xml-syntax", 2, "<domain>\n<a></b>"),
@@ -566,10 +572,14 @@ RAW = (
     ("xml-depth", 1, "<a>" * 300),
     ("not-a-domain", 1, "<network/>"),
     ("no-os-type", 1, "<domain/>"),
+    ("no-host-bridge", 42, other("ppc64", "pseries", *(pci("pci-root", n) for n in range(33)))),
+    ("no-pci", 11, other("aarch64", "raspi3b", pci("pcie-root"), pci("pcie-root-port"))),
+    ("zpci-occupied", 11, other("s390x", "", *[nic("virtio", "<address type='pci'><zpci uid='7'/></address>")] * 2)),
     ("unknown-architecture", 6, domain("sun4u").replace("x86_64", "sparc64")),
 )
-NOT_COVERED = {"xml-encoding", "xml-size", "bus-missing", "more-findings"}
-"""Codes of documents too large for a table, and one that the growth of buses keeps libvirt from uttering."""
+NOT_COVERED = {"xml-encoding", "xml-size", "bus-missing", "more-findings", "unknown-machine"}
+"""Codes of documents too large for a table, one that the growth of buses keeps libvirt from uttering, and one of
+another version than the default."""
 
 
 def by_code(findings: list[Finding], code: str) -> Finding:

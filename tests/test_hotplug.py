@@ -35,9 +35,9 @@ from tests.oracle.sequences import domain as sequence_domain
 RULES = VERSIONS[DEFAULT_VERSION]
 
 
-def started(machine: str, *devices: str, acpi: bool = True) -> RunningGuest:
+def started(machine: str, *devices: str, acpi: bool = True, arch: str = "x86_64") -> RunningGuest:
     """Return a guest that runs."""
-    xml = domain(machine, *devices)
+    xml = domain(machine, *devices, arch=arch)
     return RunningGuest(pcisim.assign(xml if acpi else xml.replace("<acpi/>", "")).placement)
 
 
@@ -71,7 +71,7 @@ def answer(guest: RunningGuest, step: str) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_answers_as_libvirt_did(case: Case) -> None:
-    guest = started(case.machine, case.devices, acpi=case.acpi)
+    guest = started(case.machine, case.devices, acpi=case.acpi, arch=case.arch)
     for step, expected in case.steps:
         found = answer(guest, step)
         code, _, words = expected.partition(": ")
@@ -79,6 +79,13 @@ def test_answers_as_libvirt_did(case: Case) -> None:
 
 
 # ------------------------------------------------------------------ the tables
+
+
+def test_running_guests_of_s390_are_not_covered() -> None:
+    with pytest.raises(RefusedError) as caught:
+        started("", arch="s390x")
+    assert (caught.value.code, caught.value.line) == ("unknown-architecture", 6)
+    assert caught.value.headline == "what a running guest of s390x takes is not covered"
 
 
 def test_every_row_has_an_element_that_libvirt_places() -> None:

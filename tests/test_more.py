@@ -94,6 +94,42 @@ def test_new_guests(
     assert (more.device, more.most, more.holes) == (device, most, holes)
 
 
+@pytest.mark.parametrize(
+    ("arch", "machine", "device", "accepted", "refused"),
+    [
+        ("aarch64", "virt", "virtio-rng", [0, 247], [248]),
+        ("riscv64", "virt", "virtio-rng", [246], [247]),
+        ("loongarch64", "virt", "e1000", [61, 63, 931], [62, 932]),
+        ("aarch64", "versatilepb", "e1000", [59, 61, 929], [60, 930]),
+        ("s390x", "", "e1000", [60, 62, 930], [61, 931]),
+        ("ppc64", "pseries", "e1000", [30, 62, 958], [959, 960]),
+    ],
+)
+def test_new_guests_of_other_architectures(
+    arch: str, machine: str, device: str, accepted: list[int], refused: list[int]
+) -> None:
+    """Asked of libvirt 11.3: root ports, holes, and host bridges, which have none."""
+    guest = Guest.of(machine, arch=arch)
+    more = how_many_more(guest, device, RULES)
+    expected = dict.fromkeys(accepted, True) | dict.fromkeys(refused, False)
+    assert said(more, expected) == scanned(guest, device, expected) == expected
+    assert more.most == max(accepted)
+
+
+@pytest.mark.parametrize(
+    ("arch", "machine", "device", "why"),
+    [
+        ("s390x", "s390-ccw-virtio", "virtio-blk", "it is on ccw"),
+        ("aarch64", "raspi3b", "e1000", "libvirt gives no PCI addresses there"),
+    ],
+)
+def test_what_is_not_on_pci(arch: str, machine: str, device: str, why: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        how_many_more(Guest.of(machine, arch=arch), device, RULES)
+    assert caught.value.code == "not-on-pci"
+    assert caught.value.headline == f"{device} has no PCI address on machine type '{machine}': {why}"
+
+
 def test_the_holes_of_conventional_cards_on_q35() -> None:
     """Rule 12: "62 conventional devices fail, 63 work, 92-93 fail"."""
     assert CARD_HOLES[:2] == ((62, 62), (92, 93))
@@ -327,6 +363,13 @@ def test_every_model_can_be_counted(device: str) -> None:
 def test_what_runs_out(machine: str, has: dict[str, int], device: str, short: list[str]) -> None:
     """Rule: "Impossible requests say which budget ran out, and by how much"."""
     assert [str(each) for each in how_many_more(Guest.of(machine, has), device, RULES).short] == short
+
+
+def test_host_bridges_run_out() -> None:
+    full = Guest.of("pseries", {"e1000": 959}, arch="ppc64")
+    assert [str(row) for row in shortages(full, LibvirtPolicy(RULES))] == [
+        "host bridges: 32 needed, 31 available, short by 1"
+    ]
 
 
 def test_what_runs_out_of_a_guest_that_fits() -> None:

@@ -112,7 +112,7 @@ MAX_INDEX = 255
 """The highest index of a PCI controller: a bus number has eight bits."""
 
 MOST_HOST_BRIDGES = 31
-"""libvirt looks for a number of a host bridge up to this one, which it then refuses."""
+"""They are numbered from 0; libvirt also gives out the number after the last one, and refuses it then."""
 
 FIRST_BUS_NR = 256
 """Expanders without a `busNr` count down from here, or from the lowest one given, by two."""

@@ -61,6 +61,7 @@ _ROWS = (
     Rule("zpci", ERROR, LIBVIRT, "1.4", "only s390 guests have zPCI addresses"),
     # refused by libvirt: before allocation
     Rule("unknown-architecture", ERROR, LIBVIRT, "pcisim", "the architecture is not covered"),
+    Rule("unknown-machine", ERROR, LIBVIRT, "pcisim", "the machine type is not covered as that version of libvirt"),
     Rule("duplicate-index", ERROR, LIBVIRT, "8.1", "two controllers of a type have one index"),
     Rule("duplicate-panic", ERROR, LIBVIRT, "8.1", "two panic devices have one model"),
     Rule("second-device", ERROR, LIBVIRT, "8.1", "a device that may be there once is there twice"),
@@ -86,6 +87,9 @@ _ROWS = (
     Rule("no-slot-for-controller", ERROR, LIBVIRT, "6.6", "no bus takes the controller, and none can be added for it"),
     Rule("cannot-grow", ERROR, LIBVIRT, "6.6", "no bus takes it, and libvirt adds none for its kind"),
     Rule("bridge-order", ERROR, LIBVIRT, "7.3", "a pci-bridge has no higher index than the bus it sits on"),
+    Rule("no-host-bridge", ERROR, LIBVIRT, "7.2", "no number is left for a host bridge"),
+    Rule("no-pci", ERROR, LIBVIRT, "4.1", "a PCI controller on a machine on which libvirt gives no PCI addresses"),
+    Rule("zpci-occupied", ERROR, LIBVIRT, "1.4", "two devices have one uid or fid"),
     Rule("no-bus-number", ERROR, LIBVIRT, "7.2", "no bus number is left for an expander"),
     # refused by libvirt: afterwards
     Rule("index-range", ERROR, LIBVIRT, "8.3", "a controller's index is too high"),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from pcisim.catalogue.machines import machine_of
+from pcisim.catalogue.machines import OTHER, machine_of
 from pcisim.fleet.rows import Row
 from pcisim.formats.plain import printable
 
@@ -39,6 +39,12 @@ class Group:
         text = ", ".join(map(printable, self.examples))
         more = self.count - len(self.examples)
         return f"{text} and {more:,} more" if more else text
+
+
+def _family(machine: str) -> str:
+    """Return the family of an x86 machine type, the name without a version of any other."""
+    row = machine_of(machine)
+    return machine.partition("-")[0] if row is OTHER else row.family
 
 
 class Summary:
@@ -76,9 +82,10 @@ class Summary:
 
     def _fits(self, row: Row) -> None:
         self.fit += 1
-        machine = machine_of(row.machine or "")
-        hot = (row.free_hot_express if machine.express else row.free_hot_conventional) or 0
-        self.hot.setdefault(machine.family, Counter())[hot] += 1
+        # on a conventional root bus there are neither ports nor slots for PCI Express
+        express = machine_of(row.machine or "").express or row.ports or row.free_cold_express
+        hot = (row.free_hot_express if express else row.free_hot_conventional) or 0
+        self.hot.setdefault(_family(row.machine or ""), Counter())[hot] += 1
         if not hot:
             self.no_hot_slot.add(row)
         if row.boots is False:

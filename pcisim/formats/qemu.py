@@ -124,7 +124,8 @@ class _Line:
                     devices += ["-device", f"zpci,uid={uid},fid={fid},target={self.ids[device]},id=zpci{uid}"]
                 devices += ["-device", ",".join(self._device(device, driver, place))]
         machine = self.guest.machine_name.replace(",", ",,")
-        line = ["-machine", machine if self.guest.acpi else f"{machine},acpi=off", "-nodefaults"]
+        knows_acpi = self.guest.arch in X86 or self.guest.machine.express
+        line = ["-machine", f"{machine},acpi=off" if knows_acpi and not self.guest.acpi else machine, "-nodefaults"]
         for controller in self.guest.controllers:
             if self.guest.arch in X86 and controller.model == "pci-root" and "hotplug" in controller.target:
                 line += ["-global", f"PIIX4_PM.acpi-root-pci-hotplug={controller.target['hotplug']}"]

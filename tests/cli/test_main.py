@@ -75,6 +75,7 @@ def test_the_examples_of_the_help_work(tmp_path: Path) -> None:
         (["tree"], "no guest: neither a file nor --machine is given"),
         (["tree", DESKTOP, "--machine", "q35"], "both a file and --machine are given"),
         (["assign", DESKTOP, "--device", "virtio-blk"], "--device goes with --machine"),
+        (["assign", DESKTOP, "--arch", "aarch64"], "--arch goes with --machine"),
         (["assign", "--machine", "q35", "--host-pci", "auto"], "--host-pci goes with a file"),
         (["assign", "--machine", "q35", "--device", "virtio-block"], "unknown device 'virtio-block'"),
         (["assign", "--machine", "q35", "--device", "virtio-blk,bus=1"], "--device virtio-blk,bus=1: unknown property"),
@@ -140,6 +141,82 @@ def test_a_defect_is_said_to_be_one(debug: bool, monkeypatch: pytest.MonkeyPatch
         "  this is a defect of pcisim; please report it with the input and the output of --debug\n"
     )
     assert done.err.startswith("Traceback") is debug
+
+
+# other architectures
+
+
+@pytest.mark.parametrize(
+    ("arch", "machine", "lines"),
+    [
+        (
+            "aarch64",
+            "virt",
+            [
+                "virt (aarch64)",
+                "bus 0x00 pcie-root",
+                "├─ 00.0 generic host bridge (built-in)",
+                "├─ 01.0 pci:1 pcie-root-port -> bus 0x01",
+                "│  └─ 00.0 disk:vda virtio",
+                "└─ 01.1 pci:2 pcie-root-port -> bus 0x02 [free]",
+                "free slots: cold 31 PCI Express + 0 conventional, hot 1 PCI Express + 0 conventional",
+            ],
+        ),
+        (
+            "ppc64",
+            "",
+            [
+                "pseries (ppc64)",
+                "bus 0x00 pci-root",
+                "├─ 01.0 usb:0 qemu-xhci",
+                "├─ 02.0 disk:vda virtio",
+                "└─ 03.0 memballoon:0 virtio",
+                "free slots: cold 0 PCI Express + 28 conventional, hot 0 PCI Express + 28 conventional",
+            ],
+        ),
+        (
+            "s390x",
+            "s390-ccw-virtio",
+            [
+                "s390-ccw-virtio (s390x)",
+                "bus 0x00 pci-root",
+                "free slots: cold 0 PCI Express + 31 conventional, hot 0 PCI Express + 31 conventional",
+            ],
+        ),
+    ],
+)
+def test_other_architectures(arch: str, machine: str, lines: list[str]) -> None:
+    done = run("tree", "--arch", arch, "--machine", machine, "--device", "virtio-blk")
+    assert (done.status, done.out.splitlines(), done.err) == (0, lines, "")
+
+
+def test_numbers_of_s390_are_in_every_format() -> None:
+    words = ("assign", "--arch", "s390x", "--machine", "", "--device", "e1000", "--format")
+    assert "<zpci uid='0x0001' fid='0x00000000'/></address>" in run(*words, "xml").out
+    assert run(*words, "addresses").out == (
+        "interface:0 <address type='pci' domain='0x0000' bus='0x00' slot='0x01' function='0x0'>"
+        "<zpci uid='0x0001' fid='0x00000000'/></address>\n"
+    )
+    assert json.loads(run(*words, "json").out)["devices"][0]["zpci"] == {"uid": 1, "fid": 0}
+
+
+@pytest.mark.parametrize("command", [["guest"], ["lspci"], ["tree", "--view", "guest"]])
+def test_what_a_guest_of_another_architecture_sees_is_not_covered(command: list[str]) -> None:
+    done = run(*command, "--arch", "aarch64", "--machine", "virt", "--device", "virtio-net")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("what a guest of aarch64 sees is not covered\n")
+
+
+def test_where_qemu_places_on_pseries_is_not_covered() -> None:
+    done = run("tree", "--arch", "ppc64", "--machine", "pseries", "--policy", "qemu")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("where QEMU places on machine type 'pseries' of ppc64 is not covered\n")
+
+
+def test_a_machine_of_another_architecture() -> None:
+    done = run("tree", "--machine", "virt")
+    assert done.status == 1
+    assert "a virt is a machine of aarch64, armv7l, armv6l, riscv64, riscv32, loongarch64" in done.err
 
 
 def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:

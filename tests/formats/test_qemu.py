@@ -92,6 +92,60 @@ def test_hotplug_of_the_root_bus() -> None:
     ]
 
 
+def test_host_bridges_of_pseries() -> None:
+    text = domain(
+        "pseries",
+        BARE,
+        pci("pci-root", 0),
+        pci("pci-root", 1, "<target index='4'><node>1</node></target>"),
+        pci("pci-bridge", 2, at(1, 3)),
+        disk(),
+        nic("e1000", at(1, 1)),
+        head=NUMA,
+        arch="ppc64",
+    )
+    assert pcisim.assign(text).to_qemu_args()[3:] == [
+        "-device", "spapr-pci-host-bridge,index=4,id=pci.1,numa_node=1",
+        "-device", "pci-bridge,chassis_nr=2,id=pci.2,bus=pci.1.0,addr=0x3",
+        "-device", "virtio-blk-pci,drive=DRIVE_vda,id=disk-vda,bus=pci.0,addr=0x1",
+        "-device", "e1000,netdev=NETDEV_0,id=interface-0,bus=pci.1.0,addr=0x1",
+    ]  # fmt: skip
+
+
+def test_numbers_of_s390() -> None:
+    text = domain("", BARE, nic("e1000"), nic("virtio", "<address type='pci'><zpci uid='5'/></address>"), arch="s390x")
+    assert pcisim.assign(text).to_qemu_args()[3:] == [
+        "-device", "zpci,uid=1,fid=1,target=interface-0,id=zpci1",
+        "-device", "e1000,netdev=NETDEV_0,id=interface-0,bus=pci.0,addr=0x1",
+        "-device", "zpci,uid=5,fid=0,target=interface-1,id=zpci5",
+        "-device", "virtio-net-pci,netdev=NETDEV_1,id=interface-1,bus=pci.0,addr=0x2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arch", "machine", "bus"),
+    [
+        ("aarch64", "virt", "pcie.0"),
+        ("aarch64", "versatilepb", "pci"),
+        ("ppc64", "mac99", "pci.0"),
+        ("sh4", "", "pci"),
+    ],
+)
+def test_names_of_root_buses(arch: str, machine: str, bus: str) -> None:
+    place = at(0, 4)
+    line = pcisim.assign(domain(machine, BARE, nic("e1000", place), arch=arch)).to_qemu_args()
+    assert line[-1] == f"e1000,netdev=NETDEV_0,id=interface-0,bus={bus},addr=0x4"
+
+
+@pytest.mark.parametrize(
+    ("arch", "machine", "word"),
+    [("aarch64", "virt", "virt,acpi=off"), ("ppc64", "pseries", "pseries"), ("s390x", "", "s390-ccw-virtio")],
+)
+def test_only_some_machines_have_acpi_to_switch_off(arch: str, machine: str, word: str) -> None:
+    text = domain(machine, arch=arch).replace("<acpi/>", "")
+    assert pcisim.assign(text).to_qemu_args()[1] == word
+
+
 def test_acpi() -> None:
     guest = domain("q35", BARE).replace("<acpi/>", "")
     assert pcisim.assign(guest).to_qemu_args() == ["-machine", "q35,acpi=off", "-nodefaults"]

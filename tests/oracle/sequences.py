@@ -31,11 +31,11 @@ def address(bus: int, slot: int, function: int = 0, multifunction: str | None = 
     return el("address", values | {"multifunction": multifunction})
 
 
-def domain(machine: str, devices: str, *, acpi: bool = True) -> str:
+def domain(machine: str, devices: str, *, acpi: bool = True, arch: str = "x86_64") -> str:
     """Return a small guest."""
     return (
         "<domain type='qemu'><name>x</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>"
-        f"<os><type arch='x86_64' machine='{machine}'>hvm</type></os>"
+        f"<os><type arch='{arch}' machine='{machine}'>hvm</type></os>"
         f"<features>{'<acpi/>' if acpi else ''}</features><devices>{devices}</devices></domain>"
     )
 
