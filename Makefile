@@ -39,11 +39,11 @@ limits: $(VENV)/.developer
 # PCISIM_CORPUS=DIR: recorded answers of libvirt, with the scoring tool in DIR/../oracle, and of QEMU with its firmwares
 score: $(VENV)/.installed
 	@test -n '$(PCISIM_CORPUS)' || { echo 'make score: set PCISIM_CORPUS to a folder of recorded answers'; exit 2; }
-	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --arch x86_64 --arch i686 --min 100 \
+	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 100 \
 		'$(PCISIM_CORPUS)/random/libvirt-11.3.0-qemu-10.0.jsonl.gz'
-	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --arch x86_64 --arch i686 --min 100 --libvirt 9.0 \
+	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 100 --libvirt 9.0 \
 		'$(PCISIM_CORPUS)/random/libvirt-9.0.0-qemu-7.2.jsonl.gz'
-	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --arch x86_64 --arch i686 --min 99.5 \
+	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 99.5 \
 		'$(PCISIM_CORPUS)/libvirt-suite/libvirt-11.3.0-open.jsonl'
 	$(BIN)/python benchmarks/score_qemu.py '$(PCISIM_CORPUS)'/qemu/*.jsonl
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from pcisim._record import evolved
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
-from pcisim.catalogue.machines import DEVICE, Machine, default_machine, machine_of
+from pcisim.catalogue.machines import DEVICE, X86, Machine, default_machine, machine_of
 from pcisim.connector import EXPRESS
 from pcisim.errors import RefusedError, UsageError
 
@@ -308,12 +308,14 @@ class Guest:
             machine: a machine type, such as ``q35`` or ``pc-i440fx-9.2``.
             devices: how many of each model, by the names of QEMU's devices without ``-pci``
                 (``virtio-blk``, ``virtio-net``, ``vga``; `DEVICE_MODELS` has all).
-            arch: the architecture, in libvirt's words, such as ``aarch64``.
+            arch: the architecture, in libvirt's words, such as ``aarch64``.  On others than x86 the guest has ACPI,
+                and the firmware for it, only if a device needs it.
 
         Raises:
             UsageError: an unknown model, or a count that is not a whole number from 0.
         """
-        return cls(machine, arch).extended(devices or {})
+        acpi = arch in X86 or bool((devices or {}).get("virtio-iommu"))
+        return cls(machine, arch, acpi=acpi).extended(devices or {})
 
     def add(self, row: DeviceModel, count: int = 1) -> list[Device]:
         """Add devices of a model under names that are not in use, and return them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pcisim.catalogue.devices import DEVICE_MODELS
+from pcisim.catalogue.machines import X86
 from pcisim.formats._splice import DEPTHS, Editor, Markup, deeper
 from pcisim.formats._xml import Document
 from pcisim.guest import Controller, Device, Guest
@@ -26,6 +27,7 @@ def render(guest: Guest) -> str:
     arch, machine = (word.translate(_ESCAPES) for word in (guest.arch, guest.machine_type))
     has_memory = bool(guest.devices.get("memory"))
     shares_memory = any(d.model == "virtiofs" for d in guest.devices.get("filesystem", ()))
+    firmware = " firmware='efi'" if guest.acpi and guest.arch not in X86 else ""  # without it they have no ACPI
     return (
         "<domain type='qemu'>\n"
         "  <name>guest</name>\n"
@@ -33,10 +35,10 @@ def render(guest: Guest) -> str:
         + "  <memory unit='GiB'>1</memory>\n"
         + (_SHARED_MEMORY if shares_memory else "")
         + "  <vcpu>1</vcpu>\n"
-        "  <os>\n"
+        f"  <os{firmware}>\n"
         f"    <type arch='{arch}' machine='{machine}'>hvm</type>\n"
         "  </os>\n"
-        "  <features>\n    <acpi/>\n  </features>\n"
+        + ("  <features>\n    <acpi/>\n  </features>\n" if guest.acpi else "")
         + (_NUMA if has_memory else "")
         + "  <devices>\n"
         + "".join(f"{'  ' * (depth + 2)}{line}\n" for depth, line in lines)

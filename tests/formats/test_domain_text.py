@@ -131,3 +131,17 @@ def test_libvirt_defines_it(name: str, machine: str, live: LiveLibvirt) -> None:
     plan = pcisim.assign(guest)
     assert pcisim.assign(answer.xml).addresses == plan.addresses
     assert pcisim.assign(plan.to_xml()).addresses == plan.addresses
+
+
+FEATURES = "  <features>\n    <acpi/>\n  </features>\n"
+
+
+@pytest.mark.parametrize(
+    ("device", "firmware", "features"), [("virtio-net", "", ""), ("virtio-iommu", " firmware='efi'", FEATURES)]
+)
+def test_other_architectures_have_acpi_where_a_device_needs_it(device: str, firmware: str, features: str) -> None:
+    """libvirt 11.3 says of ARM: ACPI requires UEFI on this architecture."""
+    text = render(pcisim.Guest.of("virt", {device: 1}, arch="aarch64"))
+    os = f"  <os{firmware}>\n    <type arch='aarch64' machine='virt'>hvm</type>\n  </os>\n"
+    assert f"{os}{features}  <devices>\n" in text
+    assert "bus='0x00' slot='0x01'" in str(pcisim.assign_xml(text))
