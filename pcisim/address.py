@@ -21,6 +21,8 @@ MAX_DOMAIN = 0xFFFFFFFF
 MAX_BUS = 0xFF
 MAX_SLOT = SLOTS - 1
 MAX_FUNCTION = FUNCTIONS - 1
+MAX_UID = 0xFFFF
+"""The highest uid of a PCI function of s390, from 1."""
 
 _LIMITS = {"domain": MAX_DOMAIN, "bus": MAX_BUS, "slot": MAX_SLOT, "function": MAX_FUNCTION}
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, USUAL_NUMBERS, PciAddress, out_of_range, pack, parse_number
+from pcisim.address import (
+    MAX_BUS,
+    MAX_FUNCTION,
+    MAX_SLOT,
+    MAX_UID,
+    USUAL_NUMBERS,
+    PciAddress,
+    out_of_range,
+    pack,
+    parse_number,
+)
 from pcisim.catalogue.devices import (
     ADDRESS_TYPES,
     DISK_PREFIX_BUSES,
@@ -23,7 +33,6 @@ from pcisim.errors import InputError, RefusedError
 from pcisim.formats._attributes import bad, check_address, missing, number_of, short, unknown
 from pcisim.formats._xml import Element
 from pcisim.guest import Device, disk_target
-from pcisim.placement.zpci import MAX_UID
 
 HostPci = Callable[[PciAddress], bool]
 """Says whether a host device is conventional, by its address on the host."""

@@ -10,7 +10,6 @@ from itertools import count
 
 from pcisim.guest import Device, refuse
 
-MAX_UID, MAX_FID = 0xFFFF, 0xFFFFFFFF
 WITHOUT = frozenset({"serial", "parallel", "channel", "console"})
 """Elements whose devices get no numbers, wherever they are."""
 
@@ -30,16 +29,18 @@ def zpci_ids(devices: Iterable[Device], addresses: Collection[Device]) -> dict[D
     numbered = [device for device in devices if device in addresses and device.element not in WITHOUT]
     uids: dict[int, Device] = {}
     fids: dict[int, Device] = {}
+    free_uids = (number for number in count(1) if number not in uids)
+    free_fids = (number for number in count() if number not in fids)
     ids: dict[Device, tuple[int, int]] = {}
     for device in sorted(numbered, key=lambda device: device.zpci is None):
         uid, fid = device.zpci or (None, None)
         _reserve("uid", uid, uids, device)
         _reserve("fid", fid, fids, device)
         if uid is None:
-            uid = next(number for number in count(1) if number not in uids)
+            uid = next(free_uids)
             uids[uid] = device
         if fid is None:
-            fid = next(number for number in count() if number not in fids)
+            fid = next(free_fids)
             fids[fid] = device
         ids[device] = uid, fid
     return ids
