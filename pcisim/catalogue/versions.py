@@ -32,14 +32,16 @@ class Libvirt:
     """There may be more than one watchdog, and ib700 is for pc machines only."""
     memory_on_ccw: bool
     """A virtio-mem device may have a CCW address, on s390."""
+    numbers_added_bridges: bool
+    """PCI controllers that libvirt adds get a uid and a fid, on s390."""
     binary_numbers: bool
     """0b11 is a number (its C library is glibc 2.38 or newer)."""
 
 
 VERSIONS = MappingProxyType(
     {
-        "9.0": Libvirt("9.0", False, False, False, False, False, False, False, False, False),
-        "11.3": Libvirt("11.3", True, True, True, True, True, True, True, True, True),
+        "9.0": Libvirt("9.0", False, False, False, False, False, False, False, False, False, False),
+        "11.3": Libvirt("11.3", True, True, True, True, True, True, True, True, True, True),
     }
 )
 DEFAULT_VERSION = "11.3"

@@ -97,7 +97,7 @@ class LibvirtPolicy:
             added=added,
             rewritten={d: old for d, old in given.items() if present[d] != old},
             log=real.log,
-            zpci=_zpci_ids(real) if guest.machine.zpci else None,
+            zpci=_zpci_ids(real, [] if self.rules.numbers_added_bridges else added) if guest.machine.zpci else None,
         )
 
     def _trial(
@@ -206,10 +206,10 @@ class LibvirtPolicy:
         return Demand(topology, trial.wanted, guest.machine.express and highest == 0)
 
 
-def _zpci_ids(real: Pass) -> dict[Device, tuple[int, int]]:
+def _zpci_ids(real: Pass, unnumbered: list[Controller]) -> dict[Device, tuple[int, int]]:
     from pcisim.placement.zpci import zpci_ids
 
-    return zpci_ids(real.walk(), real.addresses)
+    return zpci_ids(real.walk(), real.addresses.keys() - set(unnumbered))
 
 
 def _given(guest: Guest) -> dict[Device, int]:
