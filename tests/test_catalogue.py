@@ -41,6 +41,7 @@ from pcisim.catalogue.machines import (
     Machine,
     machine_of,
 )
+from pcisim.catalogue.other_machines import architectures_of
 from pcisim.catalogue.versions import VERSIONS, libvirt_version
 from pcisim.errors import UsageError
 from tests import model
@@ -114,6 +115,50 @@ def test_places_of_the_machine(machine: Machine) -> None:
     assert all(place.kind == PREFERRED for place in machine.preferred)
     assert all(place.owner for place in places)
     assert machine.spoken_for == sum(1 << slot for slot in {slot for slot, _ in PLACES.get(machine.family, {})})
+
+
+OTHER_MACHINES = [
+    # architecture, machine types, family, root bus, USB controller, and the models of a network card, a video device,
+    # a USB and a SCSI controller and a panic device that say none; asked of libvirt 11.3
+    ("aarch64", ["", "virt", "virt-9.2"], "arm-virt", "pcie-root", None,
+     ("virtio", "virtio", "qemu-xhci", "lsilogic", "pvpanic")),
+    ("armv7l", ["virt"], "arm-virt", "pcie-root", None, ("virtio", "virtio", "piix3-uhci", "lsilogic", "pvpanic")),
+    ("aarch64", ["versatilepb"], "versatilepb", "pci-root", "pci-ohci",
+     ("scm91c111", "cirrus", "qemu-xhci", "lsilogic", "")),
+    ("aarch64", ["vexpress-a15"], "vexpress", None, None, ("lan9118", "cirrus", "qemu-xhci", "lsilogic", "")),
+    ("aarch64", ["realview-pb-a8"], "realview", None, "pci-ohci", ("lan9118", "cirrus", "qemu-xhci", "lsilogic", "")),
+    ("aarch64", ["raspi3b", "virtual", "q35"], "arm", None, None, ("lan9118", "cirrus", "qemu-xhci", "lsilogic", "")),
+    ("riscv64", ["", "virt"], "riscv-virt", "pcie-root", None, ("virtio", "virtio", "piix3-uhci", "lsilogic", "")),
+    ("riscv32", ["spike"], "riscv", None, None, ("rtl8139", "cirrus", "piix3-uhci", "lsilogic", "")),
+    ("loongarch64", ["virt"], "loongarch-virt", "pcie-root", None,
+     ("virtio", "virtio", "qemu-xhci", "virtio-scsi", "")),
+    ("ppc64le", ["", "pseries", "pseries-7.2"], "pseries", "pci-root", "qemu-xhci",
+     ("rtl8139", "vga", "qemu-xhci", "ibmvscsi", "pseries")),
+    ("ppc64", ["mac99", "powernv9"], "ppc64", "pci-root", "qemu-xhci",
+     ("rtl8139", "vga", "qemu-xhci", "lsilogic", "")),
+    ("ppc", ["", "g3beige"], "g3beige", "pci-root", "piix3-uhci", ("rtl8139", "cirrus", "piix3-uhci", "lsilogic", "")),
+    ("s390x", ["", "s390-ccw-virtio-9.1"], "s390", "pci-root", None,
+     ("virtio", "virtio", "none", "virtio-scsi", "s390")),
+    ("alpha", ["clipper"], "alpha", "pci-root", "piix3-uhci", ("rtl8139", "cirrus", "piix3-uhci", "lsilogic", "")),
+    ("z80", ["", "virt"], "unknown", None, None, ("rtl8139", "cirrus", "piix3-uhci", "lsilogic", "")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arch", "names", "family", "root", "usb", "models"), OTHER_MACHINES)
+def test_machines_of_other_architectures(
+    arch: str, names: list[str], family: str, root: str | None, usb: str | None, models: tuple[str, ...]
+) -> None:
+    for name in names:
+        row = machine_of(name, arch)
+        found = row.models
+        assert (row.family, row.root, row.usb) == (family, root, usb)
+        assert (found.interface, found.video, found.usb, found.scsi, found.panic) == models
+
+
+def test_architectures_of_a_machine() -> None:
+    assert architectures_of("pseries-9.2") == ["ppc64", "ppc64le"]
+    assert architectures_of("g3beige") == ["ppc64", "ppc64le", "ppc"]
+    assert architectures_of("q35") == []
 
 
 def test_functions_that_libvirt_keeps_for_the_chipset() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 import pcisim
 from pcisim.address import pack
+from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device
 from pcisim.placement.settle import multifunction, settle_controllers
 from tests.guests import BARE, FIRST_LINE, at, domain, nic, pci, placed, refused
@@ -178,3 +179,46 @@ def test_nic_beside_an_explicit_one() -> None:
     assert placed("pc", BARE, nic("virtio", at(0, 5, 1)), nic("e1000", at(0, 5))) == (
         "00:05.0* interface:1\n00:05.1 interface:0"
     )
+
+
+# --- host bridges of pseries
+
+
+def host_bridges(*controllers: str) -> dict[str, object]:
+    plan = pcisim.assign(domain("pseries", BARE, *controllers, arch="ppc64"))
+    bridges = [c for c in plan.guest.controllers if c.type == "pci"]
+    assert {c.model_name for c in bridges} == {"spapr-pci-host-bridge"}
+    return {c.label: c.target["index"] for c in bridges}
+
+
+def test_numbers_of_host_bridges() -> None:
+    """Rule 7.2: the lowest that is not used by one whose model name is known already; asked of 11.3.0."""
+    five, one = "<target index='5'/>", "<target index='1'/>"
+    assert host_bridges(pci("pci-root", 1, five), pci("pci-root", 2), pci("pci-root", 3, one), pci("pci-root", 4)) == {
+        "pci:0": 0,
+        "pci:1": 5,
+        "pci:2": 1,
+        "pci:3": 1,
+        "pci:4": 2,
+    }
+
+
+def test_a_gap_of_host_bridges_is_filled() -> None:
+    assert host_bridges(pci("pci-root", 3)) == {"pci:0": 0, "pci:1": 1, "pci:2": 2, "pci:3": 3}
+
+
+@pytest.mark.parametrize(
+    ("index", "target", "code", "headline"),
+    [
+        (1, "<target index='0'/>", "target-range", "Only the PCI controller with index 0 can have target index 0"),
+        (0, "<target index='2'/>", "target-range", "Only the PCI controller with index 0 can have target index 0"),
+        (1, "<target index='31'/>", "target-range", "PCI controller target index '31' out of range - must be 0-30"),
+        (1, "<target busNr='3'/>", "wrong-option", "Option 'busNr' is not valid for PCI controller with index '1'"),
+        (1, "<model name='pci-bridge'/>", "wrong-model-name", "Option 'modelName' has invalid value for"),
+    ],
+)
+def test_refused_host_bridges(index: int, target: str, code: str, headline: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        host_bridges(pci("pci-root", index, target))
+    assert caught.value.code == code
+    assert caught.value.headline.startswith(headline)
