@@ -100,7 +100,7 @@ def _fact(element: ET.Element) -> Fact | None:
         if address.get("multifunction") is not None:
             fact["multifunction"] = address.get("multifunction")
         zpci = address.find("zpci")
-        if zpci is not None:
+        if zpci is not None and zpci.attrib:
             fact["zpci"] = {name: _number(value) for name, value in sorted(zpci.attrib.items())}
     return fact
 
