@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import NamedTuple
 
 import pytest
@@ -25,7 +26,7 @@ from pcisim.diagnose.patches import MENDED, patched
 from pcisim.errors import PcisimError, UsageError
 from pcisim.guest import Guest
 from tests.guests import BARE, NO_USB, at, controller, disk, disks, domain, nic, pci, video
-from tests.record_goldens import cases, read_answer, read_guest
+from tests.record_goldens import cases, not_covered, read_answer, read_guest
 
 R = pci("pcie-root", 0)
 UEFI = "<os firmware='efi'/>"
@@ -815,7 +816,9 @@ def test_errors_are_those_of_libvirt_and_of_the_emulator(case: str) -> None:
     for version, answer in read_answer(case).items():
         findings = diagnose(read_guest(case), libvirt=version)
         errors = [f.code for f in findings if f.severity == ERROR]
-        if not answer["ok"]:
+        if version in not_covered(case):
+            assert errors == ["unknown-machine"]
+        elif not answer["ok"]:
             assert errors
         else:
             assert set(errors) <= {RIGHTLY_REFUSED.get(case, "")}
@@ -946,11 +949,18 @@ def test_text_without_a_finding_is_known(text: str) -> None:
     assert meanings(text)[0].remedy
 
 
+NOT_EXPLAINED_YET = re.compile(
+    "can have target index 0|can't be associated with a NUMA node|zPCI|Invalid PCI address uid"
+)
+"""What libvirt says of pseries and s390 guests that `explain` has no row for; none of it may be here once it has."""
+
+
 def test_every_refusal_of_the_goldens_that_is_about_pci_is_known() -> None:
     for case in cases():
         for answer in read_answer(case).values():
             if not answer["ok"] and "PCI" in answer["error"]:
-                assert meanings(answer["error"]), answer["error"]
+                known = bool(meanings(answer["error"]))
+                assert known is not bool(NOT_EXPLAINED_YET.search(answer["error"])), answer["error"]
 
 
 def test_every_own_headline_of_a_refusal_is_known() -> None:

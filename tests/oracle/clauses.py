@@ -392,7 +392,7 @@ def primary_video(d: Draft) -> object:
 def video_slot_taken(d: Draft) -> object:
     if not d.once("video"):
         return False
-    slot = 1 if d.family == "q35" else 2
+    slot = 1 if d.express else 2
     d.add(s.interface("virtio", d.at(0, slot)))
     d.add(s.video(d.rng.choice(("vga", "virtio", "bochs", "qxl"))))
     return True
@@ -909,7 +909,8 @@ EVERYWHERE = (
     "pcie-switch-downstream-port",
     "pcie-expander-bus",
 )
-NATIVE = {"pc": EVERYWHERE[:2], "q35": (*EVERYWHERE[2:5] * 2, *EVERYWHERE[5:], "pci-bridge")}
+NATIVE = {False: EVERYWHERE[:2], True: (*EVERYWHERE[2:5] * 2, *EVERYWHERE[5:], "pci-bridge")}
+"""What is at home on a root bus that is PCI Express, or is not."""
 
 
 def anywhere(d: Draft) -> str:
@@ -928,7 +929,7 @@ def endpoints_anywhere(d: Draft) -> None:
 
 @clause("6.5/controllers-anywhere")
 def controllers_anywhere(d: Draft) -> None:
-    models = NATIVE[d.family] if d.chance(0.9) else EVERYWHERE
+    models = NATIVE[d.express] if d.chance(0.9) else EVERYWHERE
     for _ in range(d.rng.randint(1, 5)):
         d.add(d.pci(d.rng.choice(models), d.next_index(), anywhere(d) if d.chance(0.4) else ""))
     d.add(*[s.interface(d.rng.choice(("virtio", "e1000"))) for _ in range(d.rng.randint(0, 3))])
@@ -939,7 +940,7 @@ def controller_on_future_bus(d: Draft) -> None:
     index = d.next_index()
     bus = index + d.rng.randint(1, 3)
     d.top_index = bus
-    if d.family == "q35":
+    if d.express:
         d.add(d.pci(d.rng.choice(("pcie-switch-upstream-port", "pcie-to-pci-bridge")), index, d.at(bus, 0)))
     else:
         d.add(d.pci("pci-bridge", bus + 1, d.at(index, d.rng.randint(1, 31))))
@@ -949,7 +950,7 @@ def controller_on_future_bus(d: Draft) -> None:
 def video_at_its_slot(d: Draft) -> object:
     if not d.once("video"):
         return False
-    slot = 1 if d.family == "q35" else 2
+    slot = 1 if d.express else 2
     d.add(s.video(d.rng.choice(("vga", "virtio")), d.rng.choice((d.at(0, slot), "<address type='pci'/>"))))
     return True
 

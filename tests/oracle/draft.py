@@ -27,13 +27,23 @@ ENDPOINT_SLOTS: dict[str, range] = {
 
 Place = tuple[int, int, int]
 
+ROOTS = {
+    "pc": "pci-root",
+    "q35": "pcie-root",
+    "express": "pcie-root",
+    "conventional": "pci-root",
+    "pseries": "pci-root",
+    "s390": "pci-root",
+}
+"""The root bus of each family of machines that has one."""
+
 
 @dataclass
 class Draft:
     """What has been decided so far about one domain.
 
     Attributes:
-        family: ``pc``, ``q35`` or ``isapc``.
+        family: ``pc``, ``q35`` or ``isapc``, or one of `tests.oracle.others`.
         parts: blocks of XML below ``<devices>``; a block keeps its inner order.
         buses: controller index -> model, of those a device may be put on by hand.
         used: functions given away by hand.
@@ -47,6 +57,7 @@ class Draft:
     parts: list[str] = field(default_factory=list)
     head: dict[str, str] = field(default_factory=dict)
     tail: list[str] = field(default_factory=list)
+    boot: list[str] = field(default_factory=list)
     buses: dict[int, str] = field(default_factory=dict)
     used: set[Place] = field(default_factory=set)
     taken_once: set[str] = field(default_factory=set)
@@ -57,9 +68,14 @@ class Draft:
     refusal: str | None = None
 
     def __post_init__(self) -> None:
-        root = {"pc": "pci-root", "q35": "pcie-root"}.get(self.family)
+        root = ROOTS.get(self.family)
         if root:
             self.buses[0] = root
+
+    @property
+    def express(self) -> bool:
+        """Tell whether the root bus is PCI Express."""
+        return ROOTS.get(self.family) == "pcie-root"
 
     def add(self, *xml: str) -> None:
         """Add one block of devices."""
@@ -174,9 +190,8 @@ class Draft:
             self.rng.shuffle(self.parts)
         parts = self.parts
         if self.unindexed:
-            root = {"pc": "pci-root", "q35": "pcie-root"}[self.family]
-            parts = [controller("pci", self.rng.choice((None, 0)), root), *parts]
-        elif self.family != "isapc" and self.refusal is None and self.chance(0.1) and self.once("root"):
+            parts = [controller("pci", self.rng.choice((None, 0)), ROOTS[self.family]), *parts]
+        elif 0 in self.buses and self.refusal is None and self.chance(0.1) and self.once("root"):
             self.tags.add("2/root-listed")
             parts = [*parts, controller("pci", 0, self.buses[0])]
         devices = "<devices>\n" + "\n".join(parts) + "\n</devices>" if parts else ""
@@ -189,7 +204,7 @@ class Draft:
             f"<domain type='{self.rng.choice(('kvm', 'qemu'))}' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>",
             "<name>generated</name>",
             *head.values(),
-            el("os", {}, kind),
+            el("os", {}, kind, *self.boot),
             devices,
             *self.tail,
             "</domain>",

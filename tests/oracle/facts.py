@@ -9,7 +9,7 @@ PCI address. Facts are plain JSON, by label:
      "disk:vda": {"model": "virtio", "address": "0000:01:00.0"}}
 
 Numbers are compared as numbers: ``0x10`` and ``16`` are the same port. An address that was
-left empty reads ``"?"``.
+left empty reads ``"?"``. On s390 there is ``"zpci": {"fid": 0, "uid": 1}`` too.
 """
 
 from __future__ import annotations
@@ -99,6 +99,9 @@ def _fact(element: ET.Element) -> Fact | None:
         fact["address"] = _address_text(address)
         if address.get("multifunction") is not None:
             fact["multifunction"] = address.get("multifunction")
+        zpci = address.find("zpci")
+        if zpci is not None and zpci.attrib:
+            fact["zpci"] = {name: _number(value) for name, value in sorted(zpci.attrib.items())}
     return fact
 
 

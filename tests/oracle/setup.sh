@@ -11,14 +11,16 @@
 #   PCISIM_ORACLE_SEEDS=1000 python -m pytest -m oracle tests/oracle
 #
 # Nothing is ever booted, and neither KVM nor systemd is needed. The chroot takes about
-# 1.5 GB, mostly QEMU. To be rid of it, in this order:
+# 2 GB, mostly QEMU. To be rid of it, in this order:
 #
 #   kill "$(cat DIR/run/libvirtd.pid)" "$(cat DIR/run/virtlogd.pid)"
 #   umount DIR/run DIR/dev DIR/sys DIR/proc && rm -r --one-file-system DIR
 set -euo pipefail
 
 MIRROR=${PCISIM_DEBIAN_MIRROR:-http://deb.debian.org/debian}
-PACKAGES=(libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt qemu-system-x86)
+PACKAGES=(libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients python3-libvirt
+    qemu-system-x86 qemu-system-arm qemu-system-ppc qemu-system-misc)
+TRIXIE_PACKAGES=(qemu-system-riscv qemu-system-s390x) # bookworm has them in qemu-system-misc
 # A daemon that runs as root otherwise asks QEMU about itself as another user, may not keep
 # the answer, and asks again for every single definition: half a minute, not 5 ms.
 SETTINGS=('user = "root"' 'group = "root"' 'dynamic_ownership = 0' 'security_driver = "none"')
@@ -41,9 +43,18 @@ inside() {
     fi
 }
 
+# packages ROOT: what that system needs, a line each
+packages() {
+    printf '%s\n' "${PACKAGES[@]}"
+    case $(cat "${1%/}/etc/debian_version") in
+    12.*) ;;
+    *) printf '%s\n' "${TRIXIE_PACKAGES[@]}" ;;
+    esac
+}
+
 installed() {
     local package
-    for package in "${PACKAGES[@]}"; do
+    for package in $(packages "$1"); do
         inside "$1" dpkg-query -W -f='${Status}\n' "$package" 2>/dev/null | grep -qx 'install ok installed' || return 1
     done
 }
@@ -52,7 +63,8 @@ install_packages() {
     installed "$1" && return
     say "installing libvirt and QEMU in $1"
     inside "$1" apt-get update -q >&2
-    inside "$1" apt-get install -q -y --no-install-recommends "${PACKAGES[@]}" >&2
+    # shellcheck disable=SC2046 # a word each
+    inside "$1" apt-get install -q -y --no-install-recommends $(packages "$1") >&2
 }
 
 configure() {

@@ -7,6 +7,8 @@ import xml.etree.ElementTree as ET
 
 from tests.oracle.draft import CLAUSES
 from tests.oracle.generator import all_tags, count_tags, generate
+from tests.oracle.other_clauses import OTHER_CLAUSES
+from tests.oracle.others import count_other_tags, generate_other
 
 
 def test_every_clause_is_hit_at_least_five_times_in_5000_seeds() -> None:
@@ -36,3 +38,16 @@ def test_every_tag_names_its_section() -> None:
 def test_mistakes_are_rows_of_section_8() -> None:
     tags = {tag for clause in CLAUSES if clause.refusal for tag in clause.tags}
     assert {tag.split("/")[0] for tag in tags} == {"5.2", "8.1", "8.2", "8.3"}
+
+
+def test_every_clause_of_other_architectures_is_hit_at_least_five_times_in_3000_seeds() -> None:
+    hits = count_other_tags(1, 3000)
+    assert [tag for clause in OTHER_CLAUSES for tag in clause.tags if hits[tag] < 5] == []
+
+
+def test_domains_of_other_architectures_are_reproducible_and_well_formed() -> None:
+    for seed in range(1, 300):
+        case = generate_other(seed)
+        assert case == generate_other(seed)
+        assert ET.fromstring(case.xml).tag == "domain"
+        assert [tag for tag in case.tags if not re.match(r"\d+(\.\d)?/\S+$", tag)] == []

@@ -23,6 +23,7 @@ ADDRESSED = """
     <controller type='usb' index='0' model='ich9-uhci1'><address type='pci' slot='0x1d'/></controller>
     <input type='mouse' bus='ps2'/>
     <video><model type='vga'/><address type='pci'/></video>
+    <hostdev type='pci'><address type='pci' slot='0x04'><zpci uid='0x0019' fid='037'/></address></hostdev>
   </devices>
 </domain>
 """
@@ -40,7 +41,8 @@ def test_facts_are_numbers_whatever_their_base() -> None:
         "multifunction": "on",
     }
     assert found["video:0"]["address"] == "?"
-    assert list(found) == ["disk:vda", "pci:10", "usb:0:ich9-uhci1", "video:0"]
+    assert found["hostdev:0"]["zpci"] == {"uid": 25, "fid": 31}
+    assert list(found) == ["disk:vda", "pci:10", "usb:0:ich9-uhci1", "video:0", "hostdev:0"]
 
 
 def test_differences_name_what_differs() -> None:
