@@ -76,6 +76,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     _check_duplicates(controllers.items, devices)
     _check_roots(controllers.items, machine)
     _check_numbers(devices, rules)
+    _check_watchdogs(devices.get("watchdog", []))
     _controllers_of_disks(controllers, devices.get("disk", []))
     channels, consoles = _virtio_ports(devices, "channel"), _virtio_ports(devices, "console")
     for device in (*channels, *consoles):
@@ -420,7 +421,7 @@ def _check_numbers(devices: dict[str, list[Device]], rules: Libvirt) -> None:
             )
 
 
-_SINGLE = {"memballoon": "memory balloon", "vsock": "vsock", "iommu": "IOMMU"}
+_SINGLE = {"memballoon": "memory balloon", "vsock": "vsock", "iommu": "IOMMU", "nvram": "nvram"}
 """Elements of which a guest has at most one, in every version."""
 
 
@@ -429,6 +430,20 @@ def single_elements(rules: Libvirt) -> dict[str, str]:
     newcomer = {"pstore": "pstore"} if rules.places_newcomers else {}
     watchdog = {} if rules.several_watchdogs else {"watchdog": "watchdog"}
     return _SINGLE | newcomer | watchdog
+
+
+def _check_watchdogs(watchdogs: list[Device]) -> None:
+    """Refuse two watchdogs of a kind that a machine has one of."""
+    models: set[str] = set()
+    for watchdog in watchdogs:
+        if watchdog.model in models and watchdog.model != "i6300esb":
+            raise refuse(
+                watchdog,
+                f"domain can only have one watchdog with model '{watchdog.model}'",
+                "second-device",
+                "take one of them out",
+            )
+        models.add(watchdog.model)
 
 
 def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:
@@ -663,9 +678,11 @@ def _leave_pci(devices: dict[str, list[Device]], controllers: ControllerList, ma
     """Let virtio devices without an address have one of another type, where the machine has such (rules 4.4, 4.5)."""
     kind = machine.virtio_bus
     if kind == "virtio-mmio":
-        everything = chain(controllers.items, *devices.values())
-        if machine.express and not any(device.address_type == kind for device in everything):
-            return
+        root = controllers.find("pci", 0)
+        if root is not None and root.model == "pcie-root":
+            everything = chain(controllers.items, *devices.values())
+            if not any(device.address_type == kind and _keeps_its_address(device) for device in everything):
+                return
     for element, models in ON_VIRTIO_BUS.items():
         if element in devices and not (kind == "virtio-mmio" and element in NEVER_ON_MMIO):
             devices[element] = [
@@ -677,16 +694,38 @@ def _leave_pci(devices: dict[str, list[Device]], controllers: ControllerList, ma
             controllers.items[position] = evolved(item, address_type=kind)
 
 
+def _keeps_its_address(device: Device) -> bool:
+    element = f"controller/{device.type}" if isinstance(device, Controller) else device.element
+    return (element, device.model) not in ADDRESS_DROPPED and device.mirrors is None
+
+
+_ALIASES = {
+    "amd64": "x86_64", "x64": "x86_64", "x86": "i686", "i386": "i686", "arm64": "aarch64", "armhf": "armv7l",
+    "arm": "armv7l", "ppc64el": "ppc64le", "powerpc": "ppc", "loong64": "loongarch64", "s390": "s390x",
+}  # fmt: skip
+"""What others call architectures, and libvirt does not."""
+
+
 def _check_architecture(guest: Guest, rules: Libvirt) -> None:
-    from pcisim.catalogue.other_machines import ARCHITECTURES
+    from pcisim.catalogue.other_machines import ARCHITECTURES, architectures_of
 
     known = (*X86, *ARCHITECTURES)
     if guest.arch not in known:
         raise RefusedError(
             f"architecture {guest.arch!r} is not covered: pcisim knows the rules of {', '.join(known)}",
             code="unknown-architecture",
+            details=(f"libvirt calls it {_ALIASES[guest.arch]}",) if guest.arch in _ALIASES else (),
             line=guest.machine_line,
             remedy="ask libvirt itself about this guest",
+        )
+    others = architectures_of(guest.machine_type)
+    if others and guest.arch not in others:
+        raise RefusedError(
+            f"machine type '{guest.machine_type}' is not one of {guest.arch}",
+            code="unknown-machine",
+            details=(f"it is a machine of {', '.join(others)}",),
+            line=guest.machine_line,
+            remedy=f"name a machine of {guest.arch}, or another architecture",
         )
     versions = list(VERSIONS)
     if versions.index(guest.machine.since) > versions.index(rules.version):

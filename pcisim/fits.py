@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from pcisim import connector as c
 from pcisim._record import evolved, record
-from pcisim.catalogue.devices import plug_on
+from pcisim.catalogue.devices import PLUGS, plug_on
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.completion import complete
 from pcisim.errors import RefusedError
@@ -87,7 +87,7 @@ def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplu
     form = ClosedForm(complete(extended, policy.rules), policy)
     short = tuple(form.short())
     headline = f"no: {what} {'does' if len(devices) == 1 else 'do'} not fit: {'; '.join(map(str, short)) or reason}"
-    express = guest.machine.express
+    express = guest.express
     for plug in sorted({plug_on(d.plug, express) for d in devices}, reverse=True):
         for controllers in remedies(extended, {plug: 1}, form.has_room_with):
             grown = _try(_with(extended, controllers), policy)
@@ -160,7 +160,9 @@ def _missing_hot(placement: Placement, devices: Sequence[Device], policy: Libvir
     reason = ""
     for _, group in itertools.groupby(devices, key=lambda device: device.row or id(device)):
         alike = list(group)
-        plug = plug_on(alike[0].plug, placement.guest.machine.express)
+        machine = placement.guest.machine
+        # what needs no place itself may bring a SCSI controller, which does
+        plug = plug_on(alike[0].plug or PLUGS["controller/scsi"][machine.models.scsi], placement.guest.express)
         count = max(1, min(len(alike), running.headroom(plug)))
         while alike and count:  # what is refused once is refused from then on
             try:
@@ -173,7 +175,7 @@ def _missing_hot(placement: Placement, devices: Sequence[Device], policy: Libvir
             else:
                 del alike[:count]
                 count = min(count, len(alike))
-        missing[plug] += len(alike)
+        missing[plug] = missing.get(plug, 0) + len(alike)
     return {plug: count for plug, count in missing.items() if count}, reason
 
 

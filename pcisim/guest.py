@@ -291,6 +291,14 @@ class Guest:
         return machine_of(self.machine_type, self.arch)
 
     @property
+    def express(self) -> bool:
+        """Return whether the root bus is PCI Express, also one that the definition gives a machine without any."""
+        machine = self.machine
+        if machine.root is not None:
+            return machine.express
+        return any(d.type == "pci" and not d.index and d.model == "pcie-root" for d in self.controllers)
+
+    @property
     def machine_name(self) -> str:
         """Return the machine type, the architecture's default where none is written."""
         return self.machine_type or default_machine(self.arch)

@@ -146,7 +146,7 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
             most = fitting[-1] if fitting else -1
             return More(device, most, _ranges(n for n in range(most) if refusal(n)), error.headline)
     form = ClosedForm(complete(guest.extended({device: 2}), rules), policy)
-    plug = plug_on(PLUGS[row.element].get(row.model, c.EXPRESS), guest.machine.express)
+    plug = plug_on(PLUGS[row.element].get(row.model, c.EXPRESS), guest.express)
     counts = [n for n in range(3) if refusal(n) is None]
     if not counts and first is not None and not form.short(plug):
         # what is refused then is a controller of the definition, which is placed before any device
@@ -241,7 +241,7 @@ class ClosedForm:
         missing = [bus.model.name for bus in buses if bus.index and bus.index not in known]
         want = demand.wanted
         self.integrated = sum(count for plug, count in want.items() if plug & c.INTEGRATED)
-        self.express_root = guest.machine.express
+        self.express_root = guest.express
         self.free_root = buses[0].free.bit_count() if buses else 0
         self.spare = demand.spare
         self.buses = len(buses)

@@ -69,7 +69,7 @@ RECIPES = (
 
 def recipes_for(guest: Guest, plug: int) -> list[Recipe]:
     """Return the recipes that make room for a plug in a guest, the usual one first."""
-    return [row for row in RECIPES if row.express == guest.machine.express and row.plug == plug]
+    return [row for row in RECIPES if row.express == guest.express and row.plug == plug]
 
 
 def remedies(

@@ -461,7 +461,7 @@ class Topology:
                 "no-pci-bus",
                 owner,
                 (f"{owner.label} needs or has a PCI address, but the machine type has no PCI bus",),
-                "use a machine of type pc or q35, or take the device out",
+                "use a machine that has one, such as pc, q35 or virt, or take the device out",
             )
         if packed >> 16:
             return _refusal(

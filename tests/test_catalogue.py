@@ -158,7 +158,8 @@ def test_machines_of_other_architectures(
 def test_architectures_of_a_machine() -> None:
     assert architectures_of("pseries-9.2") == ["ppc64", "ppc64le"]
     assert architectures_of("g3beige") == ["ppc64", "ppc64le", "ppc"]
-    assert architectures_of("q35") == []
+    assert architectures_of("q35") == architectures_of("pc-i440fx-9.2") == ["x86_64", "i686"]
+    assert architectures_of("isapc") == architectures_of("") == []
 
 
 def test_functions_that_libvirt_keeps_for_the_chipset() -> None:

@@ -659,3 +659,17 @@ def test_machines_that_are_not_known_of_an_older_version(arch: str, machine: str
         complete(Guest(machine, arch=arch), libvirt_version("9.0"))
     assert caught.value.code == "unknown-machine"
     assert caught.value.headline == f"machine type '{machine}' of {arch} is not covered as libvirt 9.0"
+
+
+@pytest.mark.parametrize(("arch", "machine"), [("riscv64", "q35"), ("aarch64", "pseries-9.2"), ("s390x", "virt")])
+def test_machines_of_another_architecture(arch: str, machine: str) -> None:
+    with pytest.raises(PcisimError) as caught:
+        complete(Guest(machine, arch=arch), libvirt_version("11.3"))
+    assert caught.value.code == "unknown-machine"
+    assert caught.value.headline == f"machine type '{machine}' is not one of {arch}"
+
+
+def test_architectures_by_other_names() -> None:
+    with pytest.raises(PcisimError) as caught:
+        complete(Guest("virt", arch="arm64"), libvirt_version("11.3"))
+    assert caught.value.details == ("libvirt calls it aarch64",)

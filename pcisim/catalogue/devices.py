@@ -129,7 +129,7 @@ NEVER_ON_MMIO = frozenset({"filesystem", "vsock"})
 ADDRESS_DROPPED = frozenset(
     {
         ("memballoon", "none"), ("video", "none"), ("controller/usb", "none"), ("controller/scsi", "ibmvscsi"),
-        ("interface", "spapr-vlan"), ("serial", "spapr-vio-serial"),
+        ("interface", "spapr-vlan"), ("serial", "spapr-vio-serial"), ("hostdev", "vfio-ap"),
     }
 )  # fmt: skip
 """Devices whose PCI address libvirt does not keep; a virtio channel is another."""

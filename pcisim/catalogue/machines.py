@@ -82,6 +82,8 @@ class Machine:
     virtio_bus: str = ""
     """Where virtio devices are instead of on PCI: ``ccw`` always, ``virtio-mmio`` where there is no PCI Express or
     a device of the guest is there already."""
+    disk_addresses: tuple[str, ...] = ("ccw", "virtio-mmio")
+    """The other types than ``pci`` that the address of a virtio disk may have; the emulator has to know virtio-mmio."""
     host_bridges: bool = False
     """Whether there may be many pci-root controllers, each a host bridge; libvirt adds them instead of bridges."""
     since: str = "9.0"

@@ -10,10 +10,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pcisim._record import evolved, record
-from pcisim.catalogue.machines import BUILT_IN, Machine, Models, Place
+from pcisim.catalogue.machines import BUILT_IN, I440FX, Q35, X86, Machine, Models, Place, machine_of
 
 _CONVENTIONAL = Machine(
-    "conventional", "pci-root", "piix3-uhci", False, False, None, (), (), Models(), root_hotplug=False
+    "conventional",
+    "pci-root",
+    "piix3-uhci",
+    False,
+    False,
+    None,
+    (),
+    (),
+    Models(),
+    disk_addresses=("ccw",),
+    root_hotplug=False,
 )
 """A conventional root bus on which nothing is fixed."""
 _VIRT = evolved(
@@ -23,6 +33,7 @@ _VIRT = evolved(
 _BARE = evolved(_CONVENTIONAL, root=None, usb=None, places_pci=False)
 """No PCI bus that libvirt knows."""
 _MMIO = "virtio-mmio"
+_DISKS = ("ccw", _MMIO)
 
 
 @record
@@ -45,8 +56,16 @@ class Architecture:
 def _arm(usb: str, since: str) -> Architecture:
     models = Models("lan9118", usb=usb)
     virt_models = Models("virtio", "virtio", usb, panic="pvpanic", serial="system-serial")
-    virt = evolved(_VIRT, family="arm-virt", models=virt_models, balloon=False, virtio_bus=_MMIO, since=since)
-    bare = evolved(_BARE, family="arm", models=models, balloon=False)
+    virt = evolved(
+        _VIRT,
+        family="arm-virt",
+        models=virt_models,
+        balloon=False,
+        virtio_bus=_MMIO,
+        disk_addresses=_DISKS,
+        since=since,
+    )
+    bare = evolved(_BARE, family="arm", models=models, balloon=False, disk_addresses=_DISKS)
     versatile = evolved(
         _CONVENTIONAL,
         family="versatilepb",
@@ -54,6 +73,7 @@ def _arm(usb: str, since: str) -> Architecture:
         models=Models("scm91c111", usb=usb),
         balloon=False,
         one_pci_bus=True,
+        disk_addresses=_DISKS,
         since="11.3",
     )
     machines = (
@@ -67,8 +87,10 @@ def _arm(usb: str, since: str) -> Architecture:
 
 def _riscv() -> Architecture:
     models = Models("virtio", "virtio", serial="system-serial")
-    virt = evolved(_VIRT, family="riscv-virt", models=models, virtio_bus=_MMIO)
-    return Architecture("virt", evolved(virt, since="11.3"), (("virt", virt),), evolved(_BARE, family="riscv"))
+    virt = evolved(_VIRT, family="riscv-virt", models=models, virtio_bus=_MMIO, disk_addresses=_DISKS)
+    return Architecture(
+        "virt", evolved(virt, since="11.3"), (("virt", virt),), evolved(_BARE, family="riscv", disk_addresses=_DISKS)
+    )
 
 
 def _loongarch() -> Architecture:
@@ -145,5 +167,7 @@ def _is(name: str, known: str) -> bool:
 
 
 def architectures_of(name: str) -> list[str]:
-    """Return the architectures that have a family of machine types of that name."""
+    """Return the architectures that have a family of machine types of that name; none of a name that says nothing."""
+    if machine_of(name) in (I440FX, Q35):
+        return list(X86) if name else []
     return [arch for arch, row in ARCHITECTURES.items() if any(_is(name, known) for known, _ in row.machines)]

@@ -109,6 +109,14 @@ SERIAL_MODELS = MappingProxyType(
 )  # fmt: skip
 """The type of target that each model of a serial port goes with."""
 
+SERIAL_MODEL_MACHINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"pl011": ("arm-virt",), "16550a": ("riscv-virt", "loongarch-virt")}
+)
+"""The families of machines that a model of a serial port is for, where it is not for all."""
+
+CCW_LIMITS = MappingProxyType({"cssid": 0xFE, "ssid": 3, "devno": 0xFFFF})
+"""The numbers of an address of type ``ccw``, and the highest of each."""
+
 FOREIGN: Mapping[tuple[str, str], str] = MappingProxyType(
     {
         ("panic", "s390"): "only S390 guests support panic device of model 's390'",
@@ -119,6 +127,7 @@ FOREIGN: Mapping[tuple[str, str], str] = MappingProxyType(
         " not compatible with guest architecture or machine type",
         ("serial", "spapr-vio-serial"): "Serial device with target type 'spapr-vio-serial' and target model"
         " 'spapr-vty' not compatible with guest architecture or machine type",
+        ("video", "gop"): "domain configuration does not support video model 'gop'",
         ("nvram", ""): "nvram device is only supported for PPC64",
         ("controller", "ncr53c90"): "ncr53c90 SCSI controller is not a built-in for this machine",
     }

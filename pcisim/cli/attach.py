@@ -373,7 +373,10 @@ class _Stored(_Answer):
     def remarks(self) -> list[str]:
         """Say which controllers libvirt adds."""
         places = _places(self.placement)
-        return [f"  libvirt adds {d.label} {d.model} at {places[d.label]}" for d in self.added]
+        return [
+            f"  libvirt adds {d.label} {d.model}" + (f" at {places[d.label]}" if d.label in places else "")
+            for d in self.added
+        ]
 
     def more(self, label: str, address: PciAddress | None) -> dict[str, Any]:
         """Return whether libvirt adds it."""

@@ -81,7 +81,7 @@ def free(guest: RunningGuest) -> Room:
     from pcisim.capacity import Room, room
 
     cold = room(guest.topology)
-    express = guest.headroom(c.EXPRESS) if guest.definition.machine.express else 0
+    express = guest.headroom(c.EXPRESS) if guest.definition.express else 0
     return Room(cold.express_cold, cold.conventional_cold, express, guest.headroom(c.CONVENTIONAL))
 
 

@@ -50,7 +50,7 @@ def view_of(plan: Plan, firmware: str | None) -> GuestView:
         raise RefusedError(
             f"the machine {plan.guest.machine_type} has no PCI bus: there is nothing to see",
             code="no-pci-bus",
-            remedy="use a machine of type pc or q35",
+            remedy="use a machine that has one, such as pc, q35 or virt",
         )
     return enumerate_guest(plan.placement, firmware or plan.guest.firmware)
 

@@ -102,7 +102,7 @@ _ABOUT_HOT = frozenset({"no-hot-slot"})
 def _for_conventional(diagnosis: Diagnosis, libvirt: str) -> tuple[str, ...]:
     """Return the controllers that a running guest lacks for one conventional device."""
     guest = diagnosis.guest
-    if guest is None or diagnosis.placement is None or not guest.machine.express:
+    if guest is None or diagnosis.placement is None or not guest.express:
         return ()
     answer = fits(guest, {"rtl8139": 1}, LibvirtPolicy(libvirt_version(libvirt)), hotplug=True)
     return tuple(controller_text(controller) for controller in answer.controllers)

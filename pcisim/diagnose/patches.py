@@ -260,7 +260,7 @@ def _one_more(site: _Site, element: Element) -> bool:
 def _port_before(site: _Site, element: Element) -> bool:
     """Give the bridge's index to a new root port, and the bridge a higher one."""
     index = parse_number(element.get("index") or "")
-    if not index or element not in site.controllers or not site.guest.machine.express:
+    if not index or element not in site.controllers or not site.guest.express:
         return False
     highest = max((d.index or 0 for d in site.guest.controllers if d.type == "pci"), default=0)
     site.add_controller("pcie-root-port", index, before=element)

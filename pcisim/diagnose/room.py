@@ -24,7 +24,7 @@ def hot_slots(view: View) -> Iterator[Finding]:
     """Find guests to which nothing can be attached while they run."""
     if not view.placement.topology.buses:
         return
-    kind = c.EXPRESS if view.guest.machine.express else c.CONVENTIONAL
+    kind = c.EXPRESS if view.guest.express else c.CONVENTIONAL
     what, refused = _HOT_WORDS[kind]
     topology = view.placement.topology
     free = [bus for bus in topology.buses if bus.free and bus.model.hotplug and bus.model.accepts & kind]
@@ -58,7 +58,7 @@ _HOT_WORDS = {
 
 
 def _port(view: View) -> str:
-    return "pcie-root-port" if view.guest.machine.express else "pci-bridge"
+    return "pcie-root-port" if view.guest.express else "pci-bridge"
 
 
 def _paste(view: View) -> str:

@@ -88,7 +88,8 @@ _ROWS = (
     Rule("cannot-grow", ERROR, LIBVIRT, "6.6", "no bus takes it, and libvirt adds none for its kind"),
     Rule("bridge-order", ERROR, LIBVIRT, "7.3", "a pci-bridge has no higher index than the bus it sits on"),
     Rule("no-host-bridge", ERROR, LIBVIRT, "7.2", "no number is left for a host bridge"),
-    Rule("no-pci", ERROR, LIBVIRT, "4.1", "a PCI controller on a machine on which libvirt gives no PCI addresses"),
+    Rule("required-option", ERROR, LIBVIRT, "4.1", "a PCI controller says too little where nobody fills it in"),
+    Rule("ccw-occupied", ERROR, LIBVIRT, "4.4", "two devices have one CCW address"),
     Rule("zpci-occupied", ERROR, LIBVIRT, "1.4", "two devices have one uid or fid"),
     Rule("no-bus-number", ERROR, LIBVIRT, "7.2", "no bus number is left for an expander"),
     # refused by libvirt: afterwards

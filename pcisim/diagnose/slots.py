@@ -138,7 +138,7 @@ def _place_out_of_the_way(device: Device, packed: int, topology: Topology) -> st
 
 def mixed_plugs(view: View) -> Iterator[Finding]:
     """Find endpoints on a bus of the other kind, which only a written address can bring about."""
-    express = view.guest.machine.express
+    express = view.guest.express
     if not express:
         return
     models = [bus.model for bus in view.placement.topology.buses]

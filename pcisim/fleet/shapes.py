@@ -64,7 +64,7 @@ _DETAILS: Mapping[str, tuple[Node, ...]] = MappingProxyType(
         "serial": (_SERIAL_TARGET,),
         "console": (_TARGET,),
         "channel": (_TARGET,),
-        "controller": (_MODEL, _TARGET, _node("master")),
+        "controller": (_MODEL, _TARGET, _node("master"), _node("pcihole64", attributes=False)),
     }
 )
 """What is read of a device beside what is read of any."""

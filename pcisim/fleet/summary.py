@@ -82,6 +82,8 @@ class Summary:
 
     def _fits(self, row: Row) -> None:
         self.fit += 1
+        if not row.buses:
+            return  # no slots: neither full nor empty
         # on a conventional root bus there are neither ports nor slots for PCI Express
         express = machine_of(row.machine or "").express or row.ports or row.free_cold_express
         hot = (row.free_hot_express if express else row.free_hot_conventional) or 0

@@ -27,7 +27,7 @@ from pcisim.catalogue.devices import (
 )
 from pcisim.catalogue.machines import I440FX
 from pcisim.catalogue.versions import Libvirt
-from pcisim.catalogue.words import SERIAL_MODELS
+from pcisim.catalogue.words import CCW_LIMITS, SERIAL_MODEL_MACHINES, SERIAL_MODELS
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import InputError, RefusedError
 from pcisim.formats._attributes import bad, check_address, missing, number_of, short, unknown
@@ -61,6 +61,8 @@ class DeviceReader:
         self.machine = I440FX
         """Whose defaults are filled in."""
         self.numbers: dict[str, int | None] = {}
+        self.ccw: dict[tuple[int, int, int], Device] = {}
+        """Who has which CCW address."""
 
     def refuse(
         self,
@@ -112,6 +114,8 @@ class DeviceReader:
             if kind not in ADDRESS_TYPES:
                 raise bad(element, "type", kind, code="address-type")
             check_address(element)
+            if kind == "ccw":
+                self._ccw(element, device)
             return
         domain = bus = slot = function = 0
         usual = USUAL_NUMBERS
@@ -151,6 +155,37 @@ class DeviceReader:
                     line=element.line,
                     remedy="number the devices from 1",
                 )
+
+    def _ccw(self, element: Element, device: Device) -> None:
+        numbers = [self.number(element, name, element.attrib[name]) for name in CCW_LIMITS if name in element.attrib]
+        if not numbers:
+            return
+        if len(numbers) < len(CCW_LIMITS):
+            raise InputError(
+                "Invalid partial specification for virtio ccw address",
+                code="missing-attribute",
+                line=element.line,
+                remedy="write cssid, ssid and devno, or none of them",
+            )
+        cssid, ssid, devno = numbers
+        if any(number > limit for number, limit in zip(numbers, CCW_LIMITS.values())):
+            raise InputError(
+                "Invalid specification for virtio ccw address:"
+                f" cssid='{cssid:#x}' ssid='{ssid:#x}' devno='{devno:#06x}'",
+                code="address-range",
+                line=element.line,
+                remedy=f"the highest are {', '.join(f'{name} {limit:#x}' for name, limit in CCW_LIMITS.items())}",
+            )
+        other = self.ccw.setdefault((cssid, ssid, devno), device)
+        if other is not device:
+            raise self.refuse(
+                element,
+                f"The CCW devno '{cssid:x}.{ssid:x}.{devno:04x}' is in use already",
+                "ccw-occupied",
+                f"{other.label} has it" + (f" (line {other.line})" if other.line else ""),
+                remedy="write another devno, or none",
+                parties=(device.label, other.label),
+            )
 
     def _zpci(self, element: Element, device: Device) -> None:
         zpci = element.find("zpci")
@@ -477,6 +512,14 @@ class DeviceReader:
                     f"Target model '{name}' requires target type '{wanted}'",
                     "wrong-option",
                     remedy=f"write <target type='{wanted}'>, or take the model out",
+                )
+            if self.machine.family not in SERIAL_MODEL_MACHINES.get(name, (self.machine.family,)):
+                raise self.refuse(
+                    target,
+                    f"Serial device with target type '{wanted}' and target model '{name}' not compatible with guest"
+                    " architecture or machine type",
+                    "wrong-machine",
+                    remedy="leave <model> out",
                 )
 
     def _port(self, element: Element, device: Device) -> None:

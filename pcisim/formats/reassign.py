@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pcisim._record import record
 from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
-from pcisim.catalogue.machines import Machine, machine_of
+from pcisim.catalogue.machines import X86, Machine, machine_of
+from pcisim.catalogue.other_machines import architectures_of
 from pcisim.catalogue.versions import Libvirt
 from pcisim.compare.matching import USER_ALIAS, alias_of, is_pci_controller
 from pcisim.errors import RefusedError
@@ -63,7 +64,7 @@ def reassign(text: str | bytes, rules: Libvirt, *, machine: str | None = None) -
     """
     guest = read(text, rules)
     name = _other_machine(guest, machine)
-    family = machine_of(name) if name else guest.machine
+    family = machine_of(name, guest.arch) if name else guest.machine
     if name and family.family != guest.machine.family:
         _check_devices(guest, family, name)
     editor = Editor(guest.document)
@@ -71,33 +72,47 @@ def reassign(text: str | bytes, rules: Libvirt, *, machine: str | None = None) -
         kind = guest.document.root.find("os").find("type")
         editor.set_attribute(kind, "machine", name)
     lost = list(_lost(guest))
+    has_root = False  # whether one was seen that stays: pseries may have many
     parent = guest.document.root.find("devices")
     for element in parent.children if parent is not None else ():
         if element.tag != "controller" or element.get("type") != "pci":
             for address in element.findall("address"):
                 if address.get("type") == "pci":
                     editor.remove(address)
-        elif element.get("model") not in ROOT_MODELS:
+        elif element.get("model") not in ROOT_MODELS or has_root:
             editor.remove(element)
         elif family.root not in (None, element.get("model")):
             lost += _become_root(editor, element, str(family.root))
+            has_root = True
+        else:
+            has_root = True
     advice = _advice(guest, family) if family.family != guest.machine.family else ()
     return Reassigned(editor.apply(), name, tuple(lost), tuple(advice))
+
+
+_UNVERSIONED = ("pc", "q35", "virt", "pseries")
 
 
 def _other_machine(guest: Guest, machine: str | None) -> str:
     """Return the machine type to write down, or "" when it stays."""
     if machine is None or machine == guest.machine_type:
         return ""
-    family = machine_of(machine)
-    if family.root is None or not machine:
+    family = machine_of(machine, guest.arch)
+    others = architectures_of(machine)
+    if family.root is None or not machine or (others and guest.arch not in others):
         raise RefusedError(
             f"machine type '{machine}' is none that devices can be placed on anew",
             code="wrong-machine",
-            details=("it has no PCI bus, as far as libvirt knows, or is unknown",),
-            remedy="name q35 or pc, or a version of them such as pc-q35-9.2",
+            details=(
+                f"it is a machine of {', '.join(others)}"
+                if others and guest.arch not in others
+                else "it has no PCI bus, as far as libvirt knows, or is unknown",
+            ),
+            remedy="name q35 or pc, or a version of them such as pc-q35-9.2"
+            if guest.arch in X86
+            else f"name a machine of {guest.arch}",
         )
-    return "" if machine in ("pc", "q35") and family.family == guest.machine.family else machine
+    return "" if machine in _UNVERSIONED and family.family == guest.machine.family else machine
 
 
 def _become_root(editor: Editor, element: Element, model: str) -> Iterator[str]:
@@ -123,7 +138,7 @@ _PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
 
 def _lost(guest: Guest) -> Iterator[str]:
     """Yield in words what the addresses and PCI controllers of a definition say that is not made anew."""
-    controllers = [d for d in pci_controllers(guest) if d.model not in ROOT_MODELS]
+    controllers = [d for d in pci_controllers(guest) if d.model not in ROOT_MODELS or d.index]
     behind = _behind(guest)
     for controller in controllers:
         said = list(_said(controller))

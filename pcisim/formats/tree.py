@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.capacity import room
+from pcisim.catalogue.controllers import ROOT_MODELS
 from pcisim.formats.plain import printable
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
@@ -30,7 +31,7 @@ def tree(placement: Placement, *, ascii_only: bool = False) -> list[str]:
     drawing = _Tree(placement, ASCII_LINES if ascii_only else LINES)
     for bus in topology.buses:
         if bus.index not in drawing.drawn:
-            orphan = " (hangs on no bus that leads to the root)" if bus.index else ""
+            orphan = "" if bus.model.name in ROOT_MODELS else " (hangs on no bus that leads to the root)"
             lines += [f"bus {bus.index:#04x} {bus.model.name}{orphan}", *drawing.children(bus.index)]
     return [*lines, str(room(topology))]
 

@@ -14,6 +14,7 @@ from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLL
 from pcisim.catalogue.machines import X86
 from pcisim.catalogue.versions import Libvirt
 from pcisim.guest import Controller, Device, Guest, refuse
+from pcisim.placement.validation import check_options
 from pcisim.topology import Bus
 
 # which devices come and go
@@ -83,18 +84,6 @@ STORED_REFUSES = frozenset(
 """Elements that cannot be attached to a stored definition either: it has to be edited."""
 STORED_REFUSED_BEFORE = STORED_REFUSES | {"iommu"}
 """The same for libvirt 9.0."""
-
-REQUIRED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "pci-bridge": ("chassisNr",),
-        "pcie-root-port": ("chassis", "port"),
-        "pcie-switch-downstream-port": ("chassis", "port"),
-        "pci-expander-bus": ("busNr",),
-        "pcie-expander-bus": ("busNr",),
-    }
-)
-"""What an attached PCI controller has to say in ``<target>``, beside its ``<model name>``: a device is judged
-before anything is filled in for it, unlike a definition."""
 
 # which buses take them
 
@@ -226,36 +215,11 @@ def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
         )
 
 
-def check_options(controller: Controller) -> None:
-    """Refuse a PCI controller that does not say what nobody fills in for it.
-
-    Raises:
-        RefusedError: in libvirt's words.
-    """
-    row = PCI_CONTROLLERS.get(controller.model)
-    if row is None or not row.plug:
-        return
-    required = ("modelName", *REQUIRED_OPTIONS.get(controller.model, ()))
-    given = {"modelName": controller.model_name, **controller.target}
-    missing = next((name for name in required if given.get(name) in (None, "")), None)
-    if missing is not None:
-        index = -1 if controller.index is None else controller.index
-        raise refuse(
-            controller,
-            f"Required option '{missing}' is not set for PCI controller with index '{index}',"
-            f" model '{controller.model}' and modelName '{controller.model_name or 'none'}'",
-            "required-option",
-            f"write <model name='{row.model_names[0]}'/>"
-            + (f" and <target {' '.join(f'{name}=...' for name in required[1:])}/>" if required[1:] else "")
-            + ", or edit the definition, where they are filled in",
-        )
-
-
 def no_room(plug: int, guest: Guest) -> str:
     """Return in one phrase what a running guest has none of."""
     if plug & c.EXPRESS:
         return "no free hot-pluggable express port"
-    return "no free hot-pluggable conventional slot" + (" behind a bridge" if guest.machine.express else "")
+    return "no free hot-pluggable conventional slot" + (" behind a bridge" if guest.express else "")
 
 
 def bus_name(bus: Bus) -> str:

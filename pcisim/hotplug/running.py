@@ -220,7 +220,7 @@ class RunningGuest:
         Args:
             plug: `CONVENTIONAL` or `EXPRESS` of `pcisim.connector`.
         """
-        plug = plug_on(plug, self.definition.machine.express)
+        plug = plug_on(plug, self.definition.express)
         count = 0
         for bus in self.topology.buses:
             if bus.free and plug & bus.automatic and self._is_hot(bus):
@@ -334,7 +334,7 @@ class RunningGuest:
             self.topology.release(packed)
 
     def _reserve(self, device: Device) -> int | None:
-        plug = plug_on(device.plug & ~c.NO_CLASS, self.definition.machine.express)
+        plug = plug_on(device.plug & ~c.NO_CLASS, self.definition.express)
         packed = device.address
         if packed is not None:
             self._check_written(device, packed)
@@ -433,7 +433,7 @@ class RunningGuest:
 
     def _other_slot(self, device: Device) -> str:
         """Return the advice to name a slot that both libvirt and QEMU take; "" when there is none."""
-        plug = plug_on(device.plug, self.definition.machine.express)
+        plug = plug_on(device.plug, self.definition.express)
         for bus in self.topology.buses:
             controller = self._controllers.get(bus.index)
             if bus.free and self._is_hot(bus) and self.topology.accepts(bus, plug, explicit=True):

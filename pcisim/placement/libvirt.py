@@ -111,7 +111,7 @@ class LibvirtPolicy:
         log: bool,
     ) -> Pass:
         """Run the trial pass, and add the controllers that it finds missing."""
-        express = guest.machine.express
+        express = guest.express
         trial = Pass(self.rules, guest, controllers.items, present, highest + 1, trial=True, log=log)
         trial.collect()
         trial.chipset()
@@ -159,7 +159,7 @@ class LibvirtPolicy:
         """
         machine = guest.machine
         if (
-            machine.express
+            guest.express
             or not machine.places_pci
             or not count
             or sum(d.type == "pci" for d in guest.controllers) != count
@@ -200,10 +200,10 @@ class LibvirtPolicy:
         trial.collect()
         trial.chipset()
         topology = trial.topology
-        if not guest.machine.express and any(bus.free for bus in topology.buses):
+        if not guest.express and any(bus.free for bus in topology.buses):
             trial.find(c.CONVENTIONAL, IMAGINARY)
         trial.assign()
-        return Demand(topology, trial.wanted, guest.machine.express and highest == 0)
+        return Demand(topology, trial.wanted, guest.express and highest == 0)
 
 
 def _zpci_ids(real: Pass, unnumbered: list[Controller]) -> dict[Device, tuple[int, int]]:

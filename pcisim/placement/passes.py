@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _ROOT_PORT = PCI_CONTROLLERS["pcie-root-port"]
 _TO_PCI = PCI_CONTROLLERS["pcie-to-pci-bridge"]
-_PLACED_ELSEWHERE = ("ccw", "virtio-mmio")
 _CHIPSET = {
     family: [(pack(0, place.slot, place.function), Owner(place.owner, place.kind)) for place in places]
     for family, places in CHIPSET_FUNCTIONS.items()
@@ -73,7 +72,7 @@ class Pass:
         self.guest = guest
         self.controllers = controllers
         self.machine = guest.machine
-        self.express = self.machine.express
+        self.express = guest.express
         self.present = present
         self.trial = trial
         self.topology = Topology(
@@ -109,8 +108,11 @@ class Pass:
         if not self.present:
             return
         for device in self.walk():
-            if device in self.present and not self._is_chipset_place(device):
-                self.reserve(device, self.present[device])
+            if device in self.present:
+                if not self._is_chipset_place(device):
+                    self.reserve(device, self.present[device])
+                elif self.machine.family != "i440fx":  # nobody reserves it there
+                    self.addresses[device] = self.present[device]
 
     def walk(self) -> Iterator[Device]:
         """Yield all devices in the order in which libvirt collects their addresses."""
@@ -420,7 +422,7 @@ class Pass:
                 continue
             if disk.wants:
                 wanting.append(disk)
-            elif disk.address_type not in _PLACED_ELSEWHERE:
+            elif disk.address_type not in self.machine.disk_addresses:
                 self.find_all(wanting)
                 self.flush()
                 raise refuse(
@@ -479,28 +481,29 @@ class Count(Pass):
 
 
 def _no_buses(guest: Guest, owner: Device | Owner) -> RefusedError:
+    from pcisim.catalogue.other_machines import architectures_of
+
     name = guest.machine_type
+    others = architectures_of(name) if guest.arch in X86 else []
     return RefusedError(
         "No PCI buses available",
         code="no-pci-bus",
         details=(
             f"{owner.label} needs or has a PCI address" + (f" (line {owner.line})" if owner.line else ""),
-            f"the machine type '{name}' has no PCI bus that libvirt knows: {_known_machines(guest)}",
+            f"the machine type '{name}' has no PCI bus that libvirt knows: {_known_machines(guest, others)}",
         ),
-        remedy=f"name a machine of type {_machines_with_pci(guest)} in <os><type machine='...'>",
+        remedy=f"name a machine of type {_machines_with_pci(guest)} in <os><type machine='...'>"
+        + (f", or another architecture: arch='{others[0]}'" if others else ""),
         line=guest.machine_line,
         parties=(owner.label,),
     )
 
 
-def _known_machines(guest: Guest) -> str:
+def _known_machines(guest: Guest, others: list[str]) -> str:
     if guest.arch not in X86:
         return "it is not virt or virt-VERSION"
     if guest.machine.family == "isapc":
         return "it has ISA only"
-    from pcisim.catalogue.other_machines import architectures_of
-
-    others = architectures_of(guest.machine_type)
     also = f"; a {guest.machine_type} is a machine of {', '.join(others)}" if others else ""
     return f"it is none of pc, pc-i440fx-VERSION, q35 and pc-q35-VERSION{also}"
 

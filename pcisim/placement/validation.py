@@ -8,18 +8,37 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 
-from pcisim.catalogue.controllers import HOST_BRIDGE, MAX_INDEX, TARGET_RANGES, pci_controller
+from pcisim.catalogue.controllers import (
+    HOST_BRIDGE,
+    MAX_INDEX,
+    PCI_CONTROLLERS,
+    ROOT_MODELS,
+    TARGET_RANGES,
+    pci_controller,
+)
 from pcisim.catalogue.devices import ICH9_START_PORTS
 from pcisim.catalogue.machines import X86, Machine
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
 from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
-from pcisim.guest import Controller, Device, Guest, refuse
+from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+REQUIRED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "pci-bridge": ("chassisNr",),
+        "pcie-root-port": ("chassis", "port"),
+        "pcie-switch-downstream-port": ("chassis", "port"),
+        "pci-expander-bus": ("busNr",),
+        "pcie-expander-bus": ("busNr",),
+    }
+)
+"""What an attached PCI controller has to say in ``<target>``, beside its ``<model name>``: a device is judged
+before anything is filled in for it, unlike a definition."""
 
 SECONDARY_VIDEO = ("qxl", "virtio")
 """The models that a video device may have which is not the primary one."""
@@ -39,17 +58,20 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
     """
     machine = guest.machine
     foreign = FOREIGN if guest.arch in X86 else _foreign_to(machine)
-    _check_usb_indexes(guest.controllers)
+    # what libvirt calls none of its own accord counts for nothing, on s390
+    usb = [c for c in guest.controllers if c.type == "usb" and not (c.model == "none" and "@model" in c.defaults)]
+    _check_usb_indexes(usb)
     for controller in guest.controllers:
         if controller.address_type is not None:
             _check_address_type(controller, guest)
         if controller.type == "pci":
             _check_pci_controller(controller, machine)
+            if foreign is not FOREIGN and controller.origin is not None:
+                _check_hole(controller, guest)
         elif controller.type == "ide":
             _check_ide(controller, machine)
         elif (controller.element, controller.model) in foreign:
             raise _foreign(controller, foreign)
-    usb = [c for c in guest.controllers if c.type == "usb"]
     usb_off = next((c for c in usb if c.model == "none"), None)
     no_usb = usb_off is not None or not usb
     ccid = next((c for c in guest.controllers if c.type == "ccid"), None)
@@ -98,8 +120,7 @@ def _without_usb(device: Device, off: Controller | None) -> RefusedError:
     headline, why = _NO_USB, "this machine type has no USB controller of its own"
     if off is not None:
         why = "a USB controller of model 'none' switches USB off" + (f" (line {off.line})" if off.line else "")
-        if "@model" not in off.defaults:
-            headline = _WITHOUT_USB.get(device.element, headline)
+        headline = _WITHOUT_USB.get(device.element, headline)
     return refuse(device, headline, "usb-disabled", "take the device out, or give the guest a USB controller", why)
 
 
@@ -110,17 +131,46 @@ _WITHOUT_USB = {
 }
 
 
+def check_options(controller: Controller) -> None:
+    """Refuse a PCI controller that does not say what nobody fills in for it.
+
+    Raises:
+        RefusedError: in libvirt's words.
+    """
+    row = PCI_CONTROLLERS.get(controller.model)
+    if row is None or not row.plug:
+        return
+    required = ("modelName", *REQUIRED_OPTIONS.get(controller.model, ()))
+    given = {"modelName": controller.model_name, **controller.target}
+    missing = next((name for name in required if given.get(name) in (None, "")), None)
+    if missing is not None:
+        index = -1 if controller.index is None else controller.index
+        raise refuse(
+            controller,
+            f"Required option '{missing}' is not set for PCI controller with index '{index}',"
+            f" model '{controller.model}' and modelName '{controller.model_name or 'none'}'",
+            "required-option",
+            f"write <model name='{row.model_names[0]}'/>"
+            + (f" and <target {' '.join(f'{name}=...' for name in required[1:])}/>" if required[1:] else "")
+            + ", or edit the definition, where they are filled in",
+        )
+
+
+def _check_hole(controller: Controller, guest: Guest) -> None:
+    if controller.model in ROOT_MODELS and controller.origin.find("pcihole64") is not None:
+        raise refuse(
+            controller,
+            f"Setting the 64-bit PCI hole size is not supported for machine '{guest.machine_name}'",
+            "wrong-option",
+            "take the <pcihole64> element out",
+        )
+
+
 def _check_pci_controller(controller: Controller, machine: Machine) -> None:
     row = pci_controller(controller.model, host_bridges=machine.host_bridges)
     index = controller.index or 0
-    if row.plug and not machine.places_pci and not controller.model_name:
-        raise refuse(
-            controller,
-            f"Required option 'modelName' is not set {_for_controller(controller)}",
-            "no-pci",
-            "take the PCI controllers out, or use a machine that has PCI",
-            "libvirt gives no PCI addresses on this machine type",
-        )
+    if not machine.places_pci:
+        check_options(controller)
     if index > MAX_INDEX:
         raise refuse(
             controller,
@@ -190,7 +240,7 @@ def _check_usb_indexes(controllers: list[Controller]) -> None:
     """Refuse a second USB controller with an index, ICH9 companions excepted."""
     seen: dict[int | None, Controller] = {}
     for item in controllers:
-        if item.type == "usb" and item.model not in ICH9_START_PORTS:
+        if item.model not in ICH9_START_PORTS:
             first = seen.setdefault(item.index, item)
             if first is not item:
                 error = refuse(
@@ -241,6 +291,8 @@ def _check_address_type(device: Device, guest: Guest) -> None:
             "wrong-address-type",
             "only s390 guests have CCW addresses: leave the address out",
         )
+    if device.address_type == "virtio-s390":
+        raise refuse(device, "virtio-s390 bus doesn't have an address", "wrong-address-type", "leave the address out")
     if device.address_type == "unassigned" and device.element != "hostdev":
         raise refuse(
             device,
@@ -256,6 +308,7 @@ def _is_usb(device: Device) -> bool:
         or (device.element == "interface" and device.model == "usb-net" and not device.plug & NO_CLASS)
         or (device.element in ("input", "disk", "hostdev") and device.bus == "usb")
         or (device.element == "sound" and device.model == "usb")
+        or (device.element == "filesystem" and device.model == "mtp")
         or (device.element == "serial" and device.model == "usb-serial")
     )
 
@@ -285,6 +338,8 @@ def _hostdev(device: Device, _guest: Guest, _rules: Libvirt) -> None:
         raise _wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
     if device.model == "vfio-pci" and kind not in (None, "pci", "unassigned"):
         raise _wrong_type(device, f"Unsupported address type '{kind}' with mediated device model 'vfio-pci'", "pci")
+    if device.model == "vfio-ccw" and kind not in (None, "ccw"):
+        raise _wrong_type(device, f"Unsupported address type '{kind}' with mediated device model 'vfio-ccw'", "ccw")
     if device.bus == "usb" and kind not in (None, "usb"):
         raise _wrong_type(device, "USB host device must use 'usb' address type", "usb")
     if device.bus == "scsi_host" and kind not in (None, "pci", "ccw"):
@@ -319,6 +374,8 @@ def _serial(device: Device, guest: Guest, _rules: Libvirt) -> None:
         return
     if device.model == "pci-serial" and kind != "pci":
         raise _wrong_type(device, "Target type 'pci-serial' requires address type 'pci'", "pci")
+    if device.model == "isa-debug" and kind != "isa":
+        raise _wrong_type(device, "Target type 'isa-debug' requires address type 'isa'", "isa")
     if device.model == "usb-serial" and kind != "usb":
         raise _wrong_type(device, "usb-serial requires address of usb type", "usb")
     if device.model in _WITHOUT_ADDRESS:
@@ -368,14 +425,19 @@ def _watchdog(device: Device, guest: Guest, _rules: Libvirt) -> None:
         raise _wrong_type(device, f"{device.model} model of watchdog does not support configuring the address", "")
 
 
-def _panic(device: Device, _guest: Guest, _rules: Libvirt) -> None:
+def _pstore(device: Device, _guest: Guest, _rules: Libvirt) -> None:
+    if device.address_type not in (None, "pci", IGNORED):
+        raise _wrong_type(device, "ACPI ERST device must reside on a PCI bus", "pci")
+
+
+def _panic(device: Device, guest: Guest, _rules: Libvirt) -> None:
     kind = device.address_type
-    if device.model == "pvpanic" and kind not in (None, "pci"):
+    if device.model == "pvpanic" and (kind not in (None, "pci") or not guest.machine.places_pci):
         raise _wrong_type(device, "pvpanic is supported only with PCI address type", "pci")
     if device.model == "isa" and kind not in (None, "isa"):
         raise _wrong_type(device, "panic is supported only with ISA address type", "isa")
-    if device.model == "hyperv" and kind is not None:
-        raise _wrong_type(device, "setting the panic device address is not supported for model 'hyperv'", "")
+    if device.model in ("hyperv", "pseries", "s390") and kind is not None:
+        raise _wrong_type(device, f"setting the panic device address is not supported for model '{device.model}'", "")
 
 
 def _iommu(device: Device, guest: Guest, _rules: Libvirt) -> None:
@@ -418,6 +480,7 @@ _CHECKS: Mapping[str, _Check] = MappingProxyType(
         "video": _video,
         "watchdog": _watchdog,
         "panic": _panic,
+        "pstore": _pstore,
         "iommu": _iommu,
     }
 )
