@@ -476,7 +476,9 @@ def _device_defaults(
     """Fill in the models that nobody wrote (rule 5.4) and libvirt's order of the lists (rule 5.1)."""
     consoles, serials = devices.get("console"), devices.get("serial")
     if consoles and serials and consoles[0].bus in ("", "serial"):
-        mirror = evolved(consoles[0], mirrors=serials[0], address=None, defaults={"target/@type": "serial"})
+        kind = consoles[0].address_type and IGNORED
+        defaults = {"target/@type": "serial"}
+        mirror = evolved(consoles[0], mirrors=serials[0], address_type=kind, address=None, defaults=defaults)
         devices["console"] = [mirror, *consoles[1:]]
     for element, devices_of in devices.items():
         fill = _FILL.get(element)

@@ -105,7 +105,7 @@ class Summary:
 
     def quantile(self, share: float) -> int:
         """Return how many hundredths of their slots that share of the guests uses at most, from 0 to 100."""
-        left = share * self.fit
+        left = share * sum(self.percent.values())
         for percent in sorted(self.percent):
             left -= self.percent[percent]
             if left <= 0:
@@ -121,7 +121,7 @@ class Summary:
             f" {self.fit:,} fit{'s' * (self.fit == 1)}, {refused:,} refused,"
             f" {unreadable:,} cannot be read"
         ]
-        if self.fit:
+        if self.percent:
             lines.append(
                 f"slots in use: half of the guests use at most {self.quantile(0.5)} %, nine of ten at most"
                 f" {self.quantile(0.9)} %, the fullest {max(self.percent)} %"

@@ -348,3 +348,32 @@ def test_options_stand_anywhere(given: Path) -> None:
     assert run("attach", DESKTOP, "--config", card) == wanted
     assert run("attach", "--config", DESKTOP, card) == wanted
     assert run("attach", "--help").out.startswith("usage: pcisim attach [-h]")
+
+
+# ------------------------------------------------------------------ other architectures
+
+
+@pytest.mark.parametrize("arch", ["aarch64", "loongarch64"])
+def test_a_scsi_controller_that_comes_along_finds_no_place(arch: str, given: Path) -> None:
+    """Of which nobody said the model, so that nobody says what kind of place it needs."""
+    xml = domain("virt", rng(), arch=arch).replace("<acpi/>", "").encode()
+    full = domain("virt", ROOT, ports(1), rng(), arch=arch).encode()
+    (given / "controller.xml").write_text("<controller type='scsi' index='1'/>")
+    for text, device in ((full, "disk.xml"), (full, "controller.xml"), (xml, "disk.xml")):
+        done = run("attach", "-", str(given / device), given=text)
+        assert done.status in (0, 1)
+        assert is_tidy(done.err)
+
+
+def test_host_bridges_that_come_along_have_no_address() -> None:
+    text = domain("pseries", BARE, *(disk(n) for n in range(28)), arch="ppc64").encode()
+    done = run("attach", "-", "--config", "--device", "virtio-net,count=6", given=text)
+    assert done.status == 0
+    assert "  libvirt adds pci:1 pci-root\n" in done.err
+
+
+def test_where_a_guest_of_another_architecture_finds_it_is_not_covered() -> None:
+    text = domain("virt", ROOT, ports(2), rng(), arch="aarch64").encode()
+    done = run("attach", "-", "--device", "virtio-net", given=text)
+    assert (done.status, done.out) == (0, line("interface:0", 2, 0))
+    assert "  interface:0: where a guest of aarch64 finds it is not covered\n" in done.err

@@ -709,3 +709,31 @@ def test_nothing_is_imported_for_a_plain_assign() -> None:
     code = "import sys, pcisim.cli.carry, pcisim.cli.diff; print(*[m for m in sys.modules if m.startswith('pcisim.')])"
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"pcisim.compare", "pcisim.formats.carry", "pcisim.formats.reassign"} & set(imported)
+
+
+@pytest.mark.parametrize(
+    ("arch", "machine", "other", "written"),
+    [("aarch64", "virt-7.2", "virt", "virt-7.2"), ("aarch64", "virt", "virt-9.2", "virt-9.2"), ("ppc64", "", "", "")],
+)
+def test_reassigning_another_architecture(arch: str, machine: str, other: str, written: str) -> None:
+    text = domain(machine, nic("virtio", at(3, 0 if machine else 9)), arch=arch)
+    words = ("--machine", other) if other else ()
+    done = run("assign", "--reassign", *words, "-", given=text.encode())
+    assert done.status == 0
+    assert f"<type arch='{arch}' machine='{written}'>" in done.out
+    fresh = text.replace(at(3, 0 if machine else 9), "").replace(f"machine='{machine}'", f"machine='{written}'")
+    assert pcisim.assign_xml(fresh) == done.out
+
+
+def test_reassigning_leaves_one_host_bridge() -> None:
+    text = domain("pseries", pci("pci-root", 0), pci("pci-root", 3, "<target index='9'/>"), nic(), arch="ppc64")
+    done = run("assign", "--reassign", "-", given=text.encode())
+    assert done.status == 0
+    assert done.out.count("model='pci-root'") == 1
+
+
+@pytest.mark.parametrize(("arch", "machine"), [("s390x", "q35"), ("aarch64", "pseries"), ("aarch64", "raspi3b")])
+def test_a_machine_of_another_architecture_is_none_to_reassign_for(arch: str, machine: str) -> None:
+    done = run("assign", "--reassign", "--machine", machine, "-", given=domain("", nic(), arch=arch).encode())
+    assert (done.status, done.out) == (1, "")
+    assert f"machine type '{machine}' is none that devices can be placed on anew" in done.err

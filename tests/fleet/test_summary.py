@@ -82,3 +82,11 @@ def test_quantiles() -> None:
     empty = Summary("11.3")
     empty.add([fits("a", used=0, cold=0)])
     assert empty.quantile(0.5) == 100
+
+
+def test_guests_without_slots_are_neither_full_nor_empty() -> None:
+    summary = Summary("11.3")
+    summary.add([Row("a", "a", "raspi3b", "11.3", True, None, None, None, 0, 0, 0, 0, 0, 0, 0, 0, 0, None)])
+    assert summary.sound
+    assert (summary.fit, summary.full.count, summary.no_hot_slot.count, summary.percent) == (1, 0, 0, {})
+    assert summary.lines()[0] == "1 guest, as libvirt 11.3: 1 fits, 0 refused, 0 cannot be read"

@@ -99,3 +99,14 @@ def test_names_with_control_characters() -> None:
     guest = pcisim.Guest.of("pc", {"virtio-blk": 1})
     guest.devices["disk"][0].label = "disk:vda\n\x9b31m"
     assert "├─ 02.0 disk:vda\\n\\x9b31m virtio" in str(pcisim.assign(guest)).splitlines()
+
+
+def test_host_bridges_hang_on_nothing() -> None:
+    plan = pcisim.assign(domain("pseries", BARE, pci("pci-root", 1), nic("e1000", at(1, 2)), arch="ppc64"))
+    assert str(plan).splitlines() == [
+        "pseries (ppc64)",
+        "bus 0x00 pci-root",
+        "bus 0x01 pci-root",
+        "└─ 02.0 interface:0 e1000",
+        "free slots: cold 0 PCI Express + 61 conventional, hot 0 PCI Express + 61 conventional",
+    ]

@@ -51,6 +51,11 @@ OF_X86 = ("4.1/", "4.2/", "4.3/", "5.5/disk-implies-ide", "12/", "8.1/wrong-root
 """How the names of clauses begin that are of x86 machines alone."""
 
 
+LEFT_OUT = {"conventional": ("8.3/isa-serial-on-pci",), "s390": ("6.4/ich9",)}
+"""What is known to differ and left so: a serial port of no kind of its own at a PCI address, of which libvirt also
+makes a console there; and ICH9 companions on s390, which get the written numbers of their master."""
+
+
 class OtherDraft(Draft):
     """A draft that writes addresses as suits s390 too: there who says nothing is on ccw."""
 
@@ -72,7 +77,8 @@ def clauses_of(family: str) -> list[Clause]:
     alike = [
         clause
         for clause in CLAUSES
-        if ALIKE.get(family) in clause.on and not any(tag.startswith((*OF_X86, "style/")) for tag in clause.tags)
+        if ALIKE.get(family) in clause.on
+        and not any(tag.startswith((*OF_X86, "style/", *LEFT_OUT.get(family, ()))) for tag in clause.tags)
     ]
     return own + alike
 
