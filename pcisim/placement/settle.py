@@ -69,8 +69,8 @@ def settle_controllers(
                 target.setdefault("port", slot)
         if "busNr" in row.options and "busNr" not in target:
             target["busNr"] = _next_bus_nr(controller, controllers)
-        if row is HOST_BRIDGE:
-            target.setdefault("index", _next_host_bridge(controller, controllers) if index else 0)
+        if row is HOST_BRIDGE and "index" not in target:
+            target["index"] = _next_host_bridge(controller, controllers) if index else 0
         model_name = controller.model_name or (row.model_names[0] if row.model_names else "")
         controller.target = target
         controller.model_name = model_name
