@@ -27,7 +27,7 @@ _EPILOG = """examples:
   pcisim fleet inventory.csv --add virtio-net=2       what if each of them got two more interfaces?
   pcisim fleet domains.tar --scheduler tcp://10.0.0.1:8786
 
-An inventory is a table: machine, perhaps name, and a column of counts for each model of device.
+An inventory is a table: machine, perhaps name and arch, and a column of counts for each model of device.
 
 exit status: 0 all of them fit and boot; 1 some do not, or cannot be read: the rows say which;
 3 a source cannot be read at all, or the result cannot be written

@@ -138,7 +138,13 @@ class Answers:
         return self._row(path, skimmed.name or None, known, line)
 
     def of_counts(
-        self, path: str, name: str | None, machine: str, counts: tuple[tuple[str, int], ...], line: int | None
+        self,
+        path: str,
+        name: str | None,
+        machine: str,
+        counts: tuple[tuple[str, int], ...],
+        line: int | None,
+        arch: str = "x86_64",
     ) -> Row:
         """Return the row of a guest that is described by counts.
 
@@ -148,12 +154,13 @@ class Answers:
             machine: its machine type.
             counts: how many of each model, by QEMU's name.
             line: where it is described.
+            arch: its architecture.
         """
-        key = (machine, counts)
+        key = (machine, counts, arch)
         known = self._known.get(key)
         if known is None:
             try:
-                known = self._work_out(Guest.of(machine, dict(counts)))
+                known = self._work_out(Guest.of(machine, dict(counts), arch=arch))
             except PcisimError as error:
                 known = _refusal(machine, error, None)
             self._keep(key, known)

@@ -1,7 +1,7 @@
 """Tables of counts: a row a guest, a column for its machine type and one for each model of device.
 
 CSV is handed out in ranges of bytes that end where a record ends, Parquet by row groups.  The first line of
-a CSV names the columns: `machine`, perhaps `name`, and models by QEMU's names.  An empty count is 0.
+a CSV names the columns: `machine`, perhaps `name` and `arch`, and models by QEMU's names.  An empty count is 0.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pcisim.fleet.extras import needed
 from pcisim.fleet.rows import Row, error_row
 from pcisim.guest import device_model
 
-MACHINE, NAME = "machine", "name"
+MACHINE, NAME, ARCH = "machine", "name", "arch"
+_NO_MODELS = (MACHINE, NAME, ARCH)
 MOST_DEVICES = 50_000
 """How many devices of a guest are tried; the largest guest that fits has some thousand."""
 RECORDS = 1_000
@@ -39,11 +40,13 @@ class Columns(NamedTuple):
     Args:
         machine: the place of the machine type.
         name: the place of the name, where there is one.
+        arch: the place of the architecture, where there is one.
         models: the places of the counts, and of which models.
     """
 
     machine: int
     name: int | None
+    arch: int | None
     models: tuple[tuple[int, str], ...]
 
     @classmethod
@@ -55,14 +58,14 @@ class Columns(NamedTuple):
         """
         names = [name.strip() for name in head]
         for name in names:
-            if name not in (MACHINE, NAME, *DEVICE_MODELS) and name.removesuffix("-pci") not in DEVICE_MODELS:
-                near = get_close_matches(name, (MACHINE, NAME, *DEVICE_MODELS), 3)
+            if name not in (*_NO_MODELS, *DEVICE_MODELS) and name.removesuffix("-pci") not in DEVICE_MODELS:
+                near = get_close_matches(name, (*_NO_MODELS, *DEVICE_MODELS), 3)
                 raise _bad(
                     path,
                     f"the column {name!r} is no model of a device",
                     *((f"did you mean {', '.join(near)}?",) if near else ()),
                     code="unknown-device",
-                    remedy="pcisim assign --device=? lists the models; beside them there are machine and name",
+                    remedy="pcisim assign --device=? lists the models; beside them there are machine, name and arch",
                 )
         if MACHINE not in names:
             raise _bad(
@@ -71,12 +74,13 @@ class Columns(NamedTuple):
                 f"there are: {', '.join(names)}",
                 remedy="the first line names the columns, with commas: machine,name,virtio-blk,virtio-net",
             )
-        names = [name if name in (MACHINE, NAME) else device_model(name).name for name in names]
+        names = [name if name in _NO_MODELS else device_model(name).name for name in names]
         for place, name in enumerate(names):
             if name in names[:place]:
                 raise _bad(path, f"the column {name!r} is there twice")
-        models = tuple((n, name) for n, name in enumerate(names) if name not in (MACHINE, NAME))
-        return cls(names.index(MACHINE), names.index(NAME) if NAME in names else None, models)
+        models = tuple((n, name) for n, name in enumerate(names) if name not in _NO_MODELS)
+        places = {name: names.index(name) for name in _NO_MODELS if name in names}
+        return cls(places[MACHINE], places.get(NAME), places.get(ARCH), models)
 
     def row(self, path: str, cells: list[Any], line: int | None, answers: Answers) -> Row:
         """Return the row of a guest.
@@ -89,7 +93,7 @@ class Columns(NamedTuple):
         """
         name = machine = None
         try:
-            if len(cells) <= max(self.machine, self.name or 0, *(place for place, _ in self.models)):
+            if len(cells) <= max(self.machine, self.name or 0, self.arch or 0, *(place for place, _ in self.models)):
                 raise InputError(f"the record has only {len(cells)} values", code="inventory-record", line=line)
             name = _text(cells[self.name]) if self.name is not None else None
             machine = _text(cells[self.machine])
@@ -101,7 +105,8 @@ class Columns(NamedTuple):
                 raise InputError(f"at most {MOST_DEVICES} devices are tried", code="device-count", line=line)
         except PcisimError as error:
             return error_row(path, name, machine, answers.question.libvirt, error)
-        return answers.of_counts(path, name, machine, counts, line)
+        arch = _text(cells[self.arch]) if self.arch is not None else None
+        return answers.of_counts(path, name, machine, counts, line, arch or "x86_64")
 
 
 def _text(value: Any) -> str | None:

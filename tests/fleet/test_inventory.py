@@ -63,6 +63,16 @@ def test_columns_in_any_order_and_without_names(tmp_path: Path) -> None:
     assert row[4:] == counted("q35", virtio_blk=3, e1000=1)
 
 
+def test_architectures(tmp_path: Path) -> None:
+    """Without one a guest is of x86_64, where virt has no PCI bus."""
+    arm, x86, unsaid, none = rows(
+        table(tmp_path, "arch,machine,virtio-blk\naarch64,virt,3\nx86_64,q35,3\n,q35,3\n,virt,3\n")
+    )
+    assert (arm.fits, arm.machine, arm.devices, arm.ports, arm.free_hot_express) == (True, "virt", 3, 4, 1)
+    assert x86[4:] == unsaid[4:] == counted("q35", virtio_blk=3)
+    assert none.code == "no-pci-bus"
+
+
 @pytest.mark.parametrize(
     ("head", "code", "headline"),
     [
