@@ -181,10 +181,18 @@ class _Answer:
         width = max((len(label) for label, _, _ in self.rows), default=0)
         return "".join(
             f"{label:{width}} "
-            + (address_element(int(address), multifunction) if address is not None else "(needs no PCI address)")
+            + (
+                address_element(int(address), multifunction, self.numbers(label))
+                if address is not None
+                else "(needs no PCI address)"
+            )
             + "\n"
             for label, address, multifunction in self.rows
         )
+
+    def numbers(self, label: str) -> tuple[int, int] | None:
+        """Return the uid and the fid of a device, on s390."""
+        return None
 
     def report(self) -> list[str]:
         """Return what is to be said beside: a headline, and details."""
@@ -369,6 +377,10 @@ class _Stored(_Answer):
             if one.label not in known and one.mirrors is None:
                 self.rows.append((one.label, places.get(one.label), self.placement.multifunction.get(one)))
         self.added += self.placement.added
+
+    def numbers(self, label: str) -> tuple[int, int] | None:
+        """Return the uid and the fid of a device, on s390."""
+        return next((ids for device, ids in self.placement.zpci.items() if device.label == label), None)
 
     def remarks(self) -> list[str]:
         """Say which controllers libvirt adds."""

@@ -28,13 +28,13 @@ from pcisim.errors import RefusedError
 from pcisim.formats._devices import HostPci
 from pcisim.formats._splice import Editor, Fragment
 from pcisim.formats._xml import Element
-from pcisim.formats.domain_edits import address_attributes, edit, target_attributes
+from pcisim.formats.domain_edits import address_attributes, edit, target_attributes, zpci_attributes
 from pcisim.formats.domain_xml import read
 from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement
 from pcisim.topology import Topology
 
-_NUMBERS = ("chassisNr", "chassis", "port", "busNr")
+_NUMBERS = ("chassisNr", "chassis", "port", "busNr", "index")
 """The options of a PCI controller that the guest can tell; the others are the user's to change."""
 
 _REPLACEABLE = ("interface:", "hostdev:")
@@ -144,6 +144,8 @@ class _Keeping:
         self.new = new
         self.addresses: dict[Device, int] = {}
         self.multifunction: dict[Device, str] = {}
+        self.zpci: dict[Device, tuple[int, int]] = {}
+        self.written_ids = {known for d in new.all_devices() for known in enumerate(d.zpci or ())}
         self.kept: list[Kept] = []
         self.overruled: list[str] = []
         self.missing: list[Controller] = []
@@ -165,7 +167,8 @@ class _Keeping:
         for pair in buses:
             _number(pair)
         for controller in self.missing:
-            self.claim(controller, controller, INDEX)
+            if controller in self.old.addresses:  # a host bridge has none
+                self.claim(controller, controller, INDEX)
         for pair in (*buses, *self.matching.pairs):
             self.carry(pair)
         text = self.write()
@@ -193,8 +196,12 @@ class _Keeping:
 
     def match_buses(self) -> list[Pair]:
         """Match the PCI controllers by index; those without one in the new definition take one of their model."""
-        ours = {d.index or 0: d for d in self.old.guest.controllers if d.type == "pci" and d.model not in ROOT_MODELS}
-        theirs = [d for d in self.new.controllers if d.type == "pci" and d.model not in ROOT_MODELS]
+        ours = {
+            d.index or 0: d
+            for d in self.old.guest.controllers
+            if d.type == "pci" and (d.index or d.model not in ROOT_MODELS)
+        }
+        theirs = [d for d in self.new.controllers if d.type == "pci" and (d.index or d.model not in ROOT_MODELS)]
         pairs: list[Pair] = []
         taken: set[int] = set()
         unnumbered: list[Controller] = []
@@ -306,6 +313,9 @@ class _Keeping:
         flag = self.old.multifunction.get(old)
         if flag:
             self.multifunction[new] = flag
+        ids = self.old.zpci.get(old)
+        if ids is not None and (new is old or new.zpci is None) and not self.written_ids.intersection(enumerate(ids)):
+            self.zpci[new] = ids
         if new is not old:
             self.kept.append(Kept(new.label, PciAddress.from_int(packed), by))
 
@@ -318,7 +328,7 @@ class _Keeping:
             if device.mirrors is not None and device.mirrors in self.addresses:
                 self.addresses[device] = self.addresses[device.mirrors]
         guest = evolved(self.new, controllers=written)
-        editor = edit(Placement(guest, Topology(), self.addresses, self.multifunction, [], {}, {}))
+        editor = edit(Placement(guest, Topology(), self.addresses, self.multifunction, [], {}, {}, self.zpci))
         for controller, index in self.indexes.items():
             editor.set_attribute(controller.origin, "index", str(index))
         parent = _devices_of(self.new)
@@ -353,7 +363,9 @@ class _Keeping:
             children += [_copy(child) for child in controller.origin.children if _is_extra(child)]
         packed = self.addresses.get(controller)
         if packed is not None:
-            children.append(Fragment("address", address_attributes(packed, self.multifunction.get(controller))))
+            ids = self.zpci.get(controller)
+            zpci = () if ids is None else (Fragment("zpci", zpci_attributes(ids)),)
+            children.append(Fragment("address", address_attributes(packed, self.multifunction.get(controller)), zpci))
         head = {"type": "pci", "index": str(controller.index), "model": controller.model}
         return Fragment("controller", head, children)
 

@@ -131,7 +131,7 @@ class Pass:
         place = {"ide": IDE_0, "usb": USB_0}.get(device.type)
         if place is None or self.present[device] != pack(0, *place):
             return False
-        if device.type == "usb" and device.model != "piix3-uhci":
+        if device.type == "usb" and device.model not in ("", "piix3-uhci"):
             return False
         buses = self.topology.buses
         if buses and not buses[0].model.accepts & c.CONVENTIONAL:

@@ -8,18 +8,19 @@ from pcisim.placement import Placement
 
 
 def pinned(placement: Placement) -> Guest:
-    """Return a placed guest with its addresses, as libvirt stores it.
+    """Return a placed guest with its addresses, and on s390 their numbers, as libvirt stores it.
 
     Args:
         placement: a placed guest.
     """
-    addresses, multifunction = placement.addresses, placement.multifunction
+    addresses, multifunction, zpci = placement.addresses, placement.multifunction, placement.zpci
 
     def pin(device: Device) -> Device:
         packed = addresses.get(device)
         if packed is None or device.mirrors is not None:
             return device
-        return evolved(device, address=packed, address_type="pci", multifunction=multifunction.get(device))
+        flag, ids = multifunction.get(device), zpci.get(device, device.zpci)
+        return evolved(device, address=packed, address_type="pci", multifunction=flag, zpci=ids)
 
     guest = placement.guest
     return evolved(

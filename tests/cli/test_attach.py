@@ -377,3 +377,10 @@ def test_where_a_guest_of_another_architecture_finds_it_is_not_covered() -> None
     done = run("attach", "-", "--device", "virtio-net", given=text)
     assert (done.status, done.out) == (0, line("interface:0", 2, 0))
     assert "  interface:0: where a guest of aarch64 finds it is not covered\n" in done.err
+
+
+def test_attaching_on_s390_leaves_the_numbers_that_there_are() -> None:
+    text = domain("", "<sound model='ich6'/>", arch="s390x").encode()
+    done = run("attach", "-", "--config", "--device", "e1000", given=text)
+    element = "<address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x0'>"
+    assert (done.status, done.out) == (0, f"interface:0 {element}<zpci uid='0x0002' fid='0x00000001'/></address>\n")

@@ -737,3 +737,41 @@ def test_a_machine_of_another_architecture_is_none_to_reassign_for(arch: str, ma
     done = run("assign", "--reassign", "--machine", machine, "-", given=domain("", nic(), arch=arch).encode())
     assert (done.status, done.out) == (1, "")
     assert f"machine type '{machine}' is none that devices can be placed on anew" in done.err
+
+
+def test_keep_on_s390_keeps_the_numbers(tmp_path: Path) -> None:
+    """A guest of s390 knows its devices by their uid."""
+    numbered = "<address type='pci' domain='0' bus='0' slot='{}' function='0'><zpci uid='{}' fid='{}'/></address>"
+    bridge = pci("pci-bridge", 1, numbered.format(9, "0x30", 4))
+    old = domain("", nic("e1000", numbered.format(7, "0x20", 3)), bridge, arch="s390x")
+    (tmp_path / "old.xml").write_text(old)
+    new = domain("", nic("e1000"), "<sound model='ich6'/>", arch="s390x")
+    done = run("assign", "--keep", str(tmp_path / "old.xml"), "-", given=new.encode())
+    assert done.status == 0
+    addresses = {
+        line.split()[0]: line
+        for line in run("assign", "--format", "addresses", "-", given=done.out.encode()).out.splitlines()
+    }
+    assert "slot='0x07' function='0x0'><zpci uid='0x0020' fid='0x00000003'/>" in addresses["interface:0"]
+    assert "slot='0x09' function='0x0'><zpci uid='0x0030' fid='0x00000004'/>" in addresses["pci:1"]
+    assert "<zpci uid='0x0001' fid='0x00000000'/>" in addresses["sound:0"]
+
+
+@pytest.mark.parametrize("listed", ["", pci("pci-root", 0) + pci("pci-root", 1)])
+def test_keep_on_pseries_keeps_host_bridges(listed: str, tmp_path: Path) -> None:
+    old = domain("pseries", pci("pci-root", 1, "<target index='5'/>"), nic("e1000", at(1, 7)), arch="ppc64")
+    (tmp_path / "old.xml").write_text(old)
+    done = run(
+        "assign",
+        "--keep",
+        str(tmp_path / "old.xml"),
+        "-",
+        given=domain("pseries", listed, nic("e1000"), arch="ppc64").encode(),
+    )
+    assert done.status == 0
+    plan = pcisim.assign(done.out)
+    assert {d.label: d.target for d in plan.guest.controllers if d.type == "pci"} == {
+        "pci:0": {"index": 0},
+        "pci:1": {"index": 5},
+    }
+    assert str(plan.addresses["interface:0"]) == "0000:01:07.0"
