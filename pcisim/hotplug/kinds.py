@@ -118,7 +118,7 @@ _NO_ACPI = Cold(
 )
 
 _DMI_WITHOUT_ACPI = Cold(
-    "a dmi-to-pci-bridge takes no hotplug but ACPI's, which there is none of",
+    "a dmi-to-pci-bridge takes no hotplug but that of ACPI on x86",
     "attach it with --config, for the next boot",
 )
 _COLD_ROOT = Cold("the root bus of this machine takes no hotplug", "attach it with --config, for the next boot")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tests.oracle import clauses, mistakes, styles
@@ -107,30 +108,30 @@ def start(rng: random.Random, family: str) -> Draft:
     return draft
 
 
-def count_tags(first: int, count: int) -> Counter[str]:
+def count_tags(first: int, count: int, make: Callable[[int], Case], tags: Iterable[str]) -> Counter[str]:
     """Return how often each clause is touched by these seeds."""
-    counts = Counter(dict.fromkeys(all_tags(), 0))
+    counts = Counter(dict.fromkeys(tags, 0))
     for seed in range(first, first + count):
-        counts.update(generate(seed).tags)
+        counts.update(make(seed).tags)
     return counts
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description="Random x86 domains that touch libvirt's PCI rules.")
+def command_line(description: str, make: Callable[[int], Case], tags: Iterable[str]) -> None:
+    """Run a generator from the command line."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--count", type=int, default=1, help="how many seeds")
     parser.add_argument("--tags", action="store_true", help="count the clauses instead of printing XML")
     options = parser.parse_args()
     if options.tags:
-        for tag, hits in sorted(count_tags(options.seed, options.count).items()):
+        for tag, hits in sorted(count_tags(options.seed, options.count, make, tags).items()):
             print(f"{hits:6} {tag}")
         return
     for seed in range(options.seed, options.seed + options.count):
-        case = generate(seed)
+        case = make(seed)
         print(f"<!-- seed {seed}: {' '.join(case.tags)} -->")
         print(case.xml)
 
 
 if __name__ == "__main__":
-    main()
+    command_line("Random x86 domains that touch libvirt's PCI rules.", generate, all_tags())

@@ -9,13 +9,11 @@ kind of root bus; what x86 machines keep for their chipset is left out.
 
 from __future__ import annotations
 
-import argparse
 import random
-from collections import Counter
 
 from tests.oracle import clauses, mistakes, snippets
 from tests.oracle.draft import CLAUSES, Clause, Draft
-from tests.oracle.generator import Case
+from tests.oracle.generator import Case, command_line
 from tests.oracle.other_clauses import ANY_ADDRESS, OTHER_CLAUSES, zpci
 
 REGISTERED_BY = (clauses, mistakes)  # importing them is what fills CLAUSES
@@ -121,30 +119,5 @@ def _finish(draft: Draft) -> None:
         draft.unindexed = False  # the first host bridge without an index is the root bus then
 
 
-def count_other_tags(first: int, count: int) -> Counter[str]:
-    """Return how often each clause is touched by these seeds."""
-    counts = Counter(dict.fromkeys(all_tags(), 0))
-    for seed in range(first, first + count):
-        counts.update(generate_other(seed).tags)
-    return counts
-
-
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description="Random domains of other architectures than x86.")
-    parser.add_argument("--seed", type=int, default=1, help="the first seed")
-    parser.add_argument("--count", type=int, default=1, help="how many seeds")
-    parser.add_argument("--tags", action="store_true", help="count the clauses instead of printing XML")
-    options = parser.parse_args()
-    if options.tags:
-        for tag, hits in sorted(count_other_tags(options.seed, options.count).items()):
-            print(f"{hits:6} {tag}")
-        return
-    for seed in range(options.seed, options.seed + options.count):
-        case = generate_other(seed)
-        print(f"<!-- seed {seed}: {' '.join(case.tags)} -->")
-        print(case.xml)
-
-
 if __name__ == "__main__":
-    main()
+    command_line("Random domains of other architectures than x86.", generate_other, all_tags())
