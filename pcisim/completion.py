@@ -9,7 +9,6 @@ Source: section 5 of the rules, asked of libvirt 9.0.0 and 11.3.0.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from itertools import chain, count
 
 from pcisim._record import evolved
@@ -105,30 +104,6 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
             controller.label += "+"
         labels.add(controller.label)
     return evolved(guest, devices=devices, controllers=controllers.items)
-
-
-def complete_bare(guest: Guest, rules: Libvirt) -> Guest | None:
-    """Return what `complete` makes of a machine alone, which is the same for each of its family.
-
-    Args:
-        guest: as for `complete`.
-        rules: the version of libvirt.
-
-    Returns:
-        ``None`` when there is more than a machine, or there is no such family.
-    """
-    machine_type = _FAMILIES.get(guest.machine.family)
-    if machine_type is None or guest.graphics or guest.controllers or any(guest.devices.values()):
-        return None
-    return _machine_alone(machine_type, rules.version)
-
-
-_FAMILIES = {"i440fx": "pc", "q35": "q35"}
-
-
-@lru_cache
-def _machine_alone(machine_type: str, version: str) -> Guest:
-    return complete(Guest(machine_type), VERSIONS[version])
 
 
 def _without_newcomers(guest: Guest, rules: Libvirt) -> Guest:

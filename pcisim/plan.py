@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
-from itertools import count
 
 from pcisim._record import record
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
-from pcisim.completion import complete, complete_bare
+from pcisim.completion import complete
 from pcisim.errors import PcisimError, UsageError
 from pcisim.guest import Guest
 from pcisim.placement import Placement, Policy, Step
-from pcisim.placement.fresh import fresh
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.validation import validate
 from pcisim.topology import Topology, grouped
@@ -258,36 +256,6 @@ def _placed(guest: Guest, policy: Policy, rules: Libvirt) -> Plan:
     return Plan(placement, rules, policy, guest)
 
 
-def short_way(xml: str | bytes, rules: Libvirt, host_pci: HostPci) -> str | bytes | None:
-    """Return a document with the addresses of a guest that is fresh and plainly written, ``None`` for any other."""
-    from pcisim.formats.outline import read_outline
-
-    outline = read_outline(xml, rules, None if host_pci is None else _lookup(host_pci))
-    if outline is None:
-        return None
-    guest = complete_bare(outline.guest, rules)
-    try:
-        if guest is not None:
-            places = fresh(guest, outline.counted)
-        else:
-            guest = complete(outline.guest, rules)
-            places = fresh(guest, outline.counted)
-            if places is not None:
-                validate(guest, places.places, rules)
-    except PcisimError:  # for the long way to report, which knows the lines
-        return None
-    if places is None:
-        return None
-    from pcisim.formats.outline_edits import write_fresh
-
-    text = write_fresh(outline, guest, places, rules)
-    return text if text is None or isinstance(xml, str) else text.encode()
-
-
-_CALLS = count()
-"""Numbers the calls of `assign_xml`: the first goes the long way, which takes less time than compiling patterns."""
-
-
 def assign_xml(
     xml: str | bytes,
     *,
@@ -311,10 +279,6 @@ def assign_xml(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        if policy == "libvirt":
-            rules = libvirt_version(libvirt)
-            short = short_way(xml, rules, host_pci) if next(_CALLS) else None
-            return short or _placed(_read(xml, rules, host_pci), LibvirtPolicy(rules), rules).to_xml()
         return assign(xml, policy, libvirt=libvirt, host_pci=host_pci).to_xml()
     finally:
         if collecting:

@@ -106,12 +106,5 @@ def test_piped_tree_loads_nothing_heavy() -> None:
     assert modules.isdisjoint(HEAVY)
 
 
-def test_only_the_second_call_compiles_patterns() -> None:
-    """The first one takes the long way, which takes less time."""
-    call = f"pcisim.assign_xml({domain('q35', disk())!r})"
-    assert "pcisim.formats.outline" not in loaded(f"import pcisim; {call}")
-    assert "pcisim.formats.outline" in loaded(f"import pcisim; assert {call} == {call}")
-
-
 def test_the_check_would_see_a_heavy_module() -> None:
     assert "json" in loaded("import json")

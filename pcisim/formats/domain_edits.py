@@ -236,46 +236,35 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
     _edit_device(editor, controller, placement)
 
 
-Leads = tuple[str, str]
-"""What the lines of an element begin with, and those of its children."""
-
-_MARKS: Leads = (DEPTHS[0], DEPTHS[1])
+_OUTER, _INNER = DEPTHS[0], DEPTHS[1]
 
 
 def controller_lines(
-    controller: Controller,
-    packed: int | None,
-    multifunction: str | None = None,
-    leads: Leads = _MARKS,
-    zpci: Ids | None = None,
+    controller: Controller, packed: int | None, multifunction: str | None = None, zpci: Ids | None = None
 ) -> str:
-    """Return the lines of a controller that libvirt adds, by default those of a `Markup`."""
-    outer, inner = leads
+    """Return the lines of a controller that libvirt adds, as those of a `Markup`."""
     model = f" model='{controller.model}'" if controller.model else ""
-    lines = f"{inner}<model name='{controller.model_name}'/>" if controller.model_name else ""
+    lines = f"{_INNER}<model name='{controller.model_name}'/>" if controller.model_name else ""
     target = controller.target
     if len(target) == 2 and "chassis" in target and "port" in target:  # what most of them have
-        lines += f"{inner}<target chassis='{target['chassis']}' port='{target['port']:#x}'/>"
+        lines += f"{_INNER}<target chassis='{target['chassis']}' port='{target['port']:#x}'/>"
     elif target:
         options = "".join([f" {name}='{value}'" for name, value in target_attributes(controller).items()])
-        lines += f"{inner}<target{options}/>"
+        lines += f"{_INNER}<target{options}/>"
     if controller.companion:
-        lines += f"{inner}<master startport='{controller.start_port or 0}'/>"
+        lines += f"{_INNER}<master startport='{controller.start_port or 0}'/>"
     if packed is not None:
-        lines += inner + address_element(packed, multifunction, zpci)
-    end = f">{lines}{outer}</controller>" if lines else "/>"
-    return f"{outer}<controller type='{controller.type}' index='{controller.index}'{model}{end}"
+        lines += _INNER + address_element(packed, multifunction, zpci)
+    end = f">{lines}{_OUTER}</controller>" if lines else "/>"
+    return f"{_OUTER}<controller type='{controller.type}' index='{controller.index}'{model}{end}"
 
 
-def device_lines(
-    device: Device, packed: int, multifunction: str | None = None, leads: Leads = _MARKS, zpci: Ids | None = None
-) -> str:
-    """Return the lines of a device that libvirt adds, by default those of a `Markup`."""
-    outer, inner = leads
-    address = inner + address_element(packed, multifunction, zpci)
+def device_lines(device: Device, packed: int, multifunction: str | None = None, zpci: Ids | None = None) -> str:
+    """Return the lines of a device that libvirt adds, as those of a `Markup`."""
+    address = _INNER + address_element(packed, multifunction, zpci)
     if device.element == "video":
-        return f"{outer}<video>{inner}<model type='{device.model}'/>{address}{outer}</video>"
-    return f"{outer}<{device.element} model='{device.model}'>{address}{outer}</{device.element}>"
+        return f"{_OUTER}<video>{_INNER}<model type='{device.model}'/>{address}{_OUTER}</video>"
+    return f"{_OUTER}<{device.element} model='{device.model}'>{address}{_OUTER}</{device.element}>"
 
 
 def _move_primary_video(editor: Editor, placement: Placement) -> None:
