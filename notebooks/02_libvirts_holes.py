@@ -8,12 +8,11 @@
 # %%
 import pcisim
 from pcisim import plot
-from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.completion import complete
-from pcisim.connector import CONVENTIONAL
 from pcisim.fits import fits
 from pcisim.formats.domain_text import element_lines, render
+from pcisim.libvirt.growth import BRIDGE_BUDGET, growth
 from pcisim.more import how_many_more
 from pcisim.placement.libvirt import LibvirtPolicy
 
@@ -79,18 +78,15 @@ print(f"refused up to {END}: {placed}")
 # the bridges that it added: behind the devices, in what is left of the last one. When the last bridge is too full
 # for them, it gives up instead of adding one more. Around the first hole:
 
+
 # %%
-BRIDGE_SLOTS = PCI_CONTROLLERS["pci-bridge"].slot_mask.bit_count()
-
-
 def trip(count):
     """Return what libvirt's first trip finds for so many disks: slots, wants, new bridges and what is left for them."""
     demand = POLICY.demand(complete(pcisim.Guest.of("pc", {"virtio-blk": count}), RULES))
-    free = sum(bus.free.bit_count() for bus in demand.topology.buses if bus.automatic & CONVENTIONAL)
-    wanted = demand.wanted[CONVENTIONAL]
-    bridges = max(0, -((free - wanted) // BRIDGE_SLOTS))
-    left = free + bridges * BRIDGE_SLOTS - wanted
-    return [count, free, wanted, bridges, left, "accepted" if bridges <= left else "refused"]
+    grown = growth(demand)
+    slots = grown.budget(BRIDGE_BUDGET)
+    verdict = "accepted" if grown.fits else "refused"
+    return [count, demand.free_conventional, demand.conventional, grown.bridges, slots.available, verdict]
 
 
 first = virtio["pc, no video"].holes[0][0]

@@ -17,7 +17,8 @@ from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest
 from pcisim.hotplug import RunningGuest
 from pcisim.hotplug.kinds import check_comes
-from pcisim.more import SPACE, ClosedForm, Short
+from pcisim.libvirt.growth import Budget, growth
+from pcisim.more import SPACE
 from pcisim.placement import Placement
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.pinned import pinned
@@ -52,7 +53,7 @@ class Fits:
     devices: tuple[Device, ...] = ()
     controllers: tuple[Controller, ...] = ()
     reason: str = ""
-    short: tuple[Short, ...] = ()
+    short: tuple[Budget, ...] = ()
     missing: tuple[tuple[str, int], ...] = ()
     placement: Placement | None = None
 
@@ -84,12 +85,12 @@ def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplu
         reason = error.headline
     else:
         return Fits(True, f"yes: {what} {'fits' if len(devices) == 1 else 'fit'}", devices, placement=placement)
-    form = ClosedForm(complete(extended, policy.rules), policy)
-    short = tuple(form.short())
+    demand = policy.demand(complete(extended, policy.rules))
+    short = growth(demand).exceeded
     headline = f"no: {what} {'does' if len(devices) == 1 else 'do'} not fit: {'; '.join(map(str, short)) or reason}"
     express = guest.express
     for plug in sorted({plug_on(d.plug, express) for d in devices}, reverse=True):
-        for controllers in remedies(extended, {plug: 1}, form.has_room_with):
+        for controllers in remedies(extended, {plug: 1}, demand.fits_with):
             grown = _try(_with(extended, controllers), policy)
             if grown is not None:
                 return Fits(False, headline, devices, tuple(controllers), reason, short, placement=grown)
@@ -141,8 +142,8 @@ def _room_for(
 ) -> tuple[tuple[Controller, ...], Placement | None]:
     """Return the controllers with which all devices can be attached, none when none help, and the guest with them."""
     stored = pinned(placement)
-    form = ClosedForm(complete(stored, policy.rules), policy)
-    for controllers in remedies(stored, missing, form.has_room_with):
+    demand = policy.demand(complete(stored, policy.rules))
+    for controllers in remedies(stored, missing, demand.fits_with):
         grown = _try(_with(stored, controllers), policy)
         if grown is not None and not _missing_hot(grown, devices, policy)[0]:
             return tuple(controllers), grown

@@ -15,11 +15,11 @@ from pcisim import connector as c
 from pcisim._record import record
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.guest import Controller, Guest
+from pcisim.libvirt.growth import BRIDGE_SLOTS
 
 MOST_TRIED = 16
 """How many sets of a kind are yielded at most: those that need more controllers hardly ever help."""
 
-_BRIDGE_SLOTS = 31
 _PORTS_OF_A_SWITCH = 32
 
 
@@ -58,10 +58,10 @@ def _switches(count: int) -> list[str]:
 
 
 RECIPES = (
-    Recipe(False, c.CONVENTIONAL, _bridges, _BRIDGE_SLOTS),
+    Recipe(False, c.CONVENTIONAL, _bridges, BRIDGE_SLOTS),
     Recipe(True, c.EXPRESS, _ports, 1),
-    Recipe(True, c.CONVENTIONAL, _bridges_behind_ports, _BRIDGE_SLOTS),
-    Recipe(True, c.CONVENTIONAL, _bridges, _BRIDGE_SLOTS),
+    Recipe(True, c.CONVENTIONAL, _bridges_behind_ports, BRIDGE_SLOTS),
+    Recipe(True, c.CONVENTIONAL, _bridges, BRIDGE_SLOTS),
     Recipe(True, c.EXPRESS, _switches, 1),
 )
 """The usual one first, for each kind of machine and plug."""

@@ -15,7 +15,8 @@ from pcisim.completion import complete
 from pcisim.errors import RefusedError, UsageError
 from pcisim.formats.domain_xml import read
 from pcisim.guest import Guest
-from pcisim.more import More, Short, how_many_more, shortages
+from pcisim.libvirt.growth import Budget
+from pcisim.more import More, how_many_more, shortages
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.validation import validate
 from tests.guests import BARE, NO_USB, at, disks, domain, ich9, nic, pci, video
@@ -378,8 +379,8 @@ def test_what_runs_out_of_a_guest_that_fits() -> None:
 
 def test_what_runs_out_in_a_hole() -> None:
     short = shortages(Guest.of("pc", {"virtio-blk": 90}), LibvirtPolicy(RULES))
-    assert short == (Short("slots for pci-bridges", 2, 0),)
-    assert short[0].by == 2
+    assert short == (Budget("slots for pci-bridges", 2, 0),)
+    assert short[0].short == 2
     assert short[0].to_json() == {"budget": "slots for pci-bridges", "needed": 2, "available": 0, "short": 2}
 
 
@@ -405,7 +406,7 @@ def test_nothing_runs_out_where_the_engine_finds_room(drawn: Drawn, version: str
         reject()
     if short:
         assert code is not None
-        assert all(each.by > 0 for each in short)
+        assert all(each.short > 0 for each in short)
 
 
 # in words

@@ -44,6 +44,12 @@ class ControllerModel:
         return c.explicit_socket(self.accepts)
 
     @property
+    def slot_count(self) -> int:
+        """Return how many slots of its bus can be used."""
+        low, high = self.slots
+        return high - low + 1
+
+    @property
     def slot_mask(self) -> int:
         """Return the usable slots as bits."""
         low, high = self.slots

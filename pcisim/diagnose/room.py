@@ -15,7 +15,6 @@ from pcisim.enumeration.io_windows import IoBudget, io_budget
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Guest
 from pcisim.hotplug.kinds import emulator_refuses
-from pcisim.more import ClosedForm
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.recipes import recipes_for, remedies
 
@@ -124,12 +123,12 @@ def paste_for(guest: Guest, rules: Libvirt, is_sound: Callable[[Guest], bool]) -
     root = _root(guest)
     rooted = evolved(guest, controllers=[*root, *guest.controllers])
     try:
-        form = ClosedForm(complete(rooted, rules), LibvirtPolicy(rules))
+        demand = LibvirtPolicy(rules).demand(complete(rooted, rules))
     except RefusedError:  # for something else than room
         return []
     for plug in (c.EXPRESS, c.CONVENTIONAL):
         if recipes_for(guest, plug):
-            for made in remedies(guest, {plug: 1}, form.has_room_with):
+            for made in remedies(guest, {plug: 1}, demand.fits_with):
                 if is_sound(evolved(rooted, controllers=[*rooted.controllers, *made])):
                     return [*root, *made]
     return []

@@ -1,33 +1,22 @@
 """Where everything sits, from the counts alone: the closed form of libvirt's placement on `pc` and `q35`.
 
 It holds for guests in which no address is written down and no PCI controller is listed, which is what counts
-describe.  Then the trial pass (rules 6.3 to 6.6) depends on two numbers, and on the order of placing.  Let the devices
-be placed in the order of rule 6.4: controllers other than PCI's where rule 6.4 has them, each element in the order of
-its columns.  Before that the fixed places are given: the first video device has slot 1 of bus 0 on q35, 2 on pc; SATA
-controller 0 has 1f.2 and the first ICH9 sound 1b.0 on q35; USB controller 0 has 01.2 on pc if it is a PIIX3.  The
-others look for a place; whatever stands before a device in that order is *before* it.
+describe.  `pcisim.libvirt.growth` says how many buses such a guest gets, from the number of devices of each plug;
+which device sits where follows from the order of placing.  Let the devices be placed in the order of rule 6.4:
+controllers other than PCI's where rule 6.4 has them, each element in the order of its columns.  Before that the fixed
+places are given: the first video device has slot 1 of bus 0 on q35, 2 on pc; SATA controller 0 has 1f.2 and the first
+ICH9 sound 1b.0 on q35; USB controller 0 has 01.2 on pc if it is a PIIX3.  The others look for a place; whatever stands
+before a device in that order is *before* it.
 
-pc.  All are conventional.  Let F = 30 empty slots of bus 0, 29 with video, and D devices that look for one.  The trial
-    pass adds an imaginary device, T = D + 1, and k = ceil((T - F) / 31) bridges when that is above 0.
+pc.  All are conventional, and only pci-bridges are added, k of them.
 
-        it fits if    F + 31 k - T >= k               the bridges are placed last in the trial pass
         places        p = 0, 1, ...: the empty slots of bus 0, then slots 1 to 31 of bus 1, of bus 2, ...
         bridges       p = 0 ... k - 1                 they are placed first in the real pass
         a device      p = k + (devices before it)
-        pvpanic       must be on bus 0 in both passes: 1 + before < F and k + before < F
 
-q35.  Let E devices be express and C conventional, and v slots of pcie-root be empty: 30, less those of the first video
-    and the first ICH9 sound, less I: one each for virtio-iommu and pvpanic, which must be on bus 0.  The first
-    conventional device brings a root port and a pcie-to-pci-bridge, every 31 more a pci-bridge, each express device a
-    port, and there is one spare port: the memory balloon is always there, so that something always is.
-
-        h = 1 if C > 0                                whether there is a conventional bus
-        B = (C - 1) // 31                             pci-bridges behind the pcie-to-pci-bridge; 0 without any
-        ports = E + h + 1
-        it fits if    ports <= 8 v                    eight ports share a slot
-                      31 (B + 1) - C >= B             the bridges are placed last in the trial pass
-                      ports + h + B <= 255            the highest index
-
+q35.  Let h be 1 if there is a conventional device, which brings a root port and a pcie-to-pci-bridge, else 0, and B the
+    pci-bridges behind that one.  There is one spare port: the memory balloon is always there, so that something always
+    is.
     Buses are numbered as they are brought.  Let a(b) be the express devices before conventional device 31 b: then
     a(b) + 1 ports and b conventional buses come before conventional bus b.
 
@@ -52,19 +41,18 @@ from numpy.typing import NDArray
 
 from pcisim import connector as c
 from pcisim.address import FUNCTIONS, pack
-from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.devices import PLACED, PLUGS, DeviceModel, plug_on
 from pcisim.catalogue.machines import I440FX, ICH9_SOUND_SLOT, Q35, SATA_0, USB_0, Machine
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS
 from pcisim.completion import single_elements
 from pcisim.fleet.owners import CODES, MODEL_CODES
+from pcisim.libvirt.growth import BRIDGE_SLOTS, Demand, growth, most_more
 from pcisim.placement.validation import SECONDARY_VIDEO
 
 Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 _NONE = np.zeros(0, np.int32)
 
-BRIDGE_SLOTS = 31
 EMPTY_SLOTS = 30
 """Slots of bus 0 that are empty to begin with: 2 to 1f on pc, 1 to 1e on q35."""
 MOST_BRIDGES = 30
@@ -212,7 +200,7 @@ class Form:
         self.fixed = sum(fixed, start=self.none)
         self.has_video = self._fixed_at("video")
         self.has_sound = self._fixed_at("sound")
-        (self._count_q35 if self.machine.express else self._count_pc)()
+        self._grow()
         self.length = self.express + self.conventional + self.integrated + self.fixed + self.buses - 1
         for array in (self.length, self.buses, self.ports, *self.free_cold, *self.free_hot):
             array[~self.fits] = 0
@@ -228,44 +216,48 @@ class Form:
                 has |= item.fixed
         return has
 
-    def _count_pc(self) -> None:
-        free = EMPTY_SLOTS - self.has_video.astype(np.int32)
-        wanted = self.conventional + 1
-        self.bridges = np.maximum(-((free - wanted) // BRIDGE_SLOTS), 0)
-        self.ports = self.none
-        left = free + BRIDGE_SLOTS * self.bridges - wanted
-        self.fits = ~self.refused & (left >= self.bridges)
+    def _grow(self) -> None:
+        """Count what libvirt adds, and what is left then."""
+        express = self.machine.express
+        root = EMPTY_SLOTS - self.has_video.astype(np.int32)
+        on_root, before = self.none, self.none
         for item in self.elements:
-            if item.plug & c.INTEGRATED:
-                on_root = (1 + item.before < free) & (self.bridges + item.before < free)
-                self.fits &= on_root | (item.search == 0)
-        self.buses = 1 + self.bridges
-        empty = left + 1 - self.bridges
-        none = self.none
-        self.free_cold, self.free_hot = (none, empty), (none, empty)
-
-    def _count_q35(self) -> None:
-        has = (self.conventional > 0).astype(np.int32)
-        self.bridges = np.maximum(self.conventional - 1, 0) // BRIDGE_SLOTS
-        self.ports = self.express + has + 1
-        self.root = root = EMPTY_SLOTS - self.has_video.astype(np.int32) - self.has_sound - self.integrated
-        empty = BRIDGE_SLOTS * (has + self.bridges) - self.conventional
-        self.fits = (
-            ~self.refused
-            & (self.ports <= FUNCTIONS * root)
-            & (empty >= self.bridges)
-            & (self.ports + has + self.bridges <= MAX_INDEX)
+            if item.plug & c.INTEGRATED and not express:
+                on_root, before = item.search, item.before
+        if express:
+            self.root = root = root - self.has_sound - self.integrated
+        self.demand = Demand(
+            conventional=self.conventional - on_root + (not express),
+            express=self.express,
+            integrated=self.integrated + on_root,
+            before_integrated=before + (not express),
+            free_conventional=self.none if express else root,
+            free_bridge=self.none,
+            free_express=self.none,
+            free_port=root * FUNCTIONS if express else self.none,
+            free_root=root,
+            buses=1,
+            takes_bridges=not express,
+            express_root=express,
+            spare=express,
         )
-        self.buses = 1 + self.ports + has + self.bridges
-        empty = empty - self.bridges
-        spare = np.ones(self.guests, np.int32)
-        self.free_cold = (root - self.port_slots + spare, empty)
-        self.free_hot = (spare, empty.copy())
+        grown = growth(self.demand)
+        self.ports, self.bridges = grown.ports, grown.bridges
+        self.fits = grown.fits & ~self.refused
+        self.buses = 1 + grown.ports + grown.to_pci + grown.bridges
+        slots = BRIDGE_SLOTS * (grown.to_pci + grown.bridges) - self.conventional - grown.bridges
+        if not express:
+            self.free_cold = self.free_hot = (self.none, slots + root)
+            return
+        spare = grown.ports - grown.to_pci - self.express
+        self.free_cold = (root - self.port_slots + spare, slots)
+        self.free_hot = (spare, slots.copy())
 
     @property
     def port_slots(self) -> Ints:
         """Return how many slots of bus 0 the ports take."""
-        return -(-self.ports // FUNCTIONS)
+        slots: Ints = -(-self.ports // FUNCTIONS)
+        return slots
 
     def room(self, plug: int) -> Ints:
         """Return how many more devices fit at most, beyond holes; -1 where not even these do, however many are added.
@@ -273,31 +265,8 @@ class Form:
         Args:
             plug: what they need from a bus: express or conventional, and not integrated.
         """
-        more = self._room_q35(plug) if self.machine.express else self._room_pc()
+        more: Ints = most_more(self.demand, plug)
         more[self.refused | (more < 0)] = -1
-        return more
-
-    def _room_pc(self) -> Ints:
-        """D <= F + 30 k - 1 fits with k bridges; with pvpanic, what stands before it fills all but a slot of bus 0."""
-        free = EMPTY_SLOTS - self.has_video.astype(np.int32)
-        more: Ints = free + (BRIDGE_SLOTS - 1) * MOST_BRIDGES - 1 - self.conventional
-        for item in self.elements:
-            if item.plug & c.INTEGRATED:
-                more = np.where(item.search > 0, free - 2 - item.before, more)
-        return more
-
-    def _room_q35(self, plug: int) -> Ints:
-        """C <= 30 B + 31 fits with B bridges."""
-        places = FUNCTIONS * self.root
-        has = 1 if plug & c.CONVENTIONAL else (self.conventional > 0).astype(np.int32)
-        ports = self.express + has + 1
-        if plug & c.CONVENTIONAL:
-            bridges = np.minimum(MAX_INDEX - 1 - ports, MOST_BRIDGES)
-            more: Ints = (BRIDGE_SLOTS - 1) * bridges + BRIDGE_SLOTS - self.conventional
-            more[(ports > places) | (bridges < 0)] = -1
-            return more
-        more = np.minimum(places, MAX_INDEX - has - self.bridges) - ports
-        more[BRIDGE_SLOTS * (has + self.bridges) - self.conventional < self.bridges] = -1
         return more
 
     @property

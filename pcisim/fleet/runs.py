@@ -10,8 +10,9 @@ from pcisim import connector as c
 from pcisim.address import FUNCTIONS, MAX_SLOT
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.machines import ICH9_SOUND_SLOT
-from pcisim.fleet.closed import BRIDGE_SLOTS, EMPTY_SLOTS, MOST_BRIDGES, Bools, Form, Ints, Item
+from pcisim.fleet.closed import EMPTY_SLOTS, MOST_BRIDGES, Bools, Form, Ints, Item
 from pcisim.fleet.owners import CODES
+from pcisim.libvirt.growth import BRIDGE_SLOTS
 
 _MOST_PORTS = FUNCTIONS * EMPTY_SLOTS
 _PORT, _TO_PCI, _BRIDGE = (CODES[name] for name in ("pcie-root-port", "pcie-to-pci-bridge", "pci-bridge"))

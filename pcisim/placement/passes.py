@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pcisim import connector as c
-from pcisim.address import MAX_FUNCTION, format_packed, pack
-from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, ROOT_MODELS
+from pcisim.address import FUNCTIONS, MAX_FUNCTION, format_packed, pack
+from pcisim.catalogue.controllers import HOST_BRIDGE, MAX_INDEX, PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.devices import ICH9_FUNCTIONS, PLACED, WALK, plug_on
 from pcisim.catalogue.machines import (
     CHIPSET_FUNCTIONS,
@@ -27,12 +27,13 @@ from pcisim.catalogue.machines import (
 from pcisim.catalogue.versions import Libvirt
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
+from pcisim.libvirt.growth import Demand
 from pcisim.placement import Step
-from pcisim.topology import Owner, Topology, grouped
+from pcisim.topology import Owner, Topology, bits, grouped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
 _ROOT_PORT = PCI_CONTROLLERS["pcie-root-port"]
 _TO_PCI = PCI_CONTROLLERS["pcie-to-pci-bridge"]
@@ -69,6 +70,7 @@ class Pass:
         trial: bool,
         log: bool,
     ) -> None:
+        self.rules = rules
         self.guest = guest
         self.controllers = controllers
         self.machine = guest.machine
@@ -82,15 +84,9 @@ class Pass:
         self.log: dict[Device, list[Step]] = {}
         self.logging = log
         self.count = count
-        self.is_final = False
-        """Whether the real pass would only repeat this one."""
         self._ich9: dict[int | None, list[Controller]] | None = None
         self._run: list[Device] = []
         self._run_plug = 0
-        self.grew_bridges = False
-        """Whether other buses than root ports were appended."""
-        self.found_twice = False
-        """Whether the trial pass looked for the primary video device's place twice."""
         self.topology.hotplug_off = {
             d.index or 0 for d in controllers if d.type == "pci" and d.target.get("hotplug") == "off"
         }
@@ -144,7 +140,7 @@ class Pass:
         return True
 
     def chipset(self) -> None:
-        """Give the fixed and preferred places of the machine (rule 4.3)."""
+        """Give the fixed and preferred places of the machine, but for the primary video device's (rule 4.3)."""
         if self.machine.family == "i440fx":
             self._chipset_i440fx()
         elif self.machine.family == "q35":
@@ -159,7 +155,6 @@ class Pass:
             elif controller.type == "usb" and controller.model == "piix3-uhci":
                 self._fixed(controller, USB_0, "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2")
         self._reserve_chipset()
-        self._primary_video()
 
     def _chipset_q35(self) -> None:
         for controller in self.controllers:
@@ -174,7 +169,6 @@ class Pass:
             elif controller.model == "dmi-to-pci-bridge":
                 self._prefer(controller, DMI_SLOT)
         self._reserve_chipset()
-        self._primary_video()
         for sound in self.guest.devices.get("sound", ()):
             if sound.model == "ich9" and self.wants(sound):
                 self._prefer(sound, ICH9_SOUND_SLOT)
@@ -200,7 +194,8 @@ class Pass:
         for packed, owner in _CHIPSET[self.machine.family]:
             self.topology.reserve(packed, c.CONVENTIONAL, owner)
 
-    def _primary_video(self) -> None:
+    def primary_video(self) -> None:
+        """Place the primary video device, which comes before all others (rule 4.3)."""
         videos = self.guest.devices.get("video")
         slot = self.machine.video_slot
         if not videos or slot is None:
@@ -208,7 +203,6 @@ class Pass:
         video = videos[0]
         if video.plug and self.wants(video) and not self._prefer(video, slot):
             packed = self.find(self.plug(video), video)
-            self.found_twice = True
             if not self.trial:  # the trial pass forgets it, and places it once more in its turn
                 self.keep(video, packed)
 
@@ -322,7 +316,6 @@ class Pass:
         topology = self.topology
         need = number - len(topology.buses) + 1
         if plug & c.CONVENTIONAL:
-            self.grew_bridges = True
             if not self.machine.host_bridges and not any(bus.model.accepts & c.PCI_BRIDGE for bus in topology.buses):
                 if need == 1:
                     need, number = 2, number + 1
@@ -387,6 +380,16 @@ class Pass:
         return lines
 
     # all devices
+
+    @property
+    def keeps_spare(self) -> bool:
+        """Return whether growth brings a spare port: only the root of a PCI Express machine is listed (rule 6.6)."""
+        return self.express and highest_index(self.guest) == 0
+
+    def imagine(self) -> None:
+        """Find a place for a device that libvirt imagines, to keep room for a bridge (rule 6.4)."""
+        if not self.express and any(bus.free for bus in self.topology.buses):
+            self.find(c.CONVENTIONAL, IMAGINARY)
 
     def assign(self) -> None:
         """Give a place to every device that wants one, in libvirt's order (rule 6.4)."""
@@ -464,20 +467,107 @@ class Pass:
 
 
 class Count(Pass):
-    """A pass that counts what it would look for, and takes nothing."""
+    """A trial pass that counts what it would look for, and takes nothing but the places that are known."""
 
-    def __init__(self, *values: Any, **options: Any) -> None:
-        super().__init__(*values, **options)
+    def __init__(self, rules: Libvirt, guest: Guest, controllers: list[Controller], present: dict[Device, int]) -> None:
+        super().__init__(rules, guest, controllers, present, highest_index(guest) + 1, trial=True, log=False)
         self.wanted: dict[int, int] = {}
+        self.before_integrated = 0
+        self.grew = False
+        """Whether an address that is written down asks for a bus that is not there."""
+        self.is_complete = False
+        """Whether no device looks for a place, and no bus lacks its controller."""
+
+    def count_all(self) -> Count:
+        """Reserve the places that are known, count all others, and return this pass."""
+        self.collect()
+        self.chipset()
+        self.primary_video()
+        self.imagine()
+        imagined = dict(self.wanted)
+        self.assign()
+        listed = sum([d.type == "pci" for d in self.controllers])
+        self.is_complete = self.wanted == imagined and listed == len(self.topology.buses)
+        return self
+
+    def grow(self, number: int, plug: int, owner: Device | Owner) -> int:
+        """Append buses up to a number, for an address that is written down."""
+        self.grew = True
+        return super().grow(number, plug, owner)
 
     def find(self, plug: int, owner: Device | Owner, function: int = 0) -> int:
         """Count one place."""
-        self.wanted[plug] = self.wanted.get(plug, 0) + 1
+        self._count(plug, 1)
         return 0
 
     def _find_run(self, plug: int, run: list[Device]) -> None:
-        if run:
-            self.wanted[plug] = self.wanted.get(plug, 0) + len(run)
+        self._count(plug, len(run))
+
+    def _count(self, plug: int, places: int) -> None:
+        if plug & c.INTEGRATED and not any(known & c.INTEGRATED for known in self.wanted):
+            self.before_integrated = self._conventional
+        self.wanted[plug] = self.wanted.get(plug, 0) + places
+
+    @property
+    def _conventional(self) -> int:
+        return sum(self.wanted.get(plug, 0) for plug in (c.CONVENTIONAL, c.PCI_BRIDGE, c.EXPANDER))
+
+    def demand(self) -> Demand:
+        """Return what was counted, and what is free."""
+        want, buses = self.wanted, self.topology.buses
+        known = {d.index for d in self.controllers if d.type == "pci"}
+        missing = [bus.model.name for bus in buses if bus.index and bus.index not in known]
+        integrated = sum(places for plug, places in want.items() if plug & c.INTEGRATED)
+        conventional = bridge = express = port = 0
+        for bus in buses:
+            slots = bus.free.bit_count()
+            if bus.automatic & c.CONVENTIONAL:
+                conventional += slots
+            elif bus.automatic & c.PCI_BRIDGE:
+                bridge += slots
+            if bus.automatic & c.EXPRESS:
+                express += slots
+            if bus.automatic & c.ROOT_PORT:
+                shared = sum(FUNCTIONS - bus.functions(slot).bit_count() for slot in bits(bus.shared))
+                port += slots * FUNCTIONS + shared
+        if self.express:
+            port -= FUNCTIONS * (want.get(c.DMI_BRIDGE, 0) + want.get(c.EXPRESS_EXPANDER, 0) + integrated)
+        return Demand(
+            conventional=self._conventional,
+            express=sum(want.get(plug, 0) for plug in (c.EXPRESS, c.EXPRESS_TO_PCI_BRIDGE, c.UPSTREAM_PORT)),
+            integrated=integrated,
+            before_integrated=self.before_integrated,
+            free_conventional=conventional,
+            free_bridge=bridge,
+            free_express=express,
+            free_port=port,
+            free_root=buses[0].free.bit_count() if buses else 0,
+            buses=len(buses),
+            ports=want.get(c.ROOT_PORT, 0) + missing.count("pcie-root-port"),
+            bridges=missing.count("pci-bridge"),
+            host_bridges=sum(bus.model.name == HOST_BRIDGE.name for bus in buses) if self.machine.host_bridges else 0,
+            takes_bridges=any(bus.model.accepts & c.PCI_BRIDGE for bus in buses),
+            express_root=self.express,
+            spare=self.keeps_spare,
+        )
+
+    def real(self, controllers: list[Controller], model: str, buses: int) -> Pass:
+        """Return the real pass, which begins with the places that this one has reserved.
+
+        Args:
+            controllers: all of them, those included that libvirt adds.
+            model: the model of the buses to append.
+            buses: how many.
+        """
+        real = Pass(self.rules, self.guest, controllers, self.present, 0, trial=False, log=False)
+        self.topology.add_buses(PCI_CONTROLLERS[model], buses)
+        real.topology, real.addresses = self.topology, self.addresses
+        return real
+
+
+def highest_index(guest: Guest) -> int:
+    """Return the highest index of a PCI controller, -1 where there is none."""
+    return max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=-1)
 
 
 def _no_buses(guest: Guest, owner: Device | Owner) -> RefusedError:

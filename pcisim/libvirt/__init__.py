@@ -1,0 +1,1 @@
+"""What libvirt's QEMU driver does with a definition, one module for each step."""
