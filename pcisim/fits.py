@@ -22,7 +22,7 @@ from pcisim.more import SPACE
 from pcisim.placement import Placement
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.pinned import pinned
-from pcisim.placement.validation import validate
+from pcisim.policies import placed
 from pcisim.recipes import remedies
 
 HOT_SPACE = frozenset({"no-more-slots", "no-hotplug", "virtual-functions"})
@@ -78,7 +78,7 @@ def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplu
         return _fits_hot(guest, devices, policy)
     what = _count(len(devices))
     try:
-        placement = _place(extended, policy)
+        placement = placed(extended, policy, policy.rules)
     except RefusedError as error:
         if error.code not in SPACE:
             raise
@@ -100,7 +100,7 @@ def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplu
 def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: LibvirtPolicy) -> Fits:
     for device in devices:
         check_comes(device)
-    placement = _place(guest, policy)
+    placement = placed(guest, policy, policy.rules)
     missing, reason = _missing_hot(placement, devices, policy)
     if not missing:
         headline = f"yes: {_count(len(devices))} can be attached to the running guest"
@@ -184,16 +184,10 @@ def _with(guest: Guest, controllers: list[Controller]) -> Guest:
     return evolved(guest, controllers=[*guest.controllers, *controllers])
 
 
-def _place(guest: Guest, policy: LibvirtPolicy) -> Placement:
-    placement = policy.place(complete(guest, policy.rules))
-    validate(placement.guest, placement.addresses, policy.rules)
-    return placement
-
-
 def _try(guest: Guest, policy: LibvirtPolicy) -> Placement | None:
     """Return the placement of a guest, ``None`` when it is refused."""
     try:
-        return _place(guest, policy)
+        return placed(guest, policy, policy.rules)
     except RefusedError:
         return None
 

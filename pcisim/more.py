@@ -19,7 +19,7 @@ from pcisim.errors import RefusedError
 from pcisim.guest import Guest, device_model
 from pcisim.libvirt.growth import BRIDGE_SLOTS, Budget, growth, most_more
 from pcisim.placement.libvirt import LibvirtPolicy
-from pcisim.placement.validation import validate
+from pcisim.policies import placed
 
 SPACE = frozenset({"no-more-slots", "no-slot-for-controller", "cannot-grow", "index-range", "bridge-order"})
 """The codes of refusals that say that something does not fit."""
@@ -137,8 +137,7 @@ def shortages(guest: Guest, policy: LibvirtPolicy) -> tuple[Budget, ...]:
 
 def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy) -> RefusedError | None:
     try:
-        placement = policy.place(complete(guest.extended({device: count}), policy.rules))
-        validate(placement.guest, placement.addresses, policy.rules)
+        placed(guest.extended({device: count}), policy, policy.rules)
     except RefusedError as error:
         return error
     return None

@@ -12,8 +12,7 @@ from pcisim.completion import complete
 from pcisim.errors import PcisimError, UsageError
 from pcisim.guest import Guest
 from pcisim.placement import Placement, Policy, Step
-from pcisim.placement.libvirt import LibvirtPolicy
-from pcisim.placement.validation import validate
+from pcisim.policies import placed, policy_of
 from pcisim.topology import Topology, grouped
 
 TYPE_CHECKING = False
@@ -168,23 +167,6 @@ class Plan:
         return f"<Plan {self.guest.machine_name}: {len(self.addresses)} addresses, {self.policy.describe()}>"
 
 
-def policy_of(policy: str | Policy, rules: Libvirt) -> Policy:
-    """Return the policy of a name, or the policy itself.
-
-    Raises:
-        UsageError: there is no such policy.
-    """
-    if not isinstance(policy, str):
-        return policy
-    if policy == "libvirt":
-        return LibvirtPolicy(rules)
-    if policy == "qemu":
-        from pcisim.placement.qemu import QemuPolicy
-
-        return QemuPolicy()
-    raise UsageError(f"unknown policy {policy!r}", code="unknown-policy", details=("known: libvirt, qemu",))
-
-
 def check_host_pci(host_pci: HostPci) -> None:
     """Refuse to be told about host devices for a `Guest`, which names none.
 
@@ -211,7 +193,7 @@ def assign(
 
     Args:
         guest: a `Guest`, or domain XML as text or bytes.
-        policy: ``libvirt``, ``qemu`` (what QEMU gives to ``-device`` without ``addr``), or a policy object.
+        policy: a policy by its name, as in `pcisim.policies`: ``libvirt``, ``qemu``; or a policy object.
         libvirt: whose rules: ``11.3`` or ``9.0``.
         host_pci: which host devices of a document are conventional; the others are PCI Express, and
             nothing is read from this machine unless it is ``"auto"``.
@@ -229,7 +211,7 @@ def assign(
     try:
         if not isinstance(guest, Guest):
             guest = _read(guest, rules, host_pci)
-        return _placed(guest, chosen, rules)
+        return Plan(placed(guest, chosen, rules), rules, chosen, guest)
     except PcisimError as error:
         if error.file is None:
             error.file = name
@@ -248,12 +230,6 @@ def _lookup(host_pci: HostPci) -> Any:
     from pcisim.formats.host_pci import lookup
 
     return lookup(host_pci)
-
-
-def _placed(guest: Guest, policy: Policy, rules: Libvirt) -> Plan:
-    placement = policy.place(complete(guest, rules))
-    validate(placement.guest, placement.addresses, rules)
-    return Plan(placement, rules, policy, guest)
 
 
 def assign_xml(

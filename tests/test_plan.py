@@ -13,7 +13,8 @@ from pcisim.errors import InputError, RefusedError, UsageError
 from pcisim.guest import Guest
 from pcisim.placement import Placement
 from pcisim.placement.libvirt import LibvirtPolicy
-from pcisim.plan import Plan, policy_of
+from pcisim.plan import Plan
+from pcisim.policies import policy_of
 from tests.guests import BARE, FIRST_LINE, NO_BALLOON, at, controller, disk, domain, ich9, nic, pci, table, video
 
 E4 = domain("q35", nic("virtio"), nic("e1000"), video("vga"), nic("e1000", at(0, 0x10)), disk())

@@ -19,7 +19,8 @@ from pcisim.formats.domain_xml import UNREADABLE, Problem, read
 from pcisim.formats.host_pci import lookup
 from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement, Policy
-from pcisim.plan import HostPci, assign, check_host_pci, policy_of
+from pcisim.plan import HostPci, assign, check_host_pci
+from pcisim.policies import policy_of
 
 
 class Diagnosis:

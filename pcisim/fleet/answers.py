@@ -17,7 +17,8 @@ from pcisim.formats._xml import parse
 from pcisim.formats.domain_xml import read
 from pcisim.guest import Controller, Guest
 from pcisim.placement import Placement
-from pcisim.plan import assign, policy_of
+from pcisim.plan import assign
+from pcisim.policies import policy_of
 
 MOST_SHAPES = 100_000
 """How many answers are kept, at about 400 bytes each; a fleet has some hundred shapes."""

@@ -9,14 +9,13 @@ from collections.abc import Iterable
 
 from pcisim._record import evolved
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
-from pcisim.completion import complete
 from pcisim.guest import Device
 from pcisim.hotplug.definition import extended, next_number
 from pcisim.hotplug.kinds import check_stored
 from pcisim.placement import Placement
 from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.pinned import pinned
-from pcisim.placement.validation import validate
+from pcisim.policies import placed
 
 
 def attach_config(
@@ -44,6 +43,5 @@ def attach_config(
         if device.element not in ("disk", "controller"):
             device = evolved(device, label=f"{device.element}:{next_number(guest, device.element)}")
         check_stored(device, guest, rules)
-        placement = policy.place(complete(extended(guest, [device]), rules))
-        validate(placement.guest, placement.addresses, rules)
+        placement = placed(extended(guest, [device]), policy, rules)
     return placement

@@ -1,8 +1,8 @@
 """The arithmetic of growth: which buses libvirt's trial pass adds, and which budgets that takes.
 
-libvirt adds a bus whenever a device finds no slot (rule 6.6).  Counted over a whole guest that is arithmetic, and this
-module is the only place where it is written down; the passes themselves, which go device by device, are the reference
-that the tests hold it against.
+libvirt adds a bus whenever a device finds no slot (libvirt rule 6.6).  Counted over a whole guest that is arithmetic,
+and this module is the only place where it is written down; the passes themselves, which go device by device, are the
+reference that the tests hold it against.
 
 Let a plug be conventional (C), PCI Express (E) or a root port, and compare the places that are looked for with those
 that are free before anything is placed:
@@ -197,7 +197,7 @@ class Growth(NamedTuple):
 
 
 def growth(demand: Demand) -> Growth:
-    """Return what libvirt's trial pass adds for a demand (rules 6.3 to 6.6)."""
+    """Return what libvirt's trial pass adds for a demand (libvirt rules 6.3 to 6.6)."""
     d = demand
     lack = d.conventional + (0 if d.express_root else d.integrated) - d.free_conventional
     grows = (lack > 0) * 1

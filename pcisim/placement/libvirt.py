@@ -21,7 +21,7 @@ from pcisim.guest import Controller, Device, Guest
 from pcisim.libvirt.growth import Demand, growth
 from pcisim.placement import Placement
 from pcisim.placement.passes import SPARE, Count, Pass, highest_index, index_too_high
-from pcisim.placement.settle import multifunction, settle_controllers
+from pcisim.placement.settle import multifunction, settle_controllers, with_own_bridges
 from pcisim.topology import Topology
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ class LibvirtPolicy:
         Raises:
             RefusedError: libvirt refuses the definition.
         """
-        guest = evolved(guest, controllers=[evolved(d) if d.type == "pci" else d for d in guest.controllers])
+        guest = with_own_bridges(guest)
         highest = highest_index(guest)
         if highest > MAX_INDEX:
             raise index_too_high(next(d for d in guest.controllers if d.type == "pci" and d.index == highest))

@@ -18,7 +18,7 @@ from pcisim.catalogue.machines import BUILT_IN, IDE_0, SATA_0, X86
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.placement import Placement, Step
-from pcisim.placement.settle import multifunction, settle_controllers
+from pcisim.placement.settle import multifunction, settle_controllers, with_own_bridges
 from pcisim.topology import Owner, Topology
 
 _FIXED = {("i440fx", "ide:0"): IDE_0, ("q35", "sata:0"): SATA_0}
@@ -36,7 +36,7 @@ class QemuPolicy:
         """Place a completed guest as a whole.
 
         Args:
-            guest: the guest; it is not changed, but for the numbers of its PCI controllers.
+            guest: the guest; it is not changed.
             log: whether to say how each device got its place.
 
         Raises:
@@ -50,6 +50,7 @@ class QemuPolicy:
                 line=guest.machine_line,
                 remedy="leave --policy out: libvirt's places are known",
             )
+        guest = with_own_bridges(guest)
         topology = _empty(guest)
         addresses: dict[Device, int] = {}
         steps: dict[Device, list[Step]] = {}

@@ -5,9 +5,10 @@ Source: section 7 of the rules.
 
 from __future__ import annotations
 
+from pcisim._record import evolved
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.controllers import FIRST_BUS_NR, HOST_BRIDGE, MOST_HOST_BRIDGES, pci_controller
-from pcisim.guest import Controller, Device, refuse
+from pcisim.guest import Controller, Device, Guest, refuse
 
 
 def multifunction(addresses: dict[Device, int]) -> dict[Device, str]:
@@ -24,6 +25,11 @@ def multifunction(addresses: dict[Device, int]) -> dict[Device, str]:
         elif packed in shared or (device.address is None and device.model == "ich9-uhci1"):
             carried[device] = "on"
     return carried
+
+
+def with_own_bridges(guest: Guest) -> Guest:
+    """Return a guest with PCI controllers of its own, which `settle_controllers` may then change."""
+    return evolved(guest, controllers=[evolved(d) if d.type == "pci" else d for d in guest.controllers])
 
 
 def settle_controllers(

@@ -1,0 +1,140 @@
+"""The policies by which a guest can be placed: one row each, and how they are written.
+
+A policy is written ``NAME[:KEY=VALUE[:KEY=VALUE...]]``, as in ``hotplug:spare=4:pci-spare=2``, in the library as on the
+command line; where several are named, commas separate them.  A policy object, anything with the methods of `Policy`,
+may stand for a name.
+
+To add one: write a class with ``place`` and ``describe``, and a row here; `tests/test_policies.py` then holds it to
+what every policy promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from pcisim.catalogue.versions import Libvirt
+from pcisim.completion import complete
+from pcisim.errors import UsageError
+from pcisim.guest import Guest
+from pcisim.placement import Placement, Policy
+from pcisim.placement.libvirt import LibvirtPolicy
+from pcisim.placement.validation import validate
+
+Value = int | bool | str
+
+
+class Option(NamedTuple):
+    """An option of a policy."""
+
+    name: str
+    summary: str
+    default: Value
+    low: int = 0
+    """The lowest value of an option that is a number."""
+    high: int = 0
+    words: tuple[str, ...] = ()
+    """What an option that is a word may be."""
+
+    @property
+    def allowed(self) -> str:
+        """Return what may be written, in words."""
+        if self.words:
+            return " or ".join(self.words)
+        return "on or off" if isinstance(self.default, bool) else f"a number from {self.low} to {self.high}"
+
+    def read(self, text: str) -> Value | None:
+        """Return the value of a text, or ``None`` if the option cannot have it."""
+        if self.words:
+            return text if text in self.words else None
+        if isinstance(self.default, bool):
+            return {"on": True, "off": False}.get(text)
+        is_number = text.isascii() and text.isdigit() and len(text) <= len(str(self.high))
+        return int(text) if is_number and self.low <= int(text) <= self.high else None
+
+
+class PolicyRow(NamedTuple):
+    """One row: a policy that has a name."""
+
+    name: str
+    summary: str
+    """What it does, in one line."""
+    make: Callable[[Libvirt, Mapping[str, Value]], Policy]
+    """Makes the policy, from the version of libvirt and the value of each option."""
+    options: tuple[Option, ...] = ()
+
+
+def _libvirt(rules: Libvirt, options: Mapping[str, Value]) -> Policy:
+    return LibvirtPolicy(rules)
+
+
+def _qemu(rules: Libvirt, options: Mapping[str, Value]) -> Policy:
+    from pcisim.placement.qemu import QemuPolicy
+
+    return QemuPolicy()
+
+
+_ROWS = (
+    PolicyRow("libvirt", "exactly as libvirt does", _libvirt),
+    PolicyRow("qemu", "as QEMU places -device without addr", _qemu),
+)
+POLICIES: Mapping[str, PolicyRow] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+def policy_of(policy: str | Policy, rules: Libvirt, table: Mapping[str, PolicyRow] = POLICIES) -> Policy:
+    """Return the policy that a text describes, or the policy itself.
+
+    Args:
+        policy: ``NAME[:KEY=VALUE...]``, or a policy object.
+        rules: the version of libvirt that a policy refers to.
+        table: the policies that there are.
+
+    Raises:
+        UsageError: there is no such policy, it has no such option, or an option has no such value.
+    """
+    if not isinstance(policy, str):
+        if callable(getattr(policy, "place", None)) and callable(getattr(policy, "describe", None)):
+            return policy
+        raise UsageError(
+            f"a policy is a name or an object with place() and describe(), not {policy!r}", code="unknown-policy"
+        )
+    name, *settings = policy.split(":")
+    row = table.get(name)
+    if row is None:
+        known = ", ".join(table)
+        raise UsageError(f"unknown policy {name!r}", code="unknown-policy", details=(f"known: {known}",))
+    values = {option.name: option.default for option in row.options}
+    for setting in settings:
+        key, _, text = setting.partition("=")
+        option = next((option for option in row.options if option.name == key), None)
+        if option is None:
+            known = ", ".join(values) or "none"
+            raise UsageError(
+                f"policy {name!r} has no option {key!r}", code="policy-option", details=(f"its options: {known}",)
+            )
+        value = option.read(text)
+        if value is None:
+            raise UsageError(
+                f"policy {policy!r}: {key} cannot be {text!r}",
+                code="policy-option",
+                details=(f"{key} is {option.allowed}: {option.summary}",),
+            )
+        values[key] = value
+    return row.make(rules, values)
+
+
+def placed(guest: Guest, policy: Policy, rules: Libvirt) -> Placement:
+    """Complete a guest, place it and validate the result: the way from a definition to addresses.
+
+    Args:
+        guest: as it was read or described; it is not changed.
+        policy: what places it.
+        rules: the version of libvirt that completes and validates it.
+
+    Raises:
+        RefusedError: the guest is refused.
+    """
+    placement = policy.place(complete(guest, rules))
+    validate(placement.guest, placement.addresses, rules)
+    return placement
