@@ -25,6 +25,13 @@ BUS_KINDS: Mapping[str, str] = MappingProxyType(
 """The kind of bus behind each bridge that QEMU has."""
 ROOT_PORTS = frozenset({"pcie-root-port", "ioh3420", "cxl-rp"})
 
+UNSET_RESERVE = str((1 << 64) - 1)
+"""The value of a ``*-reserve`` option that says nothing, which is also the default."""
+NO_IO_WINDOW: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"pcie-root-port": frozenset({"0"}), "cxl-rp": frozenset({"0", UNSET_RESERVE})}
+)
+"""Ports whose I/O window has no registers, and the values of ``io-reserve`` with which it has none."""
+
 EXPANDERS = MappingProxyType({"pxb": False, "pxb-pcie": True})
 """Devices that bring a root bus of their own, and whether that is PCI Express."""
 HIDDEN_BRIDGE: Mapping[str, str] = MappingProxyType({"shpc": "off"})
@@ -122,6 +129,11 @@ class PciBus:
         """Return the buses that hang on this one, the last made first, as QEMU looks through them."""
         made = [bus for part in self.parts.values() for bus in (part.behind, part.expander) if bus is not None]
         return made[::-1]
+
+
+def forwards_io(bridge: Part) -> bool:
+    """Return whether a bridge can have an I/O window."""
+    return bridge.options.get("io-reserve", UNSET_RESERVE) not in NO_IO_WINDOW.get(bridge.driver, ())
 
 
 class Hardware:

@@ -12,7 +12,14 @@ from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.functions import NEVER, PciFunction
 from pcisim.catalogue.machines import X86
 from pcisim.enumeration import linux
-from pcisim.enumeration.numbers import UNNUMBERED, number_buses, probe
+from pcisim.enumeration.numbers import (
+    UNNUMBERED,
+    Reserve,
+    number_buses,
+    ovmf_reserve,
+    probe,
+    seabios_reserve,
+)
 from pcisim.enumeration.ovmf import ovmf
 from pcisim.enumeration.placed import hardware_of
 from pcisim.enumeration.programmed import Programmed
@@ -26,9 +33,10 @@ from pcisim.topology import Topology
 FIRMWARES = {"seabios": "qemu-7.2/seabios-1.16.2", "ovmf": "qemu-7.2/ovmf-2022.11"}
 """The firmwares whose rules are known, and the versions that they were measured on."""
 _CLOSED: list[tuple[int, int] | None] = [None, None, None]
-FIRMWARE_RULES: Mapping[str, Callable[[Hardware, dict[int, list[Part]], Programmed], Programmed]] = MappingProxyType(
-    {"seabios": seabios, "ovmf": ovmf}
+FIRMWARE_RULES: Mapping[str, tuple[Reserve, Callable[[Hardware, dict[int, list[Part]], Programmed], Programmed]]] = (
+    MappingProxyType({"seabios": (seabios_reserve, seabios), "ovmf": (ovmf_reserve, ovmf)})
 )
+"""For each firmware what it makes of ``bus-reserve``, and of everything else."""
 
 
 def check_firmware(firmware: str) -> None:
@@ -80,16 +88,17 @@ def enumerate_guest(placed: Placement | Topology, firmware: str = "seabios") -> 
 
 
 def program(hardware: Hardware, firmware: str) -> Programmed:
-    """Return what a firmware writes into the functions of a machine: numbers, on which all agree, then windows."""
-    routing, enough = number_buses(hardware)
-    if not enough:
-        return Programmed(routing, {}, {}, {}, False, "there are more buses than bus numbers (256)")
+    """Return what a firmware writes into the functions of a machine: numbers, then windows."""
+    reserve, write = FIRMWARE_RULES[firmware]
+    routing, failure = number_buses(hardware, reserve)
+    if failure:
+        return Programmed(routing, {}, {}, {}, False, failure)
     buses = probe(hardware, routing)
     found: dict[Part, int] = {}
     for number, parts in buses.items():
         for part in parts:
             found.setdefault(part, number)
-    return FIRMWARE_RULES[firmware](hardware, buses, Programmed(routing, found, {}, {}, True, ""))
+    return write(hardware, buses, Programmed(routing, found, {}, {}, True, ""))
 
 
 def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestView:

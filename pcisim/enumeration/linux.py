@@ -42,7 +42,7 @@ def scan(hardware: Hardware, programmed: Programmed) -> dict[Part, int]:
     done: set[int] = set()
 
     def look(number: int, direct: PciBus | None) -> None:
-        bus = routing.find(number) if hardware.extra else direct
+        bus = direct if routing.unique else routing.find(number)
         if bus is None or number in done:
             return
         done.add(number)

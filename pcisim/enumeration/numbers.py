@@ -1,19 +1,51 @@
 """Bus numbers: which number each bridge's bus gets, and how far its range goes.
 
 Depth first, on each bus by slot and function: a bridge gets the next number, then everything below
-it, then its next sibling.  SeaBIOS and OVMF agree, and Linux keeps what they gave.
+it, then its next sibling.  SeaBIOS and OVMF agree on that, and Linux keeps what they gave; they differ in
+what they make of ``bus-reserve``.
 
 Source: section 4 of the facts about QEMU, measured with SeaBIOS 1.16.2 and OVMF 2022.11.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pcisim.address import MAX_BUS
 from pcisim.enumeration.view import Numbers
 from pcisim.hardware import PORT, Hardware, Part, PciBus
 
 UNNUMBERED = Numbers(0, 0, 0)
+SEABIOS_READS_RESERVE = frozenset({"pcie-root-port", "pci-bridge"})
+"""Bridges whose ``*-reserve`` options SeaBIOS looks at."""
+
 _NO_RESERVE = 0xFFFFFFFF
+Reserve = Callable[[Part, int, int], int]
+"""What a firmware makes of ``bus-reserve``: from a bridge, its secondary number and the last number given below it
+to its subordinate number, from which numbering goes on."""
+
+
+def seabios_reserve(part: Part, secondary: int, last: int) -> int:
+    """Return the subordinate number of a bridge, which may be less than the numbers below it."""
+    if part.driver not in SEABIOS_READS_RESERVE or (reserve := _bus_reserve(part)) is None:
+        return last
+    if secondary + reserve > MAX_BUS:
+        reserve = 0
+    return secondary + reserve if secondary + reserve > last else reserve
+
+
+def ovmf_reserve(part: Part, secondary: int, last: int) -> int:
+    """Return the subordinate number of a bridge, which is never less than the numbers below it."""
+    reserve = _bus_reserve(part)
+    if reserve is None or secondary + reserve > MAX_BUS:
+        return last
+    return max(last, secondary + reserve)
+
+
+def _bus_reserve(part: Part) -> int | None:
+    """Return how many numbers a bridge asks for, of which a firmware reads 8 bits; ``None`` where nothing is said."""
+    reserve = int(part.options.get("bus-reserve", _NO_RESERVE))
+    return None if reserve == _NO_RESERVE else reserve & 0xFF
 
 
 def found_on(bus: PciBus) -> list[Part]:
@@ -46,11 +78,13 @@ class Routing:
     """The bus numbers that are in the bridges, and which bus answers to a number.
 
     Where two buses claim one number, the one that QEMU finds first answers; that decides what a
-    firmware sees behind an expander whose number is too low.
+    firmware sees behind an expander whose number is too low, or behind a bridge with ``bus-reserve``.
     """
 
     def __init__(self, hardware: Hardware) -> None:
         self.root = hardware.root
+        self.unique = not hardware.extra and not any("bus-reserve" in part.options for part in hardware.parts())
+        """Whether no two buses can claim one number, so that the bus behind a bridge answers to the bridge's number."""
         self.numbers: dict[Part, list[int]] = {}
         """Primary, secondary and subordinate number of each bridge that was programmed."""
 
@@ -93,62 +127,79 @@ class Routing:
         return numbers is not None and numbers[1] <= number <= numbers[2]
 
 
-class OutOfNumbersError(Exception):
-    """More buses than there are numbers."""
+class NumberingError(Exception):
+    """A firmware that does not come to an end with the numbers; the text says why."""
 
 
-def number_buses(hardware: Hardware) -> tuple[Routing, bool]:
-    """Give every bridge its numbers, as SeaBIOS does.
+def number_buses(hardware: Hardware, reserve: Reserve) -> tuple[Routing, str]:
+    """Give every bridge its numbers.
+
+    Args:
+        hardware: the machine.
+        reserve: what the firmware makes of ``bus-reserve``.
 
     Returns:
-        The numbers, and whether there were enough of them.
+        The numbers, and why the firmware does not come to an end with them; "" when it does.
     """
-    routing = Routing(hardware)
+    numbering = _Numbering(Routing(hardware), reserve)
     try:
-        if hardware.extra:
-            last = _scan(routing, 0, 0)
-            while last < MAX_BUS:
-                last = _scan(routing, last + 1, last + 1)
-        else:
-            _descend(routing, hardware.root, 0, 0)
-    except OutOfNumbersError:
-        return routing, False
-    return routing, True
+        numbering.run(hardware)
+    except NumberingError as error:
+        return numbering.routing, str(error)
+    return numbering.routing, ""
 
 
-def _scan(routing: Routing, number: int, last: int) -> int:
-    """Number everything below whatever bus answers to a number; return the last number given."""
-    bus = routing.find(number)
-    return last if bus is None else _descend(routing, bus, number, last, by_number=True)
+class _Numbering:
+    """One pass of a firmware over all buses."""
 
+    def __init__(self, routing: Routing, reserve: Reserve) -> None:
+        self.routing = routing
+        self.reserve = reserve
+        self.entered: set[int] = set()
+        """The numbers of the buses on the way down to the current one."""
 
-def _descend(routing: Routing, bus: PciBus, number: int, last: int, *, by_number: bool = False) -> int:
-    bridges = [part for part in found_on(bus) if part.behind is not None]
-    for part in bridges:
-        routing.numbers[part] = [0, MAX_BUS, 0]
-    for part in bridges:
-        if last == MAX_BUS:
-            raise OutOfNumbersError
-        last += 1
-        secondary = last
-        numbers = routing.numbers[part] = [number, secondary, MAX_BUS]
-        if by_number:
-            last = _scan(routing, secondary, last)
-        elif part.behind is not None:
-            last = _descend(routing, part.behind, secondary, last)
-        reserve = int(part.options.get("bus-reserve", _NO_RESERVE))
-        if reserve != _NO_RESERVE:
-            reserve &= 0xFF
-            if secondary + reserve <= MAX_BUS:
-                last = max(last, secondary + reserve)
-        numbers[2] = last
-    return last
+    def run(self, hardware: Hardware) -> None:
+        """Number what is below the root bus, then what is below those of expanders, which are looked for one by one."""
+        last = self._enter(0, 0, hardware.root)
+        done: set[int] = set()
+        while hardware.extra and last < MAX_BUS:
+            if last in done:
+                raise NumberingError("bus-reserve takes numbers back, and the firmware scans the same buses forever")
+            done.add(last)
+            last = self._enter(last + 1, last + 1)
+
+    def _enter(self, number: int, last: int, bus: PciBus | None = None) -> int:
+        """Number everything below a bus, by default the one that answers to a number; return the last number given."""
+        if bus is None or not self.routing.unique:
+            bus = self.routing.find(number)
+        if bus is None:
+            return last
+        if number in self.entered:
+            raise NumberingError(f"bus-reserve gives number {number} to a bus and to one below it")
+        self.entered.add(number)
+        last = self._descend(bus, number, last)
+        self.entered.remove(number)
+        return last
+
+    def _descend(self, bus: PciBus, number: int, last: int) -> int:
+        numbers = self.routing.numbers
+        bridges = [part for part in found_on(bus) if part.behind is not None]
+        for part in bridges:
+            numbers[part] = [0, MAX_BUS, 0]
+        for part in bridges:
+            if last == MAX_BUS:
+                raise NumberingError("there are more buses than bus numbers (256)")
+            secondary = last + 1
+            numbers[part] = [number, secondary, MAX_BUS]
+            last = self.reserve(part, secondary, self._enter(secondary, secondary, part.behind))
+            numbers[part][2] = last
+        return last
 
 
 def probe(hardware: Hardware, routing: Routing) -> dict[int, list[Part]]:
     """Return what is found on each bus number, in ascending order of the numbers."""
     buses: dict[int, PciBus] = {0: hardware.root}
-    if hardware.extra:
+    if not routing.unique:
         for number in range(1, 256):
             bus = routing.find(number)
             if bus is not None:

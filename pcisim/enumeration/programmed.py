@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pcisim._record import record
 from pcisim.enumeration.numbers import Routing
-from pcisim.hardware import Part
+from pcisim.hardware import Part, forwards_io
 
 IO, MEMORY, PREFETCH = range(3)
 """Kinds of windows, by which lists are indexed; their names are `pcisim.enumeration.view.WINDOW_KINDS`."""
+_IO_GRANULARITY = 0x1000
+"""The registers of a bridge know base and end of its I/O window in these units."""
 
 
 @record
@@ -33,7 +35,13 @@ class Programmed:
     """Whether a bridge that goes without a window has its registers set so."""
 
     def open_window(self, part: Part, kind: int, base: int, size: int) -> None:
-        """Give a bridge a window."""
+        """Give a bridge a window, which is what its registers make of base and size."""
+        if kind == IO:
+            if not forwards_io(part):
+                return
+            end = up(base + size, _IO_GRANULARITY)
+            base &= -_IO_GRANULARITY
+            size = end - base
         windows = self.windows.get(part)
         if windows is None:
             windows = self.windows[part] = [None, None, None]
