@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pcisim._record import record
-from pcisim.catalogue.functions import IO, MEM64
+from pcisim.catalogue.bars import IO, MEM64
 from pcisim.enumeration import linux
 from pcisim.enumeration.appearing import appears
 from pcisim.enumeration.enumerate import FIRMWARES, check_firmware, program, view_of

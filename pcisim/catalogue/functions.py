@@ -33,30 +33,35 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pcisim._record import evolved, record
+from pcisim.catalogue.bars import (
+    IO,
+    MEM64,
+    MOST_VECTORS,
+    Bar,
+    K,
+    M,
+    bad_option,
+    legacy_ports,
+    msix_table,
+    number,
+    resize,
+    rom_size,
+    stem,
+    vectors_of,
+)
+from pcisim.catalogue.bars import io as _io
+from pcisim.catalogue.bars import m32 as _m32
+from pcisim.catalogue.bars import m64 as _m64
+from pcisim.catalogue.bars import p32 as _p32
+from pcisim.catalogue.bars import p64 as _p64
 from pcisim.errors import RefusedError, UsageError
 
-K, M = 1 << 10, 1 << 20
-
-IO, MEM32, MEM64 = "io", "mem32", "mem64"
 NEVER, PORT, EXPRESS, ALWAYS = "never", "port", "express", "always"
 HYBRID, TRANSITIONAL, MODERN = "hybrid", "transitional", "modern"
 
 PROFILES = MappingProxyType({"7.2": "qemu-7.2.22", "10.0": "qemu-10.0.13"})
 """The QEMU versions that were measured."""
 DEFAULT_PROFILE = "10.0"
-
-
-@record
-class Bar:
-    """One base address register: what it decodes and how much."""
-
-    number: int
-    """The register, 0 to 5; a `MEM64` one also takes the next."""
-    kind: str
-    """`IO`, `MEM32` or `MEM64`."""
-    prefetchable: bool
-    size: int
-    """In bytes; a power of two."""
 
 
 @record
@@ -88,8 +93,8 @@ class PciFunction:
     virtio: str = ""
     """`HYBRID` (legacy and modern, the place and the options decide), `TRANSITIONAL` (always both), `MODERN`
     (never legacy); "" when it is not virtio."""
-    legacy: tuple[int, int] | None = None
-    """The legacy device id, and the size of the legacy I/O BAR (number 0), of a virtio device that can be legacy."""
+    legacy: int = 0
+    """The legacy device id of a virtio device that can be legacy, which then has an I/O BAR (number 0) too."""
 
     @property
     def asks_for_io(self) -> bool:
@@ -97,32 +102,12 @@ class PciFunction:
         return any(bar.kind == IO for bar in self.bars)
 
 
-def _io(number: int, size: int) -> Bar:
-    return Bar(number, IO, False, size)
-
-
-def _m32(number: int, size: int) -> Bar:
-    return Bar(number, MEM32, False, size)
-
-
-def _p32(number: int, size: int) -> Bar:
-    return Bar(number, MEM32, True, size)
-
-
-def _m64(number: int, size: int) -> Bar:
-    return Bar(number, MEM64, False, size)
-
-
-def _p64(number: int, size: int) -> Bar:
-    return Bar(number, MEM64, True, size)
-
-
 _F = PciFunction
 _ROM_NIC, _ROM_VGA = 256 * K, 64 * K
 
 # fmt: off
 _ROWS = (
-    # driver, vendor, device, class, revision, express, BARs, ROM, header, pin, virtio, (legacy device, legacy I/O)
+    # driver, vendor, device, class, revision, express, BARs, ROM, header, pin, virtio, legacy device
     _F("AC97", 0x8086, 0x2415, 0x0401, 1, NEVER, (_io(0, K), _io(1, 256)), 0, 0, 1),
     _F("acpi-erst", 0x1B36, 0x0012, 0x00FF, 0, NEVER, (_m32(0, 16), _m32(1, 8 * K))),
     _F("am53c974", 0x1022, 0x2020, 0x0100, 16, NEVER, (_io(0, 128),), 0, 0, 1),
@@ -226,11 +211,11 @@ _ROWS = (
     _F("usb-ehci", 0x8086, 0x24CD, 0x0C03, 16, NEVER, (_m32(0, 4 * K),), 0, 0, 4),
     _F("VGA", 0x1234, 0x1111, 0x0300, 2, NEVER, (_p32(0, 16 * M), _m32(2, 4 * K)), _ROM_VGA),
     _F("vhost-user-blk-pci", 0x1AF4, 0x1042, 0x0100, 1, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, (0x1001, 128)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, 0x1001),
     _F("vhost-user-blk-pci-non-transitional", 0x1AF4, 0x1042, 0x0100, 1, PORT,
        (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("vhost-user-blk-pci-transitional", 0x1AF4, 0x1001, 0x0100, 0, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, (0x1001, 128)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, 0x1001),
     _F("vhost-user-fs-pci", 0x1AF4, 0x105A, 0x0180, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("vhost-user-gpio-pci", 0x1AF4, 0x1069, 0x0780, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("vhost-user-gpu-pci", 0x1AF4, 0x1050, 0x0380, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
@@ -238,11 +223,11 @@ _ROWS = (
     _F("vhost-user-input-pci", 0x1AF4, 0x1052, 0x0980, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("vhost-user-rng-pci", 0x1AF4, 0x1044, 0x00FF, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("vhost-user-scsi-pci", 0x1AF4, 0x1048, 0x0100, 1, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, (0x1004, 64)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, 0x1004),
     _F("vhost-user-scsi-pci-non-transitional", 0x1AF4, 0x1048, 0x0100, 1, PORT,
        (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("vhost-user-scsi-pci-transitional", 0x1AF4, 0x1004, 0x0100, 0, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, (0x1004, 64)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, 0x1004),
     _F("vhost-user-snd-pci", 0x1AF4, 0x1059, 0x0401, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("vhost-user-vga", 0x1AF4, 0x1050, 0x0300, 1, PORT,
        (_p32(0, 8 * M), _p64(2, 16 * K), _m32(4, 4 * K)), _ROM_VGA, 0, 1, MODERN),
@@ -250,23 +235,23 @@ _ROWS = (
     _F("vhost-user-vsock-pci-non-transitional", 0x1AF4, 0x1053, 0x0780, 1, PORT,
        (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-9p-pci", 0x1AF4, 0x1049, 0x0002, 1, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, (0x1009, 32)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, 0x1009),
     _F("virtio-9p-pci-non-transitional", 0x1AF4, 0x1049, 0x0002, 1, PORT,
        (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-9p-pci-transitional", 0x1AF4, 0x1009, 0x0002, 0, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, (0x1009, 32)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, 0x1009),
     _F("virtio-balloon-pci", 0x1AF4, 0x1045, 0x00FF, 1, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, (0x1002, 64)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, 0x1002),
     _F("virtio-balloon-pci-non-transitional", 0x1AF4, 0x1045, 0x00FF, 1, PORT,
        (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-balloon-pci-transitional", 0x1AF4, 0x1002, 0x00FF, 0, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, (0x1002, 64)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, 0x1002),
     _F("virtio-blk-pci", 0x1AF4, 0x1042, 0x0100, 1, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, (0x1001, 128)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, 0x1001),
     _F("virtio-blk-pci-non-transitional", 0x1AF4, 0x1042, 0x0100, 1, PORT,
        (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-blk-pci-transitional", 0x1AF4, 0x1001, 0x0100, 0, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, (0x1001, 128)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, 0x1001),
     _F("virtio-crypto-pci", 0x1AF4, 0x1054, 0x00FF, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-gpu-pci", 0x1AF4, 0x1050, 0x0380, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-iommu-pci", 0x1AF4, 0x1057, 0x00FF, 1, NEVER, (_p64(4, 16 * K),), 0, 0, 1, MODERN),
@@ -275,30 +260,30 @@ _ROWS = (
     _F("virtio-mouse-pci", 0x1AF4, 0x1052, 0x0902, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-multitouch-pci", 0x1AF4, 0x1052, 0x0980, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-net-pci", 0x1AF4, 0x1041, 0x0200, 1, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), _ROM_NIC, 0, 1, HYBRID, (0x1000, 32)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), _ROM_NIC, 0, 1, HYBRID, 0x1000),
     _F("virtio-net-pci-non-transitional", 0x1AF4, 0x1041, 0x0200, 1, PORT,
        (_m32(1, 4 * K), _p64(4, 16 * K)), _ROM_NIC, 0, 1, MODERN),
     _F("virtio-net-pci-transitional", 0x1AF4, 0x1000, 0x0200, 0, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), _ROM_NIC, 0, 1, TRANSITIONAL, (0x1000, 32)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), _ROM_NIC, 0, 1, TRANSITIONAL, 0x1000),
     _F("virtio-pmem-pci", 0x1AF4, 0x105B, 0x00FF, 1, PORT, (_p64(4, 16 * K),), 0, 0, 1, MODERN),
     _F("virtio-rng-pci", 0x1AF4, 0x1044, 0x00FF, 1, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, (0x1005, 32)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, 0x1005),
     _F("virtio-rng-pci-non-transitional", 0x1AF4, 0x1044, 0x00FF, 1, PORT,
        (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-rng-pci-transitional", 0x1AF4, 0x1005, 0x00FF, 0, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, (0x1005, 32)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, 0x1005),
     _F("virtio-scsi-pci", 0x1AF4, 0x1048, 0x0100, 1, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, (0x1004, 64)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, 0x1004),
     _F("virtio-scsi-pci-non-transitional", 0x1AF4, 0x1048, 0x0100, 1, PORT,
        (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-scsi-pci-transitional", 0x1AF4, 0x1004, 0x0100, 0, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, (0x1004, 64)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, 0x1004),
     _F("virtio-serial-pci", 0x1AF4, 0x1043, 0x0780, 1, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, (0x1003, 64)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, HYBRID, 0x1003),
     _F("virtio-serial-pci-non-transitional", 0x1AF4, 0x1043, 0x0780, 1, PORT,
        (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-serial-pci-transitional", 0x1AF4, 0x1003, 0x0780, 0, PORT,
-       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, (0x1003, 64)),
+       (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, TRANSITIONAL, 0x1003),
     _F("virtio-sound-pci", 0x1AF4, 0x1059, 0x0401, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-tablet-pci", 0x1AF4, 0x1052, 0x0980, 1, PORT, (_m32(1, 4 * K), _p64(4, 16 * K)), 0, 0, 1, MODERN),
     _F("virtio-vga", 0x1AF4, 0x1050, 0x0300, 1, PORT,
@@ -383,49 +368,24 @@ UNMEASURED_IN_7_2: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("vhost-user-gpu-pci", "vhost-user-input-pci", "vhost-user-vga"), "QEMU 7.2 wants KVM for it")
 )
 
-MEMORY_BACKED = MappingProxyType({"ivshmem-plain": 2, "ivshmem-doorbell": 2})
-"""The BAR whose size is that of the memory behind the device; the rows have it at 1 MiB."""
-
-SIZE_OPTIONS: Mapping[tuple[str, str], tuple[Bar, bool]] = MappingProxyType(
+IDENTITIES: Mapping[tuple[str, str, str], tuple[int, int]] = MappingProxyType(
     {
-        ("VGA", "vgamem_mb"): (_p32(0, M), False),
-        ("secondary-vga", "vgamem_mb"): (_p32(0, M), False),
-        ("ati-vga", "vgamem_mb"): (_p32(0, M), False),
-        ("vmware-svga", "vgamem_mb"): (_p32(1, M), False),
-        ("bochs-display", "vgamem"): (_p32(0, 1), False),
-        **{
-            (driver, option): value
-            for driver in ("qxl", "qxl-vga")
-            for option, value in (
-                ("ram_size", (_m32(0, 1), False)),
-                ("ram_size_mb", (_m32(0, M), False)),
-                ("vram_size", (_m32(1, 1), False)),
-                ("vram_size_mb", (_m32(1, M), False)),
-                ("vram64_size_mb", (_p64(4, M), True)),
-            )
-        },
-        ("pci-testdev", "membar"): (_p64(2, 1), True),
-        ("nvme", "cmb_size_mb"): (_p64(2, M), True),
+        ("nvme", "use-intel-id", "on"): (0x8086, 0x5845),
+        ("ati-vga", "model", "rv100"): (0x1002, 0x5159),
+        ("ati-vga", "x-device-id", str(0x5159)): (0x1002, 0x5159),
     }
 )
-"""Options that are the size of a BAR: the BAR with the unit of the option as its size, and whether the option makes
-the BAR in the first place (of qxl's, only when it is larger than BAR 1)."""
-
-LEGACY_IO_OPTIONS: tuple[tuple[str, str, bool, int], ...] = (
-    ("virtio-net-pci", "mq", True, 64),
-    ("virtio-net-pci", "rss", True, 64),
-    ("virtio-net-pci", "hash", True, 64),
-    ("virtio-net-pci", "host_mtu", True, 64),
-    ("virtio-net-pci", "speed", True, 64),
-    ("virtio-net-pci", "duplex", True, 64),
-    ("virtio-serial-pci", "vectors", False, 32),
-    ("virtio-serial-pci", "emergency-write", False, 32),
-    ("virtio-balloon-pci", "page-poison", False, 32),
+"""Properties whose value gives a device another vendor and device id."""
+CLASS_OPTIONS: Mapping[str, frozenset[int]] = MappingProxyType(
+    {
+        "virtio-blk-pci": frozenset(),
+        "vhost-user-blk-pci": frozenset(),
+        "virtio-iommu-pci": frozenset(),
+        "virtio-serial-pci": frozenset({0x0780, 0x0380, 0x00FF}),
+    }
 )
-"""Options that alone change the size of the legacy I/O BAR: the driver (with its ``-transitional``), the option,
-whether it must be on (or more than 0) or off (or 0), the size.  Combinations were not measured."""
+"""Virtio devices whose class is that of their property ``class``, and the values that count; empty where all do."""
 
-_SUFFIXES = {"K": 10, "M": 20, "G": 30, "T": 40}
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -447,12 +407,11 @@ def function_at(
 ) -> PciFunction:
     """Return what a device is in one place.
 
-    Options that matter: ``disable-legacy``, ``disable-modern``, ``modern-pio-notify``, ``vectors``
-    and ``page-per-vq`` (virtio), ``romfile=`` (empty), ``rombar=0``, ``shpc`` (pci-bridge), and those
-    of `SIZE_OPTIONS` and `LEGACY_IO_OPTIONS`.  Not modelled, though they change BARs: ``hostmem``
-    (virtio-gpu), ``mmio=off`` and ``model`` (VGA cards), ``vgamem_mb`` (qxl), ``msix_qsize`` (nvme), the
-    vectors that virtio takes by itself for more than one virtual CPU.  All others are ignored, also
-    those that QEMU would refuse.
+    Options that matter: ``disable-legacy``, ``disable-modern``, ``modern-pio-notify``, ``page-per-vq``, those of
+    queues, vectors and the configuration (virtio), ``romfile``, ``romsize``, ``rombar``, ``shpc`` (pci-bridge), those
+    of the tables of `pcisim.catalogue.bars`, and of `IDENTITIES` and `CLASS_OPTIONS`.  Not modelled, though they
+    change BARs: ``hostmem`` (virtio-gpu of QEMU 10.0), and the queues that virtio takes by itself for more than 253
+    virtual CPUs.  All others are ignored, also those that QEMU would refuse.
 
     Args:
         driver: QEMU's name of the device, or an alias of it.
@@ -476,13 +435,29 @@ def function_at(
     if row.virtio:
         row, bars, modern = _virtio(row, bars, port, options)
         express = express and modern
-    _size_options(row.driver, bars, options)
+    if options:
+        resize(row.driver, bars, options)
+        row = _named(row, options)
     return evolved(
         row,
         express=ALWAYS if express else NEVER,
         bars=tuple(bars[number] for number in sorted(bars)),
-        rom=0 if options.get("romfile") == "" or options.get("rombar") == "0" else row.rom,
+        rom=rom_size(row.rom, options),
     )
+
+
+def _named(row: PciFunction, options: Mapping[str, str]) -> PciFunction:
+    """Return a row with the ids and the class that the properties give it."""
+    for name, value in options.items():
+        found = IDENTITIES.get((row.driver, name, value))
+        if found is not None:
+            row = evolved(row, vendor=found[0], device=found[1])
+    allowed = CLASS_OPTIONS.get(stem(row.driver))
+    if allowed is not None and "class" in options:
+        code = number(options, "class") & 0xFFFF
+        if not allowed or code in allowed:
+            return evolved(row, class_code=code)
+    return row
 
 
 def asks_for_io(
@@ -531,7 +506,7 @@ def _virtio(
     """
     word = options.get("disable-legacy", "auto")
     if word not in ("on", "off", "auto"):
-        raise _bad_option("disable-legacy", word, "on, off or auto")
+        raise bad_option("disable-legacy", word, "on, off or auto")
     legacy = not port if word == "auto" else word == "off"
     modern = not _flag(options, "disable-modern", default=False)
     if row.virtio == TRANSITIONAL:
@@ -553,37 +528,17 @@ def _virtio(
         if _flag(options, "page-per-vq", default=False):
             bars[window.number] = evolved(window, size=8 * M)
         if _flag(options, "modern-pio-notify", default=False):
-            number = 5 if window.number == 2 else 2
-            bars[number] = _io(number, 4)
-    if table is not None and "vectors" in options:
-        vectors = _number(options, "vectors")
-        # An entry has 16 bytes and a pending bit; the bits come in words of 8 bytes.
-        size = _power_of_two(max(vectors * 16 + (vectors + 63) // 64 * 8, 4 * K))
-        bars.pop(table.number) if not vectors else bars.update({table.number: evolved(table, size=size)})
+            port_number = 5 if window.number == 2 else 2
+            bars[port_number] = _io(port_number, 4)
+    vectors = vectors_of(row.driver, options)
+    if table is not None and vectors is not None:
+        bars[table.number] = evolved(table, size=msix_table(vectors))
+        if not 0 < vectors <= MOST_VECTORS:
+            del bars[table.number]
     if legacy and row.legacy:
-        device, size = row.legacy
-        stem = row.driver.removesuffix("-transitional")
-        for driver, option, on, other in LEGACY_IO_OPTIONS:
-            if driver == stem and option in options and on == (options[option] not in ("off", "0")):
-                size = other
-        bars[0] = _io(0, size)
-        row = evolved(row, device=device, revision=0)
+        bars[0] = _io(0, legacy_ports(row.driver, options, msix=table is not None and table.number in bars))
+        row = evolved(row, device=row.legacy, revision=0)
     return row, bars, modern or row.virtio == TRANSITIONAL
-
-
-def _size_options(driver: str, bars: dict[int, Bar], options: Mapping[str, str]) -> None:
-    for option in options:
-        bar, makes = SIZE_OPTIONS.get((driver, option), (None, False))
-        if bar is None:
-            continue
-        size = _power_of_two(_number(options, option) * bar.size)
-        if makes and size <= (bars[1].size if driver.startswith("qxl") else 0):
-            continue
-        bars[bar.number] = evolved(bar, size=size)
-
-
-def _power_of_two(size: int) -> int:
-    return 1 << (size - 1).bit_length() if size else 0
 
 
 def _flag(options: Mapping[str, str], name: str, *, default: bool) -> bool:
@@ -594,17 +549,4 @@ def _flag(options: Mapping[str, str], name: str, *, default: bool) -> bool:
         return True
     if word in ("off", "no", "false", "n"):
         return False
-    raise _bad_option(name, word, "on or off")
-
-
-def _number(options: Mapping[str, str], name: str) -> int:
-    word = options[name]
-    shift = _SUFFIXES.get(word[-1:].upper(), 0)
-    digits = word[:-1] if shift else word
-    if not (digits.isascii() and digits.isdecimal()):
-        raise _bad_option(name, word, "a number")
-    return int(digits) << shift
-
-
-def _bad_option(name: str, word: str, wanted: str) -> UsageError:
-    return UsageError(f"option {name}={word} is not {wanted}", code="bad-option")
+    raise bad_option(name, word, "on or off")

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from pcisim.catalogue.functions import IO as IO_BAR
-from pcisim.catalogue.functions import MEM32
+from pcisim.catalogue.bars import IO as IO_BAR
+from pcisim.catalogue.bars import MEM32
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
 from pcisim.hardware import PORT, Hardware, Part

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from operator import itemgetter
 from types import MappingProxyType
 
-from pcisim.catalogue.functions import IO as IO_BAR
-from pcisim.catalogue.functions import MEM64, PciFunction
+from pcisim.catalogue.bars import IO as IO_BAR
+from pcisim.catalogue.bars import MEM64
+from pcisim.catalogue.functions import PciFunction
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
 from pcisim.enumeration.view import ROM

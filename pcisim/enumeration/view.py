@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pcisim._record import bulk_record, record
 from pcisim.address import GuestAddress, PciAddress
-from pcisim.catalogue.functions import ALWAYS, MEM32, PciFunction
+from pcisim.catalogue.bars import MEM32
+from pcisim.catalogue.functions import ALWAYS, PciFunction
 from pcisim.catalogue.subsystems import subsystem_of
 
 IO, MEMORY, PREFETCH = "io", "memory", "prefetch"

@@ -135,7 +135,7 @@ def test_names_are_those_of_pci_ids() -> None:
         elif vendor < 0 and (found := re.match(r"\t([0-9a-f]{2})  (.*)", line)):
             classes[-vendor - 1 << 8 | int(found[1], 16)] = found[2]
     ids = {(row.vendor, row.device) for row in FUNCTIONS.values()}
-    ids |= {(row.vendor, row.legacy[0]) for row in FUNCTIONS.values() if row.legacy}
+    ids |= {(row.vendor, row.legacy) for row in FUNCTIONS.values() if row.legacy}
     assert dict(DEVICES) == {pair: devices[pair] for pair in ids if pair in devices}
     assert dict(VENDORS) == {number: vendors[number] for number, _ in ids if number in vendors}
     codes = {row.class_code for row in FUNCTIONS.values()}

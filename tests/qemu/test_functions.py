@@ -9,33 +9,42 @@ from pathlib import Path
 
 import pytest
 
-from pcisim.catalogue import functions
+from pcisim.catalogue import bars, functions
+from pcisim.catalogue.bars import (
+    COMPUTED,
+    CONFIG_FIELDS,
+    IO,
+    MEM32,
+    MEM64,
+    MEMDEV_SIZE,
+    MEMORY_LINKS,
+    QUEUES,
+    SIZE_OPTIONS,
+    WITHOUT,
+    Bar,
+    stem,
+)
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.catalogue.devices import DEVICE_MODELS
 from pcisim.catalogue.functions import (
     ALIASES,
     ALWAYS,
     BUILT_INS,
+    CLASS_OPTIONS,
     DEFAULT_PROFILE,
     EXPRESS,
     FUNCTIONS,
     HYBRID,
-    IO,
-    LEGACY_IO_OPTIONS,
-    MEM32,
-    MEM64,
-    MEMORY_BACKED,
+    IDENTITIES,
     MODERN,
     NEVER,
     NEW_IN_10_0,
     NO_MSIX_IN_7_2,
     PORT,
     PROFILES,
-    SIZE_OPTIONS,
     TRANSITIONAL,
     UNMEASURED,
     UNMEASURED_IN_7_2,
-    Bar,
     PciFunction,
     asks_for_io,
     function_at,
@@ -100,7 +109,8 @@ def test_bars_fit_into_their_registers(row: PciFunction, place: tuple[bool, bool
 @ROWS
 def test_virtio_columns_go_together(row: PciFunction) -> None:
     assert bool(row.virtio) == row.driver.startswith(("virtio-", "vhost-"))
-    assert (row.legacy is None) == (row.virtio not in (HYBRID, TRANSITIONAL))
+    assert bool(row.legacy) == (row.virtio in (HYBRID, TRANSITIONAL))
+    assert not row.legacy or stem(row.driver) in CONFIG_FIELDS
     if row.virtio:
         assert row.vendor == 0x1AF4
         assert sum(bar.kind == MEM64 for bar in row.bars) == 1
@@ -108,8 +118,7 @@ def test_virtio_columns_go_together(row: PciFunction) -> None:
     if row.virtio in (HYBRID, MODERN):
         assert 0x1041 <= row.device <= 0x107F
     if row.legacy:
-        assert 0x1000 <= row.legacy[0] <= 0x103F
-        assert power_of_two(row.legacy[1])
+        assert 0x1000 <= row.legacy <= 0x103F
     assert row.driver.endswith("-transitional") <= (row.virtio in (TRANSITIONAL, MODERN))
 
 
@@ -135,16 +144,16 @@ def test_every_driver_has_a_row_or_a_reason() -> None:
 
 def test_lists_beside_the_table_name_its_rows() -> None:
     rows = FUNCTIONS.keys()
-    assert rows >= NO_MSIX_IN_7_2 | NEW_IN_10_0 | UNMEASURED_IN_7_2.keys() | MEMORY_BACKED.keys()
-    assert rows >= {driver for driver, _ in SIZE_OPTIONS} | {driver for driver, *_ in LEGACY_IO_OPTIONS}
+    assert rows >= NO_MSIX_IN_7_2 | NEW_IN_10_0 | UNMEASURED_IN_7_2.keys() | MEMORY_LINKS.keys() | COMPUTED.keys()
+    assert rows | UNMEASURED.keys() >= CONFIG_FIELDS.keys() | QUEUES.keys() | CLASS_OPTIONS.keys()
+    assert rows >= {driver for driver, *_ in (*SIZE_OPTIONS, *WITHOUT, *IDENTITIES)}
     assert not rows & UNMEASURED.keys()
     assert not rows & ALIASES.keys()
     assert rows | UNMEASURED.keys() >= set(ALIASES.values())
     for driver in NO_MSIX_IN_7_2:
         assert any(bar.number == 1 for bar in FUNCTIONS[driver].bars)
         assert all(bar.number != 1 for bar in function_at(driver, express_bus=False, profile="7.2").bars)
-    for driver, number in MEMORY_BACKED.items():
-        assert any(bar.number == number for bar in FUNCTIONS[driver].bars)
+    assert all((driver, MEMDEV_SIZE) in SIZE_OPTIONS for driver in MEMORY_LINKS)
 
 
 def test_pieces_known_from_elsewhere() -> None:
@@ -216,6 +225,9 @@ def test_express_capability_by_place() -> None:
         ("bochs-display", {"vgamem": "64M"}, (Bar(0, MEM32, True, 64 << 20), Bar(2, MEM32, False, 4096))),
         ("nvme", {"cmb_size_mb": "64"}, (Bar(0, MEM64, False, 16384), Bar(2, MEM64, True, 64 << 20))),
         ("nvme", {"cmb_size_mb": "0"}, (Bar(0, MEM64, False, 16384),)),
+        ("nvme", {"msix_qsize": "512", "max_ioqpairs": "512"}, (Bar(0, MEM64, False, 32768),)),
+        ("nvme", {MEMDEV_SIZE: "1048576"}, (Bar(0, MEM64, False, 16384), Bar(4, MEM64, True, 1 << 20))),
+        ("VGA", {"mmio": "off"}, (Bar(0, MEM32, True, 16 << 20),)),
         ("virtio-gpu-pci", {"vectors": "0"}, (Bar(4, MEM64, True, 16384),)),
         ("virtio-gpu-pci", {"vectors": "255"}, (Bar(1, MEM32, False, 8192), Bar(4, MEM64, True, 16384))),
     ],
@@ -284,9 +296,11 @@ def test_alias_is_the_same_device() -> None:
 
 
 def test_imports_only_what_a_catalogue_may() -> None:
-    tree = ast.parse(Path(functions.__file__).read_text())
-    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name for name in modules if name and name.startswith("pcisim")} == {"pcisim.errors", "pcisim._record"}
+    allowed = {"pcisim.errors", "pcisim._record", "pcisim.catalogue.bars"}
+    for module in (functions, bars):
+        tree = ast.parse(Path(str(module.__file__)).read_text())
+        modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert {name for name in modules if name and name.startswith("pcisim")} <= allowed
 
 
 # ------------------------------------------------------------------ the real QEMU
