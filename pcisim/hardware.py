@@ -32,7 +32,7 @@ NO_IO_WINDOW: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """Ports whose I/O window has no registers, and the values of ``io-reserve`` with which it has none."""
 
-EXPANDERS = MappingProxyType({"pxb": False, "pxb-pcie": True})
+EXPANDERS = MappingProxyType({"pxb": False, "pxb-pcie": True, "pxb-cxl": True})
 """Devices that bring a root bus of their own, and whether that is PCI Express."""
 HIDDEN_BRIDGE: Mapping[str, str] = MappingProxyType({"shpc": "off"})
 """The options of the bridge between the root bus of a pxb and what is plugged into it."""
@@ -219,7 +219,7 @@ def expander_bus(part: Part, number: int, label: str | None) -> PciBus:
     On pc that is the bus of a bridge which nobody lists.
 
     Args:
-        part: a pxb or pxb-pcie.
+        part: a pxb, pxb-pcie or pxb-cxl.
         number: the number of its root bus.
         label: the name of the bus.
     """

@@ -94,7 +94,8 @@ class Simulation:
         """Return QEMU's words when it does not start: the device and the reason."""
         if self.refusal is None:
             return None
-        return ": ".join((*self.refusal.details[:1], self.refusal.headline))
+        blamed = [detail for detail in self.refusal.details[:1] if detail.startswith("-device ")]
+        return ": ".join((*blamed, self.refusal.headline))
 
     @property
     def programmed(self) -> Programmed | None:

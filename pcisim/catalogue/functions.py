@@ -111,12 +111,14 @@ _ROWS = (
     _F("AC97", 0x8086, 0x2415, 0x0401, 1, NEVER, (_io(0, K), _io(1, 256)), 0, 0, 1),
     _F("acpi-erst", 0x1B36, 0x0012, 0x00FF, 0, NEVER, (_m32(0, 16), _m32(1, 8 * K))),
     _F("am53c974", 0x1022, 0x2020, 0x0100, 16, NEVER, (_io(0, 128),), 0, 0, 1),
+    _F("AMDVI-PCI", 0x1022, 0x1419, 0x0806, 0, NEVER, ()),
     _F("ati-vga", 0x1002, 0x5046, 0x0300, 0, NEVER, (_p32(0, 16 * M), _io(1, 256), _m32(2, 16 * K)), _ROM_VGA, 0, 1),
     _F("bochs-display", 0x1234, 0x1111, 0x0380, 2, EXPRESS, (_p32(0, 16 * M), _m32(2, 4 * K)), 32 * K),
     _F("cirrus-vga", 0x1013, 0x00B8, 0x0300, 0, NEVER, (_p32(0, 32 * M), _m32(1, 4 * K)), _ROM_VGA),
     _F("ctucan_pci", 0x1760, 0xFF00, 0x0C09, 0, NEVER, (_m32(0, 32 * K), _m32(1, 64 * K)), 0, 0, 1),
     _F("cxl-downstream", 0x19E5, 0xA129, 0x0604, 0, ALWAYS, (_m64(0, 64 * K),), 0, 1),
     _F("cxl-rp", 0x8086, 0x7075, 0x0604, 0, ALWAYS, (_m64(0, 64 * K),), 0, 1, 1),
+    _F("cxl-type3", 0x8086, 0x0D93, 0x0502, 1, ALWAYS, (_m64(0, 64 * K), _m64(2, 4 * K), _m32(4, 4 * K))),
     _F("cxl-upstream", 0x19E5, 0xA128, 0x0604, 0, ALWAYS, (_m64(0, 64 * K),), 0, 1),
     _F("dc390", 0x1022, 0x2020, 0x0100, 16, NEVER, (_io(0, 128),), 0, 0, 1),
     _F("e1000", 0x8086, 0x100E, 0x0200, 3, NEVER, (_m32(0, 128 * K), _io(1, 64)), _ROM_NIC, 0, 1),
@@ -194,6 +196,7 @@ _ROWS = (
     _F("pvpanic-pci", 0x1B36, 0x0011, 0x0880, 1, NEVER, (_p32(0, 16),)),
     _F("pvscsi", 0x15AD, 0x07C0, 0x0100, 2, EXPRESS, (_m32(0, 32 * K),), 0, 0, 1),
     _F("pxb", 0x1B36, 0x0009, 0x0600, 0, NEVER, ()),
+    _F("pxb-cxl", 0x0000, 0x0000, 0x0600, 0, NEVER, ()),
     _F("pxb-pcie", 0x1B36, 0x000B, 0x0600, 0, NEVER, ()),
     _F("qemu-xhci", 0x1B36, 0x000D, 0x0C03, 1, EXPRESS, (_m64(0, 16 * K),), 0, 0, 1),
     _F("qxl", 0x1B36, 0x0100, 0x0380, 5, NEVER,
@@ -347,13 +350,10 @@ UNMEASURED: Mapping[str, str] = MappingProxyType(
         "virtio-input-host-pci": "needs an input device of the host",
         "virtio-gpu-gl-pci": _GL,
         "virtio-vga-gl": _GL,
-        "cxl-type3": _CXL,
         "cxl-switch-mailbox-cci": _CXL,
-        "pxb-cxl": _CXL,
         "pvrdma": "needs an RDMA device of the host (and is gone from QEMU 10.0)",
         "xen-platform": "needs a Xen guest",
         "x-pci-proxy-dev": "is what the process behind it is",
-        "AMDVI-PCI": "is made by amd-iommu, never alone",
     }
 )
 """QEMU's PCI drivers without a row, and why."""
@@ -362,6 +362,8 @@ NO_MSIX_IN_7_2 = frozenset(
     {"virtio-balloon-pci", "virtio-balloon-pci-transitional", "virtio-balloon-pci-non-transitional", "virtio-mem-pci"}
 )
 """Rows without the MSI-X BAR (number 1) in profile 7.2."""
+PLACE_IS_ID_IN_7_2 = frozenset({"AMDVI-PCI"})
+"""Rows whose device id is the place of the function (slot and function) in profile 7.2."""
 NEW_IN_10_0 = frozenset({"igb", "ufs", "vhost-user-snd-pci", "virtio-multitouch-pci", "virtio-sound-pci"})
 """Rows of drivers that QEMU 7.2 does not have."""
 UNMEASURED_IN_7_2: Mapping[str, str] = MappingProxyType(
@@ -453,7 +455,7 @@ def _named(row: PciFunction, options: Mapping[str, str]) -> PciFunction:
         if found is not None:
             row = evolved(row, vendor=found[0], device=found[1])
     allowed = CLASS_OPTIONS.get(stem(row.driver))
-    if allowed is not None and "class" in options:
+    if allowed is not None and options.get("class", "0") != "0":
         code = number(options, "class") & 0xFFFF
         if not allowed or code in allowed:
             return evolved(row, class_code=code)

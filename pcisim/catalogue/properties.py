@@ -1,4 +1,4 @@
-"""Which properties each PCI device of QEMU takes, and of what type.
+"""Which properties each device of QEMU takes, and of what type.
 
 Asked of QEMU 7.2.22 (Debian bookworm) itself, ``-device X,help``.  To ask again:
 ``python -m tests.qemu.measure_properties --check``.
@@ -399,28 +399,214 @@ xio3130-downstream aer_log_max:uint16 chassis:uint8 hotplug:bool port:uint8 powe
   slot:uint16 x-native-hotplug:bool
 """
 _OTHERS = """\
-HDA hda-duplex hda-micro hda-output
-IDE ide-cd ide-hd
-ISA adlib cs4231a gus hyperv-testdev i8042 ib700 isa-applesmc isa-cirrus-vga isa-debug-exit isa-debugcon
-  isa-fdc isa-ide isa-ipmi-bt isa-ipmi-kcs isa-parallel isa-serial isa-vga mc146818rtc ne2k_isa pc-testdev
-  pvpanic sb16 sga tpm-tis vmmouse
-IndustryPack ipoctal232
-SCSI scsi-block scsi-cd scsi-generic scsi-hd
-System amd-iommu intel-iommu ramfb vmbus-bridge
-ccid-bus ccid-card-emulated ccid-card-passthru
-floppy-bus floppy
-i2c-bus i2c-ddc smbus-ipmi
-nvme-bus nvme-ns
-sd-bus sd-card
-usb-bus u2f-passthru usb-audio usb-bot usb-braille usb-ccid usb-host usb-hub usb-kbd usb-mouse usb-mtp usb-net
-  usb-redir usb-serial usb-storage usb-tablet usb-uas usb-wacom-tablet
-virtio-bus vhost-scsi vhost-user-blk vhost-user-fs-device vhost-user-gpio-device vhost-user-gpu
-  vhost-user-i2c-device vhost-user-input vhost-user-rng vhost-user-scsi vhost-user-vsock-device
-  vhost-vsock-device virtio-9p-device virtio-balloon-device virtio-blk-device virtio-crypto-device
-  virtio-gpu-device virtio-input-host-device virtio-iommu-device virtio-keyboard-device virtio-mem
-  virtio-mouse-device virtio-net-device virtio-pmem virtio-rng-device virtio-scsi-device virtio-serial-device
-  virtio-tablet-device
-virtio-serial-bus virtconsole virtserialport
+= -
+*
+guest-loader addr:uint64 bootargs:str initrd:str kernel:str
+hv-syndbg host_ip:str host_port:uint16 use_hcalls:bool
+ipmi-bmc-extern chardev:str slave_addr:uint8
+ipmi-bmc-sim device_id:uint8 device_rev:uint8 fruareasize:uint16 frudatafile:str fwrev1:uint8 fwrev2:uint8
+  guid:str ipmi_version:uint8 mfg_id:uint32 product_id:uint16 sdrfile:str slave_addr:uint8
+loader addr:uint64 cpu-num:uint32 data:uint64 data-be:bool data-len:uint8 file:str force-raw:bool
+nvdimm addr:uint64 label-size:int memdev:link node:uint32 size:uint64 slot:int32 unarmed:bool uuid:QemuUUID
+nvme-subsys nqn:str
+pc-dimm addr:uint64 memdev:link node:uint32 size:uint64 slot:int32
+tpm-crb ppi:bool tpmdev:str
+vmcoreinfo
+vmgenid guid:str
+= HDA
+* audiodev:str cad:uint32 debug:uint32 mixer:bool use-timer:bool
+hda-duplex
+hda-micro
+hda-output
+= IDE
+*
+ide-cd account-failed:OnOffAuto account-invalid:OnOffAuto backend_defaults:OnOffAuto bootindex:int32
+  discard_granularity:size drive:str logical_block_size:size min_io_size:size model:str opt_io_size:size
+  physical_block_size:size rerror:BlockdevOnError serial:str share-rw:bool unit:uint32 ver:str
+  werror:BlockdevOnError write-cache:OnOffAuto wwn:uint64
+ide-hd account-failed:OnOffAuto account-invalid:OnOffAuto backend_defaults:OnOffAuto
+  bios-chs-trans:BiosAtaTranslation bootindex:int32 cyls:uint32 discard_granularity:size drive:str
+  heads:uint32 lcyls:uint32 lheads:uint32 logical_block_size:size lsecs:uint32 min_io_size:size model:str
+  opt_io_size:size physical_block_size:size rerror:BlockdevOnError rotation_rate:uint16 secs:uint32 serial:str
+  share-rw:bool unit:uint32 ver:str werror:BlockdevOnError write-cache:OnOffAuto wwn:uint64
+= ISA
+*
+adlib audiodev:str freq:uint32 iobase:uint32
+cs4231a audiodev:str dma:uint32 iobase:uint32 irq:uint32
+gus audiodev:str dma:uint32 freq:uint32 iobase:uint32 irq:uint32
+hyperv-testdev
+i8042 a20[0]:link extended-state:bool kbd-irq:uint8 kbd-throttle:bool mouse-irq:uint8 unnamed-gpio-out[0]:link
+  unnamed-gpio-out[1]:link
+ib700
+isa-applesmc iobase:uint32 osk:str
+isa-cirrus-vga blitter:bool vgamem_mb:uint32
+isa-debug-exit iobase:uint32 iosize:uint32
+isa-debugcon chardev:str iobase:uint32 readback:uint32
+isa-fdc bootindexA:int32 bootindexB:int32 dma:uint32 fallback:FdcDriveType fdtypeA:FdcDriveType
+  fdtypeB:FdcDriveType iobase:uint32 irq:uint32
+isa-ide iobase:uint32 iobase2:uint32 irq:uint32
+isa-ipmi-bt bmc:link ioport:uint32 irq:int32
+isa-ipmi-kcs bmc:link ioport:uint32 irq:int32
+isa-parallel chardev:str index:uint32 iobase:uint32 irq:uint32
+isa-serial baudbase:uint32 chardev:str index:uint32 iobase:uint32 irq:uint32 wakeup:bool
+isa-vga vgamem_mb:uint32
+mc146818rtc base_year:int32 iobase:uint16 irq:uint8 lost_tick_policy:LostTickPolicy
+ne2k_isa bootindex:int32 iobase:uint32 irq:uint32 mac:str netdev:str
+pc-testdev
+pvpanic events:uint8 ioport:uint16
+sb16 audiodev:str dma:uint32 dma16:uint32 iobase:uint32 irq:uint32 version:uint32
+sga
+tpm-tis irq:uint32 ppi:bool tpmdev:str
+vmmouse i8042:link
+= IndustryPack
+*
+ipoctal232 chardev0:str chardev1:str chardev2:str chardev3:str chardev4:str chardev5:str chardev6:str
+  chardev7:str slot:int32
+= SCSI
+* bootindex:int32 channel:uint32 drive:str lun:uint32 scsi-id:uint32 share-rw:bool
+scsi-block io_timeout:uint32 max_io_size:uint64 max_unmap_size:uint64 rerror:BlockdevOnError
+  rotation_rate:uint16 scsi_version:int32 werror:BlockdevOnError
+scsi-cd account-failed:OnOffAuto account-invalid:OnOffAuto backend_defaults:OnOffAuto device_id:str
+  discard_granularity:size logical_block_size:size max_io_size:uint64 min_io_size:size opt_io_size:size
+  physical_block_size:size port_index:uint16 port_wwn:uint64 product:str quirk_mode_page_apple_vendor:bool
+  quirk_mode_page_truncated:bool quirk_mode_page_vendor_specific_apple:bool quirk_mode_sense_rom_use_dbd:bool
+  rerror:BlockdevOnError scsi_version:int32 serial:str vendor:str ver:str werror:BlockdevOnError
+  write-cache:OnOffAuto wwn:uint64
+scsi-generic io_timeout:uint32
+scsi-hd account-failed:OnOffAuto account-invalid:OnOffAuto backend_defaults:OnOffAuto cyls:uint32
+  device_id:str discard_granularity:size dpofua:bool heads:uint32 lcyls:uint32 lheads:uint32
+  logical_block_size:size lsecs:uint32 max_io_size:uint64 max_unmap_size:uint64 min_io_size:size
+  opt_io_size:size physical_block_size:size port_index:uint16 port_wwn:uint64 product:str
+  quirk_mode_page_vendor_specific_apple:bool removable:bool rerror:BlockdevOnError rotation_rate:uint16
+  scsi_version:int32 secs:uint32 serial:str vendor:str ver:str werror:BlockdevOnError write-cache:OnOffAuto
+  wwn:uint64
+= System
+*
+amd-iommu device-iotlb:bool intremap:OnOffAuto pt:bool
+intel-iommu aw-bits:uint8 caching-mode:bool device-iotlb:bool dma-drain:bool dma-translation:bool
+  eim:OnOffAuto intremap:OnOffAuto pt:bool snoop-control:bool version:uint32 x-buggy-eim:bool
+  x-pasid-mode:bool x-scalable-mode:bool
+ramfb
+vmbus-bridge irq:uint8
+= ccid-bus
+*
+ccid-card-emulated backend:str cert1:str cert2:str cert3:str db:str debug:uint8 slot:uint32
+ccid-card-passthru chardev:str debug:uint8 slot:uint32
+= floppy-bus
+*
+floppy account-failed:OnOffAuto account-invalid:OnOffAuto backend_defaults:OnOffAuto discard_granularity:size
+  drive:str drive-type:FdcDriveType logical_block_size:size min_io_size:size opt_io_size:size
+  physical_block_size:size share-rw:bool unit:uint32 write-cache:OnOffAuto
+= i2c-bus
+*
+i2c-ddc address:uint8 refresh_rate:uint32 xmax:uint32 xres:uint32 ymax:uint32 yres:uint32
+smbus-ipmi address:uint8 bmc:link
+= nvme-bus
+*
+nvme-ns account-failed:OnOffAuto account-invalid:OnOffAuto backend_defaults:OnOffAuto bootindex:int32
+  detached:bool discard_granularity:size drive:str eui64:uint64 eui64-default:bool logical_block_size:size
+  mcl:uint32 min_io_size:size ms:uint16 mset:uint8 msrc:uint8 mssrl:uint16 nsid:uint32 opt_io_size:size
+  physical_block_size:size pi:uint8 pif:uint8 pil:uint8 share-rw:bool shared:bool uuid:str
+  write-cache:OnOffAuto zoned:bool zoned.cross_read:bool zoned.descr_ext_size:uint32 zoned.max_active:uint32
+  zoned.max_open:uint32 zoned.numzrwa:uint32 zoned.zone_capacity:size zoned.zone_size:size zoned.zrwafg:size
+  zoned.zrwas:size
+= sd-bus
+*
+sd-card drive:str spec_version:uint8 spi:bool
+= usb-bus
+* attached:bool msos-desc:bool pcap:str port:str serial:str
+u2f-passthru hidraw:str
+usb-audio audiodev:str buffer:uint32 debug:uint32 multi:bool
+usb-bot
+usb-braille chardev:str
+usb-ccid debug:uint8
+usb-host bootindex:int32 guest-reset:bool guest-resets-all:bool hostaddr:uint32 hostbus:uint32 hostdevice:str
+  hostport:str isobsize:uint32 isobufs:uint32 loglevel:uint32 pipeline:bool productid:uint32
+  suppress-remote-wake:bool vendorid:uint32
+usb-hub port-power:bool ports:uint32
+usb-kbd display:str usb_version:uint32
+usb-mouse usb_version:uint32
+usb-mtp desc:str readonly:bool rootdir:str
+usb-net bootindex:int32 mac:str netdev:str
+usb-redir bootindex:int32 chardev:str debug:uint8 filter:str streams:bool suppress-remote-wake:bool
+usb-serial always-plugged:bool chardev:str
+usb-storage account-failed:OnOffAuto account-invalid:OnOffAuto backend_defaults:OnOffAuto bootindex:int32
+  commandlog:bool discard_granularity:size drive:str logical_block_size:size min_io_size:size opt_io_size:size
+  physical_block_size:size removable:bool rerror:BlockdevOnError share-rw:bool werror:BlockdevOnError
+  write-cache:OnOffAuto
+usb-tablet display:str head:uint32 usb_version:uint32
+usb-uas log-scsi-req:uint32
+usb-wacom-tablet
+= virtio-bus
+* any_layout:bool event_idx:bool indirect_desc:bool iommu_platform:bool notify_on_empty:bool packed:bool
+  queue_reset:bool use-disabled-flag:bool use-started:bool x-disable-legacy-check:bool
+vhost-scsi boot_tpgt:uint32 bootindex:int32 cmd_per_lun:uint32 max_sectors:uint32 migratable:bool
+  num_queues:uint32 seg_max_adjust:bool t10_pi:bool vhostfd:str virtqueue_size:uint32 wwpn:str
+vhost-user-blk bootindex:int32 chardev:str config-wce:bool discard:bool num-queues:uint16 queue-size:uint32
+  write-zeroes:bool
+vhost-user-fs-device bootindex:int32 chardev:str num-request-queues:uint16 queue-size:uint16 tag:str
+vhost-user-gpio-device chardev:str
+vhost-user-gpu chardev:string edid:bool max_outputs:uint32 xres:uint32 yres:uint32
+vhost-user-i2c-device chardev:str
+vhost-user-input chardev:string serial:str
+vhost-user-rng chardev:str
+vhost-user-scsi boot_tpgt:uint32 bootindex:int32 chardev:str cmd_per_lun:uint32 hotplug:bool
+  max_sectors:uint32 num_queues:uint32 param_change:bool t10_pi:bool virtqueue_size:uint32
+vhost-user-vsock-device chardev:str seqpacket:OnOffAuto
+vhost-vsock-device guest-cid:uint64 seqpacket:OnOffAuto vhostfd:str
+virtio-9p-device fsdev:str mount_tag:str
+virtio-balloon-device deflate-on-oom:bool free-page-hint:bool free-page-reporting:bool guest-stats:guest
+  guest-stats-polling-interval:int iothread:link page-poison:bool qemu-4-0-config-size:bool
+virtio-blk-device account-failed:OnOffAuto account-invalid:OnOffAuto backend_defaults:OnOffAuto
+  bootindex:int32 config-wce:bool cyls:uint32 discard:bool discard_granularity:size drive:str heads:uint32
+  iothread:link lcyls:uint32 lheads:uint32 logical_block_size:size lsecs:uint32 max-discard-sectors:uint32
+  max-write-zeroes-sectors:uint32 min_io_size:size num-queues:uint16 opt_io_size:size physical_block_size:size
+  queue-size:uint16 report-discard-granularity:bool request-merging:bool rerror:BlockdevOnError scsi:bool
+  secs:uint32 seg-max-adjust:bool serial:str share-rw:bool werror:BlockdevOnError write-cache:OnOffAuto
+  write-zeroes:bool x-enable-wce-if-config-wce:bool
+virtio-crypto-device cryptodev:link
+virtio-gpu-device blob:bool edid:bool max_hostmem:size max_outputs:uint32 xres:uint32 yres:uint32
+virtio-input-host-device evdev:str serial:str
+virtio-iommu-device boot-bypass:bool primary-bus:link
+virtio-keyboard-device display:str head:uint32 serial:str
+virtio-mem block-size:size memaddr:uint64 memdev:link node:uint32 prealloc:bool requested-size:size size:size
+  unplugged-inaccessible:OnOffAuto
+virtio-mouse-device display:str head:uint32 serial:str wheel-axis:bool
+virtio-net-device bootindex:int32 csum:bool ctrl_guest_offloads:bool ctrl_mac_addr:bool ctrl_rx:bool
+  ctrl_rx_extra:bool ctrl_vlan:bool ctrl_vq:bool duplex:str failover:bool gso:bool guest_announce:bool
+  guest_csum:bool guest_ecn:bool guest_rsc_ext:bool guest_tso4:bool guest_tso6:bool guest_ufo:bool hash:bool
+  host_ecn:bool host_mtu:uint16 host_tso4:bool host_tso6:bool host_ufo:bool mac:str mq:bool mrg_rxbuf:bool
+  netdev:str rsc_interval:uint32 rss:bool rx_queue_size:uint16 speed:int32 status:bool tx:str
+  tx_queue_size:uint16 x-mtu-bypass-backend:bool x-txburst:int32 x-txtimer:uint32
+virtio-pmem memaddr:uint64 memdev:link
+virtio-rng-device max-bytes:uint64 period:uint32 rng:link
+virtio-scsi-device cmd_per_lun:uint32 hotplug:bool iothread:link max_sectors:uint32 num_queues:uint32
+  param_change:bool seg_max_adjust:bool virtqueue_size:uint32
+virtio-serial-device emergency-write:bool max_ports:uint32
+virtio-tablet-device display:str head:uint32 serial:str wheel-axis:bool
+= virtio-serial-bus
+*
+virtconsole chardev:str name:str nr:uint32
+virtserialport chardev:str name:str nr:uint32
+"""
+_CPUS = """\
+= 486 486-v1 Broadwell Broadwell-IBRS Broadwell-noTSX Broadwell-noTSX-IBRS Broadwell-v1 Broadwell-v2
+  Broadwell-v3 Broadwell-v4 Cascadelake-Server Cascadelake-Server-noTSX Cascadelake-Server-v1
+  Cascadelake-Server-v2 Cascadelake-Server-v3 Cascadelake-Server-v4 Cascadelake-Server-v5 Conroe Conroe-v1
+  Cooperlake Cooperlake-v1 Cooperlake-v2 Denverton Denverton-v1 Denverton-v2 Denverton-v3 Dhyana Dhyana-v1
+  Dhyana-v2 EPYC EPYC-IBPB EPYC-Milan EPYC-Milan-v1 EPYC-Rome EPYC-Rome-v1 EPYC-Rome-v2 EPYC-v1 EPYC-v2
+  EPYC-v3 Haswell Haswell-IBRS Haswell-noTSX Haswell-noTSX-IBRS Haswell-v1 Haswell-v2 Haswell-v3 Haswell-v4
+  Icelake-Server Icelake-Server-noTSX Icelake-Server-v1 Icelake-Server-v2 Icelake-Server-v3 Icelake-Server-v4
+  Icelake-Server-v5 Icelake-Server-v6 IvyBridge IvyBridge-IBRS IvyBridge-v1 IvyBridge-v2 KnightsMill
+  KnightsMill-v1 Nehalem Nehalem-IBRS Nehalem-v1 Nehalem-v2 Opteron_G1 Opteron_G1-v1 Opteron_G2 Opteron_G2-v1
+  Opteron_G3 Opteron_G3-v1 Opteron_G4 Opteron_G4-v1 Opteron_G5 Opteron_G5-v1 Penryn Penryn-v1 SandyBridge
+  SandyBridge-IBRS SandyBridge-v1 SandyBridge-v2 Skylake-Client Skylake-Client-IBRS Skylake-Client-noTSX-IBRS
+  Skylake-Client-v1 Skylake-Client-v2 Skylake-Client-v3 Skylake-Client-v4 Skylake-Server Skylake-Server-IBRS
+  Skylake-Server-noTSX-IBRS Skylake-Server-v1 Skylake-Server-v2 Skylake-Server-v3 Skylake-Server-v4
+  Skylake-Server-v5 Snowridge Snowridge-v1 Snowridge-v2 Snowridge-v3 Snowridge-v4 Westmere Westmere-IBRS
+  Westmere-v1 Westmere-v2 athlon athlon-v1 base core2duo core2duo-v1 coreduo coreduo-v1 host kvm32 kvm32-v1
+  kvm64 kvm64-v1 max n270 n270-v1 pentium pentium-v1 pentium2 pentium2-v1 pentium3 pentium3-v1 phenom
+  phenom-v1 qemu32 qemu32-v1 qemu64 qemu64-v1
 """
 # end of table
 
@@ -430,28 +616,53 @@ def _rows(table: str) -> Iterator[list[str]]:
         yield row.split()
 
 
-def _properties() -> Mapping[str, Mapping[str, str]]:
-    rows: dict[str, Mapping[str, str]] = {}
-    shared: dict[str, dict[str, str]] = {}
-    for name, *words in _rows(_PCI):
-        row = dict(shared.get("*", {}))
-        for word in words:
-            key, _, kind = word.partition(":")
-            if kind:
-                row[key] = kind
-            elif word in shared:
-                row |= shared[word]
-            else:
-                del row[word.removeprefix("-")]
-        if name in ("*", "@virtio"):
-            shared[name] = row
+def _read(words: list[str], *shared: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the properties that the words of a row say, with a minus for what the row lacks of the shared ones."""
+    row = {key: kind for rows in shared for key, kind in rows.items()}
+    for word in words:
+        key, _, kind = word.partition(":")
+        if kind:
+            row[key] = kind
         else:
-            rows[name] = MappingProxyType(row)
-    return MappingProxyType(rows)
+            del row[word.removeprefix("-")]
+    return MappingProxyType(row)
 
 
-PROPERTIES: Mapping[str, Mapping[str, str]] = _properties()
-"""For each PCI device its properties with their types, as QEMU names both."""
+def _pci() -> Iterator[tuple[str, Mapping[str, str]]]:
+    every: Mapping[str, str] = {}
+    virtio: Mapping[str, str] = {}
+    for name, *words in _rows(_PCI):
+        if name == "*":
+            every = _read(words)
+        elif name == "@virtio":
+            virtio = _read(words)
+        elif words[:1] == ["@virtio"]:
+            yield name, _read(words[1:], every, virtio)
+        else:
+            yield name, _read(words, every)
 
-NOT_ON_PCI: Mapping[str, str] = MappingProxyType({name: bus for bus, *names in _rows(_OTHERS) for name in names})
-"""QEMU's devices that sit on other buses, and on which."""
+
+def _others() -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    bus, every = "", _read([])
+    for name, *words in _rows(_OTHERS):
+        if name == "=":
+            bus = words[0].strip("-") if words[0] == "-" else words[0]
+        elif name == "*":
+            every = _read(words)
+        else:
+            yield name, bus, _read(words, every)
+
+
+CPU_SUFFIX = "-x86_64-cpu"
+PROPERTIES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {**dict(_pci()), **{name: row for name, _, row in _others()}}
+)
+"""For each device its properties with their types, as QEMU names both; those of CPUs are not listed."""
+
+NOT_ON_PCI: Mapping[str, str] = MappingProxyType(
+    {
+        **{name: bus for name, bus, _ in _others()},
+        **{name + CPU_SUFFIX: "" for _, *names in _rows(_CPUS) for name in names},
+    }
+)
+"""QEMU's devices that sit on other buses, and on which; "" for those that sit on none."""

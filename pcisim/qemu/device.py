@@ -11,7 +11,20 @@ from types import MappingProxyType
 
 from pcisim._record import record
 from pcisim.catalogue.functions import ALIASES
-from pcisim.catalogue.properties import NOT_ON_PCI, PROPERTIES
+from pcisim.catalogue.properties import CPU_SUFFIX, NOT_ON_PCI, PROPERTIES
+from pcisim.catalogue.qemu_values import (
+    BLOCK_SIZES,
+    ENUMERATIONS,
+    FORMATS,
+    HOST,
+    INNER,
+    LARGEST_BLOCK,
+    LEAST_BLOCK,
+    MAC,
+    NOT_WRITABLE,
+    SMALL_SIZES,
+    UUID,
+)
 from pcisim.errors import RefusedError
 
 TYPE_CHECKING = False
@@ -22,6 +35,7 @@ _INTEGERS = MappingProxyType(
     {
         **{f"uint{bits}": (0, (1 << bits) - 1, f"uint{bits}_t") for bits in (8, 16, 32, 64)},
         **{f"int{bits}": (-1 << bits - 1, (1 << bits - 1) - 1, f"int{bits}_t") for bits in (8, 16, 32, 64)},
+        "int": (-1 << 63, (1 << 63) - 1, "integer"),
     }
 )
 """For each type of number the least and the greatest value, and QEMU's word for it."""
@@ -34,6 +48,19 @@ _HEX = r"[ \t\n\v\f\r]*([+-]?)(?:0[xX])?([0-9a-fA-F]*)"
 _ADDRESS = re.compile(rf"{_HEX}(?:\.{_HEX})?\Z")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*\Z")
 _SPECIAL = frozenset({"driver", "id", "bus"})
+_FORMS = MappingProxyType(
+    {
+        MAC: re.compile(r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}\Z"),
+        UUID: re.compile(r"auto\Z|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z"),
+    }
+)
+_PART = r"[ \t\n\v\f\r]*[+]?(?:0[xX])?([0-9a-fA-F]+)"
+_HOST_ADDRESS = re.compile(rf"(?:{_PART}:)?{_PART}:{_PART}\.[ \t\n\v\f\r]*[+]?([0-9]+)\Z")
+_HOST_LIMITS = (0xFFFF, 0xFF, 0x1F, 7)
+_VIRTUAL = ("virtio-", "vhost-")
+_SIZE_END = 1 << 64
+_PLACE = "int32"
+"""The type of ``addr`` where it is a slot and a function; elsewhere it is an address in memory."""
 
 
 @record
@@ -126,26 +153,38 @@ def _parse_json(text: str) -> QemuDevice:
 
 
 def read_properties(device: QemuDevice) -> dict[str, str]:
-    """Return the properties of a PCI device as canonical text: ``on`` and ``off``, decimal numbers.
+    """Return the properties of a device as canonical text: ``on`` and ``off``, decimal numbers.
 
     Raises:
         RefusedError: QEMU's device has no such property, or it does not take the value.
     """
-    known = PROPERTIES[device.name]
+    name = device.name
+    known = PROPERTIES.get(name)
     values: dict[str, str] = {}
     for key, value in device.properties.items():
         if key in _SPECIAL:
             continue
+        if known is None:  # a CPU, whose properties are its features
+            values[key] = str(value)
+            continue
         kind = known.get(key)
         if kind is None:
             raise refusal(
-                f"Property '{device.name}.{key}' not found",
-                f"QEMU 7.2's {device.name} has no property {key!r}",
+                f"Property '{name}.{key}' not found",
+                f"QEMU 7.2's {name} has no property {key!r}",
                 code="qemu-property",
                 remedy=_similar(key, known),
             )
-        values[key] = _typed(device.name, key, kind, value) if device.typed else _value(device.name, key, kind, value)
+        values[key] = _typed(name, key, kind, value) if device.typed else _value(name, key, kind, value)
     return values
+
+
+def inner_name(driver: str) -> str:
+    """Return QEMU's name of the virtio device inside of one on PCI, which hands on its properties; else its own."""
+    name = driver.removesuffix("-transitional").removesuffix("-non")
+    if not name.startswith(_VIRTUAL) and name not in INNER:
+        return driver
+    return INNER.get(name, f"{name.removesuffix('-pci')}-device" if name.endswith("-pci") else driver)
 
 
 def _similar(key: str, known: Mapping[str, str]) -> str:
@@ -157,15 +196,16 @@ def _similar(key: str, known: Mapping[str, str]) -> str:
 
 def _value(driver: str, key: str, kind: str, value: str) -> str:
     """Return a property given as text."""
-    if key == "addr":
+    if key == "addr" and kind == _PLACE:
         return str(_address(driver, value))
     if kind == "bool":
         if value in _ON or value in _OFF:
             return "on" if value in _ON else "off"
         raise refusal(f"Parameter '{key}' expects 'on' or 'off'", f"it is {value!r}", code="qemu-value")
-    if kind == "OnOffAuto":
-        if value not in ("on", "off", "auto"):
-            raise refusal(f"Parameter '{key}' does not accept value '{value}'", "on, off or auto", code="qemu-value")
+    if kind in ENUMERATIONS:
+        if value not in ENUMERATIONS[kind]:
+            words = ", ".join(sorted(ENUMERATIONS[kind]))
+            raise refusal(f"Parameter '{key}' does not accept value '{value}'", f"one of {words}", code="qemu-value")
         return value
     if kind in _INTEGERS:
         found = _NUMBER.match(value)
@@ -173,13 +213,53 @@ def _value(driver: str, key: str, kind: str, value: str) -> str:
             raise refusal(f"Parameter '{key}' expects integer", f"it is {value!r}", code="qemu-value")
         return _in_range(key, kind, int(found[1] + "1") * _c_number(found[2]))
     if kind == "size":
-        return str(_size(key, value))
+        return _block_size(driver, key, _size(key, value))
+    if (inner_name(driver).removesuffix("-device"), key) in NOT_WRITABLE:
+        raise refusal(f"Property '{inner_name(driver)}.{key}' is not writable", "it only tells", code="qemu-value")
+    if kind not in ("link", "bool") and key in FORMATS and not _has_form(FORMATS[key], value):
+        raise refusal(
+            f"Property '{inner_name(driver)}.{key}' doesn't take value '{value}'",
+            f"it is not a {FORMATS[key]}",
+            code="qemu-value",
+        )
     return value
+
+
+def _has_form(form: str, value: str) -> bool:
+    if form != HOST:
+        return _FORMS[form].match(value) is not None
+    found = _HOST_ADDRESS.match(value)
+    if found is None:
+        return False
+    domain, bus, slot, function = found.groups()
+    parts = int(domain or "0", 16), int(bus, 16), int(slot, 16), int(function)
+    return all(part <= limit for part, limit in zip(parts, _HOST_LIMITS, strict=True))
+
+
+def _block_size(driver: str, key: str, size: int) -> str:
+    """Return a size as text, of a disk if it has the limits that QEMU sets to those."""
+    if key in BLOCK_SIZES and size:
+        limits = f"(minimum: {LEAST_BLOCK}, maximum: {LARGEST_BLOCK})"
+        if not LEAST_BLOCK <= size <= LARGEST_BLOCK:
+            raise refusal(
+                f"Property {driver}.{key} doesn't take value {size} {limits}", "it is out of range", code="qemu-value"
+            )
+        if size & size - 1:
+            raise refusal(
+                f"Property {driver}.{key} doesn't take value '{size}', it's not a power of 2", "", code="qemu-value"
+            )
+    if key in SMALL_SIZES and size >> 32:
+        raise refusal(
+            f"Property {inner_name(driver)}.{key} doesn't take value {size} (maximum: {(1 << 32) - 1})",
+            "it has 32 bits",
+            code="qemu-value",
+        )
+    return str(size)
 
 
 def _typed(driver: str, key: str, kind: str, value: object) -> str:
     """Return a property given as JSON."""
-    if key == "addr" and isinstance(value, str):
+    if key == "addr" and kind == _PLACE and isinstance(value, str):
         return str(_address(driver, value))
     if kind == "bool":
         if not isinstance(value, bool):
@@ -188,7 +268,8 @@ def _typed(driver: str, key: str, kind: str, value: object) -> str:
     if kind in _INTEGERS or kind == "size":
         if isinstance(value, bool) or not isinstance(value, int):
             raise refusal(f"Parameter '{key}' expects uint64", f"it is {value!r}", code="qemu-value")
-        return _in_range(key, kind if kind in _INTEGERS else "uint64", value)
+        checked = _in_range(key, kind if kind in _INTEGERS else "uint64", value)
+        return _block_size(driver, key, value) if kind == "size" else checked
     if not isinstance(value, str):
         raise _bad_type(key, "string")
     return _value(driver, key, kind, value)
@@ -221,7 +302,10 @@ def _size(key: str, value: str) -> int:
     if found is None:
         raise refusal(f"Parameter '{key}' expects size", f"{value!r} is not a size such as 512M", code="qemu-value")
     shift = 10 * _UNITS.index(found[3].upper() or "B")
-    return int(found[1], 16) << shift if found[1] else int(float(found[2]) * (1 << shift))
+    size = int(found[1], 16) << shift if found[1] else int(float(found[2]) * (1 << shift))
+    if size >= _SIZE_END:
+        raise refusal(f"Parameter '{key}' expects size", f"{value!r} is more than 64 bits", code="qemu-value")
+    return size
 
 
 def _address(driver: str, value: str) -> int:
@@ -248,11 +332,16 @@ def _hex(sign: str, digits: str, whole: str) -> int | None:
 
 def is_pci(name: str) -> bool:
     """Return whether QEMU has a PCI device of that name (not an alias)."""
-    return name in PROPERTIES
+    return name in PROPERTIES and name not in NOT_ON_PCI
+
+
+def is_cpu(name: str) -> bool:
+    """Return whether QEMU has a CPU model of that name."""
+    return name.endswith(CPU_SUFFIX) and name in NOT_ON_PCI
 
 
 def other_bus(name: str) -> str | None:
-    """Return the kind of bus on which a device sits that is not on PCI; ``None`` for an unknown device."""
+    """Return the kind of bus on which a device sits that is not on PCI, "" for none; ``None`` for an unknown device."""
     return NOT_ON_PCI.get(name)
 
 

@@ -5,22 +5,31 @@ Source: sections 1, 2 and 7 of the facts about QEMU; each rule was asked of QEMU
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from pcisim._record import evolved
 from pcisim.address import MAX_SLOT
-from pcisim.catalogue.machines import machine_of
+from pcisim.catalogue.bars import MEMDEV_SIZE, MEMORY_LINKS
+from pcisim.catalogue.functions import PLACE_IS_ID_IN_7_2
+from pcisim.catalogue.qemu_buses import (
+    DYNAMIC,
+    HOTPLUG_WITHOUT_BUS,
+    IOMMUS,
+    NEEDS_DEVICE,
+    NEEDS_SETTING,
+    SYSTEM,
+)
 from pcisim.catalogue.qemu_rules import (
-    ACPI_SINCE,
-    ACPI_SWITCHES,
+    DISPLAYS,
+    FIRST_DISPLAY,
     HIGHEST_ACPI_INDEX,
+    MISSING_MODULES,
     NEEDS_PEER,
     NOT_CREATABLE,
     NOT_HOTPLUGGABLE,
     ONLY_ONE,
-    OTHER_BUSES,
 )
-from pcisim.errors import PcisimError, RefusedError, UsageError
+from pcisim.errors import PcisimError, RefusedError
 from pcisim.hardware import (
     BUS_KINDS,
     CONVENTIONAL,
@@ -35,15 +44,32 @@ from pcisim.hardware import (
     row_on,
 )
 from pcisim.qemu import rules
-from pcisim.qemu.device import QemuDevice, is_pci, other_bus, parse_device, read_properties, refusal, similar_driver
+from pcisim.qemu.backends import Backends
+from pcisim.qemu.device import (
+    QemuDevice,
+    is_cpu,
+    is_pci,
+    other_bus,
+    parse_device,
+    read_properties,
+    refusal,
+    similar_driver,
+)
+from pcisim.qemu.failover import Standbys, check_primary
+from pcisim.qemu.memory import VIRTIO_MEMORY, MemoryDevices
+from pcisim.qemu.options import MachineOptions
+from pcisim.qemu.other_buses import OtherBus, OtherBuses
+from pcisim.qemu.processors import ProcessorSlots
+from pcisim.qemu.values import check_values, is_legacy
 
 ACPI, SHPC, PCIE, NOBODY = "acpi", "shpc", "pcie", ""
 """Who handles hotplug on a bus."""
 
-_DEFAULT_MEMORY = 256
-_VERSION = re.compile(r"-(\d+)\.(\d+)$")
 _NATIVE = {"pci-bridge": SHPC, "pci-bridge-seat": SHPC, "pcie-pci-bridge": SHPC}
-_BUS_STEMS = {"cxl-rp": "cxl"}
+_BUS_STEMS = {"cxl-rp": "cxl", "pxb": "pci", "pxb-pcie": "pxb-pcie-bus", "pxb-cxl": "pxb-cxl-bus"}
+_BUS_TYPES = {"cxl-rp": "CXL", "pxb-pcie": "pxb-pcie-bus", "pxb-cxl": "pxb-cxl-bus"}
+"""QEMU's kinds of the PCI buses that some devices bring; the others are ``PCI`` and ``PCIE``."""
+_NO_PLUGGABLE = "Parameter 'driver' expects a pluggable device type"
 
 
 class QemuMachine:
@@ -58,76 +84,50 @@ class QemuMachine:
     """
 
     def __init__(self, machine: str, options: Iterable[str] = ()) -> None:
-        name, *settings = machine.split(",")
-        self.settings = dict(item.partition("=")[::2] for item in settings if item)
-        self.globals: dict[str, str] = {}
-        self.numa_nodes = 0
-        memory = self.settings.get("memory", "")
-        for option in options:
-            key, _, value = option.strip().partition(" ")
-            if key == "-global":
-                switch, equals, state = value.strip().partition("=")
-                if not equals:
-                    raise UsageError(f"{option!r} is not -global DRIVER.PROPERTY=VALUE", code="bad-option")
-                self.globals[switch] = state
-            elif key == "-m":
-                memory = value.strip().removeprefix("size=").split(",")[0]
-            elif key == "-numa":
-                self.numa_nodes += value.strip().startswith("node")
+        self.options = MachineOptions(machine, options)
+        family = self.options.family
         self.warnings: list[str] = []
         self.not_on_pci: list[str] = []
-        self.root, family = self._root(name)
+        self.root = self._root() if self.options.has_pci else None
         self.hardware = Hardware(
             family,
             self.root or PciBus(ROOT, express=False, label=None),
             [],
-            memory=_memory(memory),
-            acpi_root=self._acpi_root(family),
-            acpi_bridges=self._acpi_bridges(family, name),
+            memory=self.options.memory,
+            acpi_root=self.options.acpi_root,
+            acpi_bridges=self.options.acpi_bridges,
         )
-        self.ids: dict[str, Part | None] = {}
+        self.others = OtherBuses(family, usb=self.options.is_on("usb"))
+        self.ids: dict[str, Part | OtherBus | None] = {}
+        """For each id the function, or the bus of a device that is not on PCI; ``None`` for one without a bus."""
         self.handlers: dict[PciBus, str] = {}
         if self.root is not None:
-            self.handlers[self.root] = ACPI if family == "pc" and self.hardware.acpi_root else NOBODY
+            self.handlers[self.root] = ACPI if self.options.acpi_root else NOBODY
+        self._backends = Backends(self.options)
+        self._standbys = Standbys()
+        self._memory = MemoryDevices(self.options)
+        self._processors = ProcessorSlots(self.options)
+        self._hidden: set[str] = set()
         self._chassis: set[tuple[int, int]] = set()
         self._acpi_indexes: dict[int, Part] = {}
         self._named: dict[str, int] = {"pci": 1} if family == "pc" else {}
         self._leaving: set[Part] = set()
         self._singles: set[str] = set()
+        self._has_display = False
+        self._serials: dict[str, str] = {}
 
-    def _root(self, name: str) -> tuple[PciBus | None, str]:
-        family = machine_of(name).family
-        if name.startswith("microvm"):
-            if self.settings.get("pcie") != "on":
-                return None, "microvm"
-            family = "microvm"
-        elif family not in ("i440fx", "q35"):
-            raise UsageError(
-                f"machine type {name!r} is not known", code="unknown-machine", remedy="one of pc, q35 and microvm"
-            )
-        family = {"i440fx": "pc"}.get(family, family)
+    def _root(self) -> PciBus:
+        family, options = self.options.family, self.options
         express = family != "pc"
         root = PciBus(ROOT, express=express, label="pcie.0" if express else "pci.0")
         without = set()
-        if family == "pc" and self.settings.get("acpi") == "off":
+        if family == "pc" and not options.acpi:
             without.add("PIIX4_PM")
         for setting, driver in (("sata", "ich9-ahci"), ("smbus", "ICH9-SMB")):
-            if self.settings.get(setting) == "off":
+            if not options.is_on(setting, default=True):
                 without.add(driver)
-        add_built_ins(root, family, without=frozenset(without), usb=self.settings.get("usb") == "on")
-        return root, family
-
-    def _acpi_root(self, family: str) -> bool:
-        switch = ACPI_SWITCHES.get(family, ("", ""))[1]
-        return family == "pc" and self.settings.get("acpi") != "off" and self.globals.get(switch) != "off"
-
-    def _acpi_bridges(self, family: str, name: str) -> bool:
-        if family not in ACPI_SWITCHES or (family == "pc" and self.settings.get("acpi") == "off"):
-            return False
-        version = _VERSION.search(name)
-        if version and (int(version[1]), int(version[2])) < ACPI_SINCE[family]:
-            return False
-        return self.globals.get(ACPI_SWITCHES[family][0]) != "off"
+        add_built_ins(root, family, without=frozenset(without), usb=options.is_on("usb"))
+        return root
 
     # buses
 
@@ -139,40 +139,55 @@ class QemuMachine:
             yield bus
             stack += [part.behind for part in bus.parts.values() if part.behind is not None]
 
-    def _bus_of(self, device: QemuDevice) -> PciBus:
+    def _bus_of(self, device: QemuDevice) -> PciBus | OtherBus | None:
+        """Return the bus that a device goes to; ``None`` for a device that sits on none."""
+        wanted = "PCI" if is_pci(device.name) else other_bus(device.name)
         name = device.properties.get("bus")
+        if not wanted or is_cpu(device.name):
+            return None
         if name is not None:
-            found = next((bus for bus in self.buses() if bus.label == name), None)
-            if found is not None:
-                return found
-            if name in OTHER_BUSES:
-                raise refusal(
-                    f"Device '{device.name}' can't go on {OTHER_BUSES[name]} bus",
-                    "it is a PCI device",
-                    code="qemu-bus-kind",
-                )
+            return self._named_bus(device, wanted, name)
+        found = next(self.buses(), None) if wanted == "PCI" else self.others.choose(wanted)
+        if found is None:
+            raise refusal(
+                f"No '{wanted}' bus found for device '{device.name}'",
+                "the machine has no such bus, or all are full",
+                code="qemu-no-bus",
+                remedy="microvm has one with pcie=on" if wanted == "PCI" else "add the controller before the device",
+            )
+        return found
+
+    def _named_bus(self, device: QemuDevice, wanted: str, name: str) -> PciBus | OtherBus:
+        pci = next((bus for bus in self.buses() if bus.label == name), None)
+        other = self.others.find(name) if pci is None else None
+        kind = "PCI" if pci is not None else other.kind if other is not None else ""
+        if not kind:
             raise refusal(
                 f"Bus '{name}' not found",
                 "a bus exists from where its controller stands on the command line, and is named after its id",
                 code="qemu-no-bus",
                 remedy=f"there are: {', '.join(str(bus.label) for bus in self.buses())}",
             )
-        found = next(self.buses(), None)
-        if found is None:
+        if kind != wanted:
+            shown = self._type_of(pci) if pci is not None else kind
             raise refusal(
-                f"No 'PCI' bus found for device '{device.name}'",
-                "the machine has no PCI bus",
-                code="qemu-no-bus",
-                remedy="microvm has one with pcie=on",
+                f"Device '{device.name}' can't go on {shown} bus",
+                f"it is a {wanted} device" if wanted == "PCI" else f"it goes on a {wanted} bus",
+                code="qemu-bus-kind",
             )
-        return found
+        if other is not None and other.full:
+            raise refusal(f"Bus '{name}' is full", "it takes one device", code="qemu-bus-full")
+        return pci if pci is not None else other  # type: ignore[return-value]
+
+    def _type_of(self, bus: PciBus) -> str:
+        """Return QEMU's word for the kind of a PCI bus."""
+        owner = bus.parent or self._expander_of(bus)
+        return _BUS_TYPES.get(owner.driver if owner else "", "PCIE" if bus.express else "PCI")
 
     def _bus_name(self, driver: str, identity: str | None) -> str:
         if identity:
             return identity
         stem = _BUS_STEMS.get(driver, "pci" if BUS_KINDS.get(driver) == CONVENTIONAL else "pcie")
-        if driver in EXPANDERS:
-            stem = "pxb-pcie-bus" if EXPANDERS[driver] else "pci"
         number = self._named.get(stem, 0)
         self._named[stem] = number + 1
         return f"{stem}.{number}"
@@ -180,7 +195,7 @@ class QemuMachine:
     # plugging
 
     def start(self, texts: Iterable[str]) -> None:
-        """Plug devices in the order of the command line.
+        """Plug devices in the order in which QEMU makes them: those in JSON after all others.
 
         Raises:
             RefusedError: QEMU refuses one; the headline is QEMU's own, its first party the text of the device.
@@ -190,7 +205,7 @@ class QemuMachine:
         for text in texts:
             with _Blamed(text):
                 device = parse_device(text)
-                if device.id is not None:
+                if device.id is not None and not device.typed:
                     if device.id in ids:
                         raise refusal(
                             f"Duplicate ID '{device.id}' for device",
@@ -200,15 +215,17 @@ class QemuMachine:
                         )
                     ids.add(device.id)
                 devices.append(device)
-        for device in devices:
+        self.options.check()
+        for device in sorted(devices, key=lambda device: device.typed):
             with _Blamed(device.text):
                 self._plug(device, hot=False)
+        rules.check_cxl(self.hardware, enabled=self.options.is_on("cxl"))
 
     def plug(self, text: str) -> Part | None:
         """Plug one device while the machine runs, as ``device_add`` does.
 
         Returns:
-            The new function; ``None`` for a device that is not on PCI.
+            The new function; ``None`` for a device that is not on PCI, or that stays hidden.
 
         Raises:
             RefusedError: QEMU refuses it, and nothing has changed.
@@ -218,64 +235,167 @@ class QemuMachine:
 
     def _plug(self, device: QemuDevice, *, hot: bool) -> Part | None:
         name = device.name
-        if not is_pci(name):
-            self._not_pci(device)
-            return None
-        if hot and name in NOT_HOTPLUGGABLE:
-            raise refusal(
-                "Parameter 'driver' expects a pluggable device type",
-                f"a {name} cannot be plugged into a running machine",
-                code="qemu-not-pluggable",
-            )
+        self._check_driver(device, hot=hot)
         bus = self._bus_of(device)
-        if hot and not self.handlers[bus]:
-            raise rules.no_hotplug(bus)
-        if hot and device.id in self.ids:
+        if hot and device.id in self._hidden:
+            raise refusal(
+                f"Duplicate ID '{device.id}' for device", "a hidden device has that id", code="qemu-duplicate-id"
+            )
+        if self._standbys.hides(device):
+            self._check_hidden(device, bus, hot=hot)
+            return None
+        if hot:
+            self._check_hotplug(device, bus)
+        if device.id in self.ids:
             raise refusal(f"Duplicate device ID '{device.id}'", "a device has that id", code="qemu-duplicate-id")
         options = {**self._defaults(name), **read_properties(device)}
-        self._pre_plug(device, bus, options, hot=hot)
-        place = self._place(device, bus, options, hot=hot)
-        rules.check_functions(place, bus, options)
-        rules.check_required(name, options)
-        if name in EXPANDERS:
-            rules.check_expander(name, bus, options, root=self.root, numa_nodes=self.numa_nodes)
-        kind, words = ONLY_ONE.get(name, ("", ""))
-        if kind in self._singles:
-            raise refusal(words, "a machine has one at most", code="qemu-only-one", remedy="take one out")
-        rules.check_chassis(rules.chassis_slot(name, options), self._chassis)
-        rules.check_reserve(options)
-        rules.check_virtio(name, bus, options)
-        rules.check_path(bus, place)
-        if self.handlers[bus] == SHPC and not place >> 3:
-            raise rules.slot_zero()
-        return self._add(device, bus, place, options, hot=hot)
+        self._backends.check(device, options, self.ids)
+        part = None
+        if isinstance(bus, PciBus):
+            part = self._plug_pci(device, bus, options, hot=hot)
+        else:
+            part = self._plug_other(device, bus, options)
+        self._backends.take(device, options)
+        self._standbys.add(device, options)
+        self.others.add(device)
+        if name in ONLY_ONE:
+            self._singles.add(ONLY_ONE[name][0])
+        self._has_display |= name in DISPLAYS
+        return part
 
-    def _not_pci(self, device: QemuDevice) -> None:
+    def _check_driver(self, device: QemuDevice, *, hot: bool) -> None:
+        """Check that QEMU has a device, and that it can be made at all."""
         name = device.name
-        kind = other_bus(name)
-        if kind is None:
+        if name in MISSING_MODULES:
+            raise refusal(
+                MISSING_MODULES[name], "it is in a module that does not come with QEMU itself", code="qemu-module"
+            )
+        if other_bus(name) is None and not is_pci(name):
             if name in NOT_CREATABLE:
-                raise refusal(
-                    "Parameter 'driver' expects a pluggable device type",
-                    f"{name} comes with the machine",
-                    code="qemu-not-pluggable",
-                )
+                raise refusal(_NO_PLUGGABLE, f"{name} comes with the machine", code="qemu-not-pluggable")
             raise refusal(
                 f"'{device.driver}' is not a valid device model name",
                 "QEMU 7.2 has no such device",
                 code="unknown-driver",
                 remedy=similar_driver(name),
             )
+        if hot and name in NOT_HOTPLUGGABLE:
+            raise refusal(
+                _NO_PLUGGABLE, f"a {name} cannot be plugged into a running machine", code="qemu-not-pluggable"
+            )
+        if other_bus(name) == SYSTEM and self.options.family not in DYNAMIC[name]:
+            raise refusal(
+                "Parameter 'driver' expects a dynamic sysbus device type for the machine",
+                f"machines of the family {self.options.family} have no {name}",
+                code="qemu-not-pluggable",
+            )
+
+    def _check_hotplug(self, device: QemuDevice, bus: PciBus | OtherBus | None) -> None:
+        if isinstance(bus, PciBus):
+            if not self.handlers[bus]:
+                raise rules.no_hotplug(bus.label)
+        elif bus is not None:
+            if not bus.hotpluggable:
+                raise rules.no_hotplug(bus.name)
+        elif device.name not in HOTPLUG_WITHOUT_BUS and not is_cpu(device.name):
+            raise refusal(
+                f"Device '{device.name}' can not be hotplugged on this machine",
+                "it has no bus, and the machine does not handle it",
+                code="qemu-no-hotplug",
+            )
+
+    def _check_hidden(self, device: QemuDevice, bus: PciBus | OtherBus | None, *, hot: bool) -> None:
+        """Check the bus of a device that stays hidden: it has to take the device later on."""
+        if isinstance(bus, PciBus):
+            at_start = bus is self.root and (self.options.acpi_bridges or self.hardware.family == "pc")
+            if not self.handlers[bus] and not (at_start and self.options.acpi and not hot):
+                raise rules.no_hotplug(bus.label)
+        elif bus is not None and not bus.hotpluggable:
+            raise rules.no_hotplug(bus.name)
+        if device.id is not None:
+            self._hidden.add(device.id)
+
+    def _plug_pci(self, device: QemuDevice, bus: PciBus, options: dict[str, str], *, hot: bool) -> Part:
+        name = device.name
+        self._pre_plug(device, bus, options, hot=hot)
+        place = self._place(device, bus, options, hot=hot)
+        rules.check_functions(place, bus, options)
+        self._check_device(device, options)
+        if name in EXPANDERS:
+            rules.check_expander(name, bus, options, root=self.root, numa_nodes=len(self.options.nodes))
+        rules.check_chassis(rules.chassis_slot(name, options), self._chassis)
+        rules.check_reserve(options)
+        rules.check_virtio(name, bus, options)
+        rules.check_path(bus, place)
+        size = self.options.memory_of(options.get(MEMORY_LINKS.get(name, ""), ""))
+        row = row_on(name, bus, options if size is None else {**options, MEMDEV_SIZE: str(size)})
+        if row is not None and name in PLACE_IS_ID_IN_7_2:
+            row = evolved(row, device=place)
+        check_values(name, options, legacy=row is not None and is_legacy(name, row.device))
+        self._memory.plug(device, options)
+        if self.handlers[bus] == SHPC and not place >> 3:
+            raise rules.slot_zero()
+        check_primary(bus, place, options, row.class_code if row else None)
+        part = Part(
+            name,
+            place >> 3,
+            place & 7,
+            bus,
+            row,
+            device.id,
+            multifunction=rules.is_multifunction(name, options),
+            options=options,
+        )
+        self._add(part, bus, hot=hot)
+        return part
+
+    def _plug_other(self, device: QemuDevice, bus: OtherBus | None, options: dict[str, str]) -> Part | None:
+        """Plug a device that is not on PCI; return the PCI function that it brings, if any."""
+        name = device.name
+        setting, words = NEEDS_SETTING.get(name, ("", ""))
+        if setting and not self.options.is_on(setting) and self.options.family != "microvm":
+            raise refusal(words, f"-machine has no {setting}=on", code="qemu-setting", remedy=f"add {setting}=on")
+        needed, words = NEEDS_DEVICE.get(name, ("", ""))
+        if needed and needed not in self._singles:
+            raise refusal(words, f"there is no {needed}", code="qemu-required", remedy=f"add a {needed} before it")
+        if is_cpu(name):
+            self._processors.plug(device, options)
+        else:
+            self._check_device(device, options)
+            check_values(name, options, legacy=False)
+            self._memory.plug(device, options)
+        part = None
+        if IOMMUS.get(name):
+            assert self.root is not None
+            part = self._plug_pci(QemuDevice("", IOMMUS[name], {}, False), self.root, {}, hot=False)
+        if bus is not None:
+            bus.take(device)
         self.not_on_pci.append(name)
         if device.id is not None:
-            self.ids[device.id] = None
+            self.ids[device.id] = bus
+        return part
+
+    def _check_device(self, device: QemuDevice, options: Mapping[str, str]) -> None:
+        """Check what a device demands wherever it sits: properties that must be there, and that it is the only one."""
+        name = device.name
+        rules.check_required(name, options)
+        self.others.check_master(device)
+        kind, words = ONLY_ONE.get(name, ("", ""))
+        if kind in self._singles:
+            raise refusal(words, "a machine has one at most", code="qemu-only-one", remedy="take one out")
+        if name in FIRST_DISPLAY and self._has_display:
+            raise refusal(FIRST_DISPLAY[name], "another display stands before it", code="qemu-only-one")
+        if name == "nvme" and "subsys" in options:
+            serial = self._serials.setdefault(options["subsys"], options.get("serial", ""))
+            if serial != options.get("serial", ""):
+                raise refusal("invalid controller serial", "all of a subsystem have one serial", code="qemu-value")
 
     def _defaults(self, name: str) -> dict[str, str]:
         """Return what ``-global`` says about a device's properties."""
         found: dict[str, str] = {}
-        for switch, value in self.globals.items():
+        for switch, value in self.options.globals.items():
             kind, _, key = switch.rpartition(".")
-            if kind == name or (kind == "virtio-pci" and name.startswith("virtio-")):
+            if kind == name or (kind == "virtio-pci" and name.startswith("virtio-") and is_pci(name)):
                 try:
                     found |= read_properties(QemuDevice("", name, {key: value}, False))
                 except RefusedError as error:
@@ -361,41 +481,29 @@ class QemuMachine:
             return None
         return next(part for part in self.hardware.root.parts.values() if part.expander is bus)
 
-    def _add(self, device: QemuDevice, bus: PciBus, place: int, options: dict[str, str], *, hot: bool) -> Part:
-        name = device.name
-        part = Part(
-            name,
-            place >> 3,
-            place & 7,
-            bus,
-            row_on(name, bus, options),
-            device.id,
-            multifunction=options.get("multifunction") == "on",
-            options=options,
-        )
-        if device.id is not None:
-            self.ids[device.id] = part
+    def _add(self, part: Part, bus: PciBus, *, hot: bool) -> None:
+        """Note a function that was made, with the bus that it brings."""
+        name, identity, options = part.driver, part.label, part.options
+        if identity is not None:
+            self.ids[identity] = part
         if int(options.get("acpi-index", 0)):
             self._acpi_indexes[int(options["acpi-index"])] = part
         if name in NEEDS_PEER and "netdev" not in options:
-            self.warnings.append(f"warning: nic {device.id or self._numbered(name)} has no peer")
+            self.warnings.append(f"warning: nic {identity or self._numbered(name)} has no peer")
         if name in EXPANDERS:
-            inner = expander_bus(part, int(options.get("bus_nr", 0)), self._bus_name(name, device.id))
+            inner = expander_bus(part, int(options.get("bus_nr", 0)), self._bus_name(name, identity))
             assert part.expander is not None
             self.hardware.extra.append(part.expander)
             self.handlers[part.expander] = self.handlers[inner] = NOBODY
             if inner.parent is not None:
-                inner.parent.label = device.id
+                inner.parent.label = identity
         elif name in BUS_KINDS:
             kind = BUS_KINDS[name]
-            below = PciBus(kind, express=kind != CONVENTIONAL, label=self._bus_name(name, device.id), parent=part)
+            below = PciBus(kind, express=kind != CONVENTIONAL, label=self._bus_name(name, identity), parent=part)
             self.handlers[below] = self._handler(part, bus, hot=hot)
-        if name in ONLY_ONE:
-            self._singles.add(ONLY_ONE[name][0])
         pair = rules.chassis_slot(name, options)
         if pair is not None:
             self._chassis.add(pair)
-        return part
 
     def _numbered(self, name: str) -> str:
         number = self._named.get(f"nic {name}", 0)
@@ -417,23 +525,32 @@ class QemuMachine:
         Raises:
             RefusedError: there is none, or it cannot leave; nothing has changed then.
         """
-        part = self.ids.get(name)
-        if part is None:
+        if name not in self.ids:
             raise refusal(f"Device '{name}' not found", "no device has that id", code="qemu-no-device")
-        handler = self.handlers[part.bus]
-        if not handler:
-            raise rules.no_hotplug(part.bus)
+        part = self.ids[name]
+        if isinstance(part, Part):
+            self._check_unplug(name, part)
+            if self.handlers[part.bus] == ACPI:  # the guest has to eject it, and a paused one does not
+                self._leaving.add(part)
+                return
+            del part.bus.parts[part.slot << 3 | part.function]
+        elif part is not None and not part.hotpluggable:
+            raise rules.no_hotplug(part.name)
+        del self.ids[name]
+        self._backends.release(name)
+        self._standbys.remove(name)
+
+    def _check_unplug(self, name: str, part: Part) -> None:
+        if not self.handlers[part.bus]:
+            raise rules.no_hotplug(part.bus.label)
+        if part.driver in VIRTIO_MEMORY:
+            raise refusal("virtio based memory devices cannot be unplugged.", f"{name} is one", code="qemu-no-hotplug")
         if part in self._leaving:
             raise refusal(
                 f"Device {name} is already in the process of unplug",
                 "the guest has not let go of it",
                 code="qemu-leaving",
             )
-        if handler == ACPI:  # the guest has to eject it, and a paused one does not
-            self._leaving.add(part)
-            return
-        del part.bus.parts[part.slot << 3 | part.function]
-        del self.ids[name]
 
 
 class _Blamed:
@@ -448,12 +565,3 @@ class _Blamed:
     def __exit__(self, kind: object, error: object, where: object) -> None:
         if isinstance(error, PcisimError):
             error.details = (f"-device {self.text}", *error.details)
-
-
-def _memory(text: str) -> int:
-    found = re.fullmatch(r"(\d+)([KMGT]?)B?", text.upper()) if text else None
-    if text and found is None:
-        raise UsageError(f"-m {text!r} is not a size", code="bad-option")
-    if found is None:
-        return _DEFAULT_MEMORY << 20
-    return int(found[1]) << {"K": 10, "": 20, "M": 20, "G": 30, "T": 40}[found[2]]

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pcisim.address import FUNCTIONS
-from pcisim.catalogue.qemu_rules import ALTERNATIVES, PATH_LIMIT, REQUIRED
+from pcisim.catalogue.qemu_rules import ALTERNATIVES, PATH_LIMIT, REQUIRED, REQUIRED_TOO, SETS_MULTIFUNCTION
 from pcisim.errors import RefusedError
-from pcisim.hardware import BUS_KINDS, EXPANDERS, PORT, ROOT, PciBus, row_on
+from pcisim.hardware import BUS_KINDS, EXPANDERS, PORT, ROOT, Hardware, PciBus, row_on
 from pcisim.qemu.device import refusal
 
 _CONFLICT = "PCI resource reserve cap: PREF32 and PREF64 conflict"
@@ -45,14 +45,16 @@ def check_functions(place: int, bus: PciBus, options: Mapping[str, str]) -> None
             )
 
 
+def is_multifunction(name: str, options: Mapping[str, str]) -> bool:
+    """Return whether a device says that its slot has more functions, once it is in its place."""
+    return options.get("multifunction") == "on" or options.get(SETS_MULTIFUNCTION.get(name, ""), "0") != "0"
+
+
 def check_required(name: str, options: Mapping[str, str]) -> None:
     """Check the properties without which a device does not start."""
-    size = int(options.get("romsize", 0xFFFFFFFF))
-    if size != 0xFFFFFFFF and size & size - 1:
-        raise refusal(f"ROM size {size} is not a power of two", "", code="qemu-rom-size")
-    needed, words = REQUIRED.get(name, ("", ""))
-    if needed and needed not in options and ALTERNATIVES.get(needed) not in options:
-        raise refusal(words, f"{name} does not start without {needed}=", code="qemu-required")
+    for needed, words in (REQUIRED.get(name, ("", "")), REQUIRED_TOO.get(name, ("", ""))):
+        if needed and needed not in options and ALTERNATIVES.get(needed) not in options:
+            raise refusal(words, f"{name} does not start without {needed}=", code="qemu-required")
     if name.startswith("pci-bridge") and options.get("chassis_nr", "0") == "0":
         raise refusal(
             _NO_CHASSIS, "a pci-bridge needs a chassis_nr from 1 to 255", code="qemu-chassis", remedy="add chassis_nr="
@@ -119,7 +121,7 @@ def check_expander(name: str, bus: PciBus, options: Mapping[str, str], *, root: 
         kind = "PCI" if express else "PCIe"
         raise refusal(
             f"{name} devices cannot reside on a {kind} bus",
-            "pxb is for pc, pxb-pcie for q35",
+            "pxb is for pc, the others for q35",
             code="qemu-expander",
         )
     node = int(options.get("numa_node", 128))
@@ -175,10 +177,21 @@ def slot_zero() -> RefusedError:
     )
 
 
-def no_hotplug(bus: PciBus) -> RefusedError:
+def check_cxl(hardware: Hardware, *, enabled: bool) -> None:
+    """Check that the machine has CXL switched on if it has a host bridge for it."""
+    if not enabled and any(part.driver == "pxb-cxl" for part in hardware.root.parts.values()):
+        raise refusal(
+            "CXL host bridges present, but cxl=off",
+            "pxb-cxl is for machines with CXL",
+            code="qemu-setting",
+            remedy="add cxl=on to -machine",
+        )
+
+
+def no_hotplug(bus: str | None) -> RefusedError:
     """Return the refusal of a bus that takes nothing while the machine runs."""
     return refusal(
-        f"Bus '{bus.label}' does not support hotplugging",
+        f"Bus '{bus}' does not support hotplugging",
         "nothing there handles hotplug: neither ACPI, a hotplug controller of the bridge, nor a port",
         code="qemu-no-hotplug",
     )

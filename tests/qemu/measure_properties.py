@@ -1,4 +1,4 @@
-"""Ask a real QEMU again for what `pcisim.catalogue.properties` has: which properties each PCI device takes.
+"""Ask a real QEMU again for what `pcisim.catalogue.properties` has: which properties each device takes.
 
 python tests/qemu/measure_properties.py --write
 python tests/qemu/measure_properties.py --check
@@ -17,10 +17,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pcisim.catalogue.properties import NOT_ON_PCI, PROPERTIES
+from pcisim.catalogue.properties import CPU_SUFFIX, NOT_ON_PCI, PROPERTIES
 
 TABLE = Path(__file__).parents[2] / "pcisim" / "catalogue" / "properties.py"
-_NAME = re.compile(r'^name "([^"]+)", bus ([^,\n]+)(?:.*alias "([^"]+)")?', re.M)
+_NAME = re.compile(r'^name "([^"]+)"(?:, bus ([^,\n]+))?', re.M)
 _PROPERTY = re.compile(r"^  (\S+?)=<(.+?)>(?:\s+-|$|\s*$)", re.M)
 
 
@@ -29,17 +29,21 @@ def help_text(qemu: Sequence[str], what: str) -> str:
     return run.stdout + run.stderr
 
 
-def measure(qemu: Sequence[str]) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
-    """Return the properties of each PCI device by name, and the other devices by their bus."""
+def measure(qemu: Sequence[str]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """Return the properties of each device by name, and the bus of each that is not on PCI ("" for none).
+
+    The properties of CPUs, which are their features, are left out.
+    """
     properties: dict[str, dict[str, str]] = {}
-    others: dict[str, list[str]] = {}
-    for name, bus, _ in _NAME.findall(help_text(qemu, "help")):
-        if bus == "PCI":
-            found = dict(_PROPERTY.findall(help_text(qemu, f"{name},help")))
-            if found:  # else it is in a module that is not installed
-                properties[name] = {k: v.partition("<")[0].split()[0] for k, v in found.items() if v[:5] != "child"}
-        else:
-            others.setdefault(bus, []).append(name)
+    others: dict[str, str] = {}
+    for name, bus in _NAME.findall(help_text(qemu, "help")):
+        if bus != "PCI":
+            others[name] = bus
+        if name.endswith(CPU_SUFFIX):
+            continue
+        found = dict(_PROPERTY.findall(help_text(qemu, f"{name},help")))
+        if found or bus != "PCI":  # else it is in a module that is not installed
+            properties[name] = {k: v.partition("<")[0].split()[0] for k, v in found.items() if v[:5] != "child"}
     return properties, others
 
 
@@ -65,19 +69,31 @@ def own(row: dict[str, str], *shared: dict[str, str]) -> list[str]:
     return more + [f"-{key}" for key in sorted(known) if key not in row]
 
 
-def table(properties: dict[str, dict[str, str]], others: dict[str, list[str]]) -> str:
+def table(properties: dict[str, dict[str, str]], others: dict[str, str]) -> str:
     """Return the literal part of the module."""
-    every = common(list(properties.values()))
-    virtio = common([row for row in properties.values() if "disable-legacy" in row])
+    pci = {name: row for name, row in properties.items() if name not in others}
+    every = common(list(pci.values()))
+    virtio = common([row for row in pci.values() if "disable-legacy" in row])
     lines = [line("*", own(every)), line("@virtio", own(virtio, every))]
-    for name, row in sorted(properties.items()):
+    for name, row in sorted(pci.items()):
         if "disable-legacy" in row:
             lines.append(line(name, ["@virtio", *own(row, every, virtio)]))
         else:
             lines.append(line(name, own(row, every)))
     text = "\n".join(lines)
-    rest = "\n".join(line(bus, sorted(names)) for bus, names in sorted(others.items()))
-    return f'_PCI = """\\\n{text}\n"""\n_OTHERS = """\\\n{rest}\n"""\n'
+    buses: dict[str, list[str]] = {}
+    for name, bus in others.items():
+        if not name.endswith(CPU_SUFFIX):
+            buses.setdefault(bus or "-", []).append(name)
+    rest: list[str] = []
+    for bus, names in sorted(buses.items()):
+        rest.append(f"= {bus}")
+        shared = common([properties[name] for name in names]) if len(names) > 2 else {}
+        rest.append(line("*", own(shared)))
+        rest += [line(name, own(properties[name], shared)) for name in sorted(names)]
+    cpus = line("=", sorted(name.removesuffix(CPU_SUFFIX) for name in others if name.endswith(CPU_SUFFIX)))
+    lists = "\n".join(rest)
+    return f'_PCI = """\\\n{text}\n"""\n_OTHERS = """\\\n{lists}\n"""\n_CPUS = """\\\n{cpus}\n"""\n'
 
 
 def main() -> int:
@@ -97,11 +113,10 @@ def main() -> int:
         if dict(PROPERTIES.get(name, {})) != row:
             wrong += 1
             print(f"{name}: {sorted(set(row.items()) ^ set(PROPERTIES.get(name, {}).items()))}")
-    for bus, names in others.items():
-        for name in names:
-            if NOT_ON_PCI.get(name) != bus:
-                wrong += 1
-                print(f"{name} is on bus {bus}, not {NOT_ON_PCI.get(name)}")
+    for name, bus in others.items():
+        if NOT_ON_PCI.get(name) != bus:
+            wrong += 1
+            print(f"{name} is on bus {bus!r}, not {NOT_ON_PCI.get(name)!r}")
     return 1 if wrong else 0
 
 
