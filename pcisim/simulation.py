@@ -25,6 +25,8 @@ NUMBERS = ("primary", "secondary", "subordinate")
 _BOOTED = "boot attempt"
 _ENDED = {"seabios": "firmware gave up: {}", "ovmf": "tree unchanged"}
 """How the run of a firmware ends that does not come to boot."""
+_HANGS = "timeout"
+"""How it ends when the firmware goes round in circles."""
 _NO_FIRMWARE = ("microvm",)
 """Families on which no firmware looks for PCI devices."""
 
@@ -125,7 +127,7 @@ class Simulation:
         record[self.firmware] = {
             "name": self.firmware,
             "profile": FIRMWARES[self.firmware],
-            "ended": _BOOTED if programmed.boots else _ENDED[self.firmware].format(programmed.reason),
+            "ended": _ended(self.firmware, programmed),
             "buses": self._buses(programmed),
         }
         if self.firmware == "seabios":
@@ -168,6 +170,13 @@ def simulate_qemu(
     return Simulation(machine, devices, options, firmware, built, None)
 
 
+def _ended(firmware: str, programmed: Programmed) -> str:
+    """Return how the run of a firmware ends, in the words of the records."""
+    if programmed.boots:
+        return _BOOTED
+    return _ENDED[firmware].format(programmed.reason) if programmed.found else _HANGS
+
+
 def _shown(bus: PciBus, routing: Routing) -> list[Part]:
     """Return the functions of whatever bus QEMU takes for a root bus by its number."""
     found = bus if bus.parent is None else routing.find(bus.number)
@@ -206,7 +215,7 @@ def _untouched(part: Part, programmed: Programmed) -> tuple[int, int, int]:
     """
     if part.behind is None or part.driver in ROOT_PORTS:
         return 0, 0, 0
-    if part not in programmed.found:
+    if part not in programmed.found or part in programmed.forgotten:
         return 1 << 12, 1 << 20, 1 << 20
     return (0, 0, 0) if programmed.closes_windows else (0, 1 << 20, 0)
 
@@ -240,7 +249,8 @@ def _linux_function(function: GuestFunction) -> dict[str, Any]:
     for bar in function.bars:
         if bar.index != ROM:
             kind = "io" if bar.kind == IO else "memory"
-            resource = {"bar": bar.index, "type": kind, "size": bar.size, "assigned": bar.address is not None}
+            size = bar.size if bar.kind == IO else max(bar.size, linux.LEAST_MEMORY)
+            resource = {"bar": bar.index, "type": kind, "size": size, "assigned": bar.address is not None}
             resources.append(resource | {"address": bar.address or 0})
     if resources:
         item["resources"] = resources

@@ -193,7 +193,7 @@ _ROWS = (
     _F("piix4-ide", 0x8086, 0x7111, 0x0101, 0, NEVER, (_io(4, 16),)),
     _F("piix4-usb-uhci", 0x8086, 0x7112, 0x0C03, 1, NEVER, (_io(4, 32),), 0, 0, 4),
     _F("PIIX4_PM", 0x8086, 0x7113, 0x0680, 3, NEVER, (), 0, 0, 1),
-    _F("pvpanic-pci", 0x1B36, 0x0011, 0x0880, 1, NEVER, (_p32(0, 16),)),
+    _F("pvpanic-pci", 0x1B36, 0x0011, 0x0880, 1, NEVER, (_m32(0, 2),)),
     _F("pvscsi", 0x15AD, 0x07C0, 0x0100, 2, EXPRESS, (_m32(0, 32 * K),), 0, 0, 1),
     _F("pxb", 0x1B36, 0x0009, 0x0600, 0, NEVER, ()),
     _F("pxb-cxl", 0x0000, 0x0000, 0x0600, 0, NEVER, ()),

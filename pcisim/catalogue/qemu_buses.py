@@ -28,9 +28,13 @@ class BusRow:
     """Its name, where the device has an id."""
     fixed: str = ""
     """Its name, where it is the same whatever the device is called."""
+    speeds: frozenset[str] = frozenset()
+    """Of a USB bus, the speeds of devices that it takes."""
 
 
-_SCSI, _USB = BusRow(SCSI), BusRow(USB)
+FULL, HIGH = "full", "high"
+_SCSI = BusRow(SCSI)
+_UHCI, _EHCI = BusRow(USB, speeds=frozenset({FULL})), BusRow(USB, speeds=frozenset({HIGH}))
 BUSES: Mapping[str, BusRow] = MappingProxyType(
     {
         **dict.fromkeys(
@@ -41,14 +45,15 @@ BUSES: Mapping[str, BusRow] = MappingProxyType(
             ),
             _SCSI,
         ),
+        **dict.fromkeys(("ich9-usb-ehci1", "ich9-usb-ehci2", "usb-ehci"), _EHCI),
         **dict.fromkeys(
             (
-                "ich9-usb-ehci1", "ich9-usb-ehci2", "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3",
-                "ich9-usb-uhci4", "ich9-usb-uhci5", "ich9-usb-uhci6", "nec-usb-xhci", "pci-ohci", "piix3-usb-uhci",
-                "piix4-usb-uhci", "qemu-xhci", "usb-ehci",
+                "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3", "ich9-usb-uhci4", "ich9-usb-uhci5",
+                "ich9-usb-uhci6", "pci-ohci", "piix3-usb-uhci", "piix4-usb-uhci",
             ),
-            _USB,
+            _UHCI,
         ),
+        **dict.fromkeys(("nec-usb-xhci", "qemu-xhci"), BusRow(USB, speeds=frozenset({FULL, HIGH}))),
         **dict.fromkeys(
             (
                 "virtio-serial-pci", "virtio-serial-pci-transitional", "virtio-serial-pci-non-transitional",
@@ -72,6 +77,19 @@ BUSES: Mapping[str, BusRow] = MappingProxyType(
 )  # fmt: skip
 """The buses of each device that brings some; the virtio device inside a virtio-pci one is not listed apart."""
 
+USB_SPEEDS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("usb-audio", "usb-braille", "usb-ccid", "usb-hub", "usb-net", "usb-serial", "usb-wacom-tablet"),
+            frozenset({FULL}),
+        ),
+        "usb-uas": frozenset({HIGH}),
+    }
+)
+"""The speeds of USB devices that do not have both."""
+OLD_USB = ("usb_version", "1")
+"""The property and the value with which a USB device has full speed only."""
+
 MASTER_BUS = "masterbus"
 """The property with which a USB controller serves the ports of another one, whose bus it names."""
 
@@ -87,7 +105,7 @@ MACHINE_BUSES: Mapping[str, tuple[tuple[str, str, int], ...]] = MappingProxyType
         ),
         "microvm": (
             (SYSTEM, "main-system-bus", 0), (ISA, "isa.0", 0),
-            *((VIRTIO, f"virtio-mmio-bus.{number}", 1) for number in range(24)),
+            *((VIRTIO, f"virtio-mmio-bus.{number}", 0) for number in range(24)),
         ),
     }
 )  # fmt: skip

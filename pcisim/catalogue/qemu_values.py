@@ -38,7 +38,11 @@ SMALL_SIZES = frozenset({"discard_granularity", "min_io_size", "opt_io_size"})
 """Sizes of 32 bits."""
 BLOCK_SIZES = frozenset({"logical_block_size", "physical_block_size"})
 LEAST_BLOCK, LARGEST_BLOCK = 512, 2 << 20
-NOT_WRITABLE = frozenset({("virtio-balloon", "guest-stats"), ("virtio-mem", "size")})
+SIZE_PROPERTIES = frozenset({"label-size"})
+"""Sizes that QEMU calls ``int``."""
+NOT_WRITABLE = frozenset(
+    {("virtio-balloon", "guest-stats"), ("virtio-mem", "size"), ("pc-dimm", "size"), ("nvdimm", "size")}
+)
 """Properties that say something and take nothing."""
 
 INNER: Mapping[str, str] = MappingProxyType(
@@ -60,9 +64,13 @@ class Limit:
     """The values that will do, where they are few."""
     zero: bool = False
     """Whether 0, which is to say nothing, will do besides."""
+    unset: int = -1
+    """A value that is to say nothing, and will do besides."""
 
     def allows(self, value: int) -> bool:
         """Return whether a value will do."""
+        if value == self.unset:
+            return True
         if self.only:
             return value in self.only
         if not value:
@@ -83,6 +91,11 @@ _GUEST_CID = (
     Limit(3, words="guest-cid property must be greater than 2"),
     Limit(0, (1 << 32) - 1, "guest-cid property must be a 32-bit number"),
 )
+_NO_NUMBER = (1 << 32) - 1
+_IRQ = (Limit(0, 15, "isa_get_irq: Assertion `isairq < ISA_NUM_IRQS' failed."),)
+_IDE_GRANULARITY = Limit(512, 512, "discard_granularity must be 512 for ide", zero=True, unset=_NO_NUMBER)
+_AW_BITS = Limit(words="Supported values for aw-bits are: 39, 48", only=frozenset({39, 48}))
+_UNSET_IRQ = (Limit(0, 15, "isa_get_irq: Assertion `isairq < ISA_NUM_IRQS' failed.", unset=_NO_NUMBER),)
 _RECORD = "ERST record_size {value} is invalid"
 
 LIMITS: Mapping[str, Mapping[str, tuple[Limit, ...]]] = MappingProxyType(
@@ -159,6 +172,25 @@ LIMITS: Mapping[str, Mapping[str, tuple[Limit, ...]]] = MappingProxyType(
                 Limit(0, 256 << 20, "bochs-display: video memory too big"),
             ),
         },
+        **{name: {"irq": _IRQ} for name in ("cs4231a", "gus", "isa-fdc", "isa-ide", "ne2k_isa", "sb16")},
+        "isa-serial": {
+            "index": (Limit(0, 3, "Max. supported number of ISA serial ports is 4.", unset=_NO_NUMBER),),
+            "irq": _UNSET_IRQ,
+        },
+        "isa-parallel": {
+            "index": (Limit(0, 2, "Max. supported number of parallel ports is 3.", unset=_NO_NUMBER),),
+            "irq": _IRQ,
+        },
+        "mc146818rtc": {"irq": (Limit(0, 15, 'Maximum value for "irq" is: 15'),)},
+        "i8042": {
+            name: (Limit(0, 15, 'Maximum value for "{property}" is: 15'),) for name in ("kbd-irq", "mouse-irq")
+        },
+        "ide-hd": {
+            "heads": (Limit(0, 16, "heads must be between 1 and 16"),),
+            "discard_granularity": (_IDE_GRANULARITY,),
+        },
+        "ide-cd": {"discard_granularity": (_IDE_GRANULARITY,)},
+        "intel-iommu": {"aw-bits": (_AW_BITS,)},
         "qxl": {"max_outputs": (_QXL_OUTPUTS,), "revision": (_QXL_REVISION,)},
         "qxl-vga": {"max_outputs": (_QXL_OUTPUTS,), "revision": (_QXL_REVISION,)},
         "sdhci-pci": {"sd-spec-version": (Limit(2, 3, "Only Spec v2/v3 are supported"),)},

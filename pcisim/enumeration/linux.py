@@ -21,6 +21,9 @@ LAST_PORT = 0x10000
 RESERVED_PORTS = {"pc": ((0xAE00, 0xB000),), "q35": (), "microvm": ()}
 """Ports of the chipset, by family: those of ACPI hotplug."""
 
+LEAST_MEMORY = 16
+"""The least size of a memory BAR, whose lowest bits say of what kind it is."""
+
 IDE = 0x0101
 """The class of IDE controllers, which have their ports where they always had them:"""
 IDE_PORTS = ((0x1F0, 8), (0x3F6, 1), (0x170, 8), (0x376, 1))

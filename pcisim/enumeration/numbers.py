@@ -26,8 +26,12 @@ to its subordinate number, from which numbering goes on."""
 
 
 def seabios_reserve(part: Part, secondary: int, last: int) -> int:
-    """Return the subordinate number of a bridge, which may be less than the numbers below it."""
-    if part.driver not in SEABIOS_READS_RESERVE or (reserve := _bus_reserve(part)) is None:
+    """Return the subordinate number of a bridge, which may be less than the numbers below it.
+
+    Where a bridge below took all numbers back, SeaBIOS takes 0 for settled and asks no further.
+    """
+    reserve = _bus_reserve(part) if part.driver in SEABIOS_READS_RESERVE and last else None
+    if reserve is None:
         return last
     if secondary + reserve > MAX_BUS:
         reserve = 0
@@ -100,12 +104,12 @@ class Routing:
 
         Args:
             number: 0 to 255.
-            start: where to look from, by default the root bus.
+            start: where to look from, by default the root bus of the machine.
         """
         bus = start or self.root
         if self.number_of(bus) == number:
             return bus
-        if start is not None and not self._forwards(bus, number):
+        if bus.parent is not None and not self._in_range(bus.parent, number):
             return None
         while True:
             for below in bus.buses_below():

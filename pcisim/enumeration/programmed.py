@@ -33,15 +33,20 @@ class Programmed:
     reason: str
     closes_windows: bool = True
     """Whether a bridge that goes without a window has its registers set so."""
+    forgotten: frozenset[Part] = frozenset()
+    """Bridges that it found and did not program, because another one has their number."""
 
     def open_window(self, part: Part, kind: int, base: int, size: int) -> None:
-        """Give a bridge a window, which is what its registers make of base and size."""
+        """Give a bridge a window, which is what its registers make of base and size.
+
+        An I/O window of no size at a base that is not aligned is one of the least size.
+        """
         if kind == IO:
-            if not forwards_io(part):
-                return
             end = up(base + size, _IO_GRANULARITY)
             base &= -_IO_GRANULARITY
-            size = end - base
+            size = end - base if forwards_io(part) else 0
+        if not size:
+            return
         windows = self.windows.get(part)
         if windows is None:
             windows = self.windows[part] = [None, None, None]

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from operator import itemgetter
 from types import MappingProxyType
 
+from pcisim._record import evolved
 from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM64
 from pcisim.catalogue.functions import PciFunction
-from pcisim.enumeration.numbers import Routing
+from pcisim.enumeration.numbers import SEABIOS_READS_RESERVE, Routing
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
 from pcisim.enumeration.view import ROM
 from pcisim.hardware import PORT, Hardware, Part
@@ -91,7 +92,10 @@ def seabios(hardware: Hardware, buses: dict[int, list[Part]], programmed: Progra
         buses: what is found on each bus number.
         programmed: the bus numbers, and nothing else yet.
     """
-    needs = _needs(buses, programmed.routing)
+    needs, bridges = _needs(buses, programmed.routing)
+    if not programmed.routing.unique:
+        left = frozenset(part for part in programmed.found if part.behind is not None) - bridges
+        programmed = evolved(programmed, forgotten=left)
     root = needs[0]
     end = IO_END[hardware.family]
     if root[IO].total < IO_TRADITIONAL[1]:
@@ -121,7 +125,7 @@ def seabios(hardware: Hardware, buses: dict[int, list[Part]], programmed: Progra
 
 
 def _stopped(programmed: Programmed, why: str) -> Programmed:
-    return Programmed(programmed.routing, programmed.found, {}, {}, False, f"PCI: {why}", closes_windows=False)
+    return evolved(programmed, boots=False, reason=f"PCI: {why}", closes_windows=False)
 
 
 def _memory_below(hardware: Hardware) -> int:
@@ -137,10 +141,11 @@ def _memory_start(hardware: Hardware) -> int:
     return 0xC0000000
 
 
-def _needs(buses: dict[int, list[Part]], routing: Routing) -> dict[int, list[Region]]:
-    """Return what each bus needs, windows of the bridges on it included.
+def _needs(buses: dict[int, list[Part]], routing: Routing) -> tuple[dict[int, list[Region]], frozenset[Part]]:
+    """Return what each bus needs, windows of the bridges on it included, and the bridges.
 
-    Everything on a root bus, also on those of expanders, counts for bus 0.
+    Everything on a root bus, also on those of expanders, counts for bus 0.  Of bridges with the same number only the
+    last one counts.
     """
     needs = {0: [Region(), Region(), Region()]}
     bridges: dict[int, tuple[Part, int]] = {}
@@ -151,7 +156,7 @@ def _needs(buses: dict[int, list[Part]], routing: Routing) -> dict[int, list[Reg
             if part.behind is not None:
                 secondary = routing.numbers[part][1]
                 bridges[secondary] = part, number
-                needs[secondary] = [Region(), Region(), Region()]
+                needs.setdefault(secondary, [Region(), Region(), Region()])
             row = part.row
             if row is not None:
                 wanted = bars.get(id(row))
@@ -171,9 +176,9 @@ def _needs(buses: dict[int, list[Part]], routing: Routing) -> dict[int, list[Reg
         hotplug = _hotplug(part)
         for kind, region in enumerate(needs[secondary]):
             align = max(region.align, LEAST_WINDOW[kind])
-            size = _window_size(part.options, kind, region.total or (align if hotplug[kind] else 0), align)
+            size = _window_size(part, kind, region.total or (align if hotplug[kind] else 0), align)
             parent[kind].add((align, size, part, -1, kind == PREFETCH and region.only_64bit))
-    return needs
+    return needs, frozenset(part for part, _ in bridges.values())
 
 
 def _wanted(row: PciFunction) -> list[tuple[int, int, int, bool]]:
@@ -198,16 +203,17 @@ def _hotplug(part: Part) -> tuple[bool, bool, bool]:
     return (controller, controller, controller)
 
 
-def _window_size(options: Mapping[str, str], kind: int, total: int, align: int) -> int:
+def _window_size(part: Part, kind: int, total: int, align: int) -> int:
     """Return the size of a bridge's window.
 
     Args:
-        options: those of the bridge, which may reserve more.
+        part: the bridge, which may reserve more.
         kind: `IO`, `MEMORY` or `PREFETCH`.
         total: bytes that are needed behind it.
         align: the alignment of the window.
     """
-    if options:
+    options = part.options
+    if options and part.driver in SEABIOS_READS_RESERVE:
         reserved = [int(options[name]) for name in RESERVE_OPTIONS[kind] if name in options]
         if reserved and total < reserved[0] != _UNSET:
             return reserved[0] if kind == IO else up(reserved[0], align)
@@ -236,8 +242,7 @@ def _map(region: Region, kind: int, needs: dict[int, list[Region]], programmed: 
         if bar < 0:
             secondary = programmed.routing.numbers[part][1]
             needs[secondary][kind].base = address
-            if size:
-                programmed.open_window(part, kind, address, size)
+            programmed.open_window(part, kind, address, size)
         elif bar != ROM:
-            programmed.bars.setdefault(part, {})[bar] = address
+            programmed.bars.setdefault(part, {})[bar] = address & -size
         address += size

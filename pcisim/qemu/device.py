@@ -22,6 +22,7 @@ from pcisim.catalogue.qemu_values import (
     LEAST_BLOCK,
     MAC,
     NOT_WRITABLE,
+    SIZE_PROPERTIES,
     SMALL_SIZES,
     UUID,
 )
@@ -59,6 +60,7 @@ _HOST_ADDRESS = re.compile(rf"(?:{_PART}:)?{_PART}:{_PART}\.[ \t\n\v\f\r]*[+]?([
 _HOST_LIMITS = (0xFFFF, 0xFF, 0x1F, 7)
 _VIRTUAL = ("virtio-", "vhost-")
 _SIZE_END = 1 << 64
+_LAST_PLACE = 0xFF
 _PLACE = "int32"
 """The type of ``addr`` where it is a slot and a function; elsewhere it is an address in memory."""
 
@@ -196,6 +198,8 @@ def _similar(key: str, known: Mapping[str, str]) -> str:
 
 def _value(driver: str, key: str, kind: str, value: str) -> str:
     """Return a property given as text."""
+    if (inner_name(driver).removesuffix("-device"), key) in NOT_WRITABLE:
+        raise refusal(f"Property '{inner_name(driver)}.{key}' is not writable", "it only tells", code="qemu-value")
     if key == "addr" and kind == _PLACE:
         return str(_address(driver, value))
     if kind == "bool":
@@ -207,15 +211,13 @@ def _value(driver: str, key: str, kind: str, value: str) -> str:
             words = ", ".join(sorted(ENUMERATIONS[kind]))
             raise refusal(f"Parameter '{key}' does not accept value '{value}'", f"one of {words}", code="qemu-value")
         return value
+    if kind == "size" or key in SIZE_PROPERTIES:
+        return _block_size(driver, key, _size(key, value))
     if kind in _INTEGERS:
         found = _NUMBER.match(value)
         if found is None:
             raise refusal(f"Parameter '{key}' expects integer", f"it is {value!r}", code="qemu-value")
         return _in_range(key, kind, int(found[1] + "1") * _c_number(found[2]))
-    if kind == "size":
-        return _block_size(driver, key, _size(key, value))
-    if (inner_name(driver).removesuffix("-device"), key) in NOT_WRITABLE:
-        raise refusal(f"Property '{inner_name(driver)}.{key}' is not writable", "it only tells", code="qemu-value")
     if kind not in ("link", "bool") and key in FORMATS and not _has_form(FORMATS[key], value):
         raise refusal(
             f"Property '{inner_name(driver)}.{key}' doesn't take value '{value}'",
@@ -259,8 +261,11 @@ def _block_size(driver: str, key: str, size: int) -> str:
 
 def _typed(driver: str, key: str, kind: str, value: object) -> str:
     """Return a property given as JSON."""
-    if key == "addr" and kind == _PLACE and isinstance(value, str):
-        return str(_address(driver, value))
+    if key == "addr" and kind == _PLACE:
+        if isinstance(value, str):
+            return str(_address(driver, value))
+        if isinstance(value, int) and not -1 <= value <= _LAST_PLACE:
+            raise refusal(f"Parameter '{key}' expects a value between -1 and {_LAST_PLACE}", "", code="qemu-value")
     if kind == "bool":
         if not isinstance(value, bool):
             raise _bad_type(key, "boolean")

@@ -312,7 +312,7 @@ class QemuMachine:
                 raise rules.no_hotplug(bus.label)
         elif bus is not None and not bus.hotpluggable:
             raise rules.no_hotplug(bus.name)
-        if device.id is not None:
+        if device.id is not None and not hot:
             self._hidden.add(device.id)
 
     def _plug_pci(self, device: QemuDevice, bus: PciBus, options: dict[str, str], *, hot: bool) -> Part:

@@ -15,6 +15,11 @@ DIMMS = frozenset({"pc-dimm", "nvdimm"})
 VIRTIO_MEMORY = frozenset({"virtio-mem-pci", "virtio-pmem-pci"})
 _GRANULE = 2 << 20
 _LEAST_LABEL = 128 << 10
+_HIGH_MEMORY = 1 << 32
+_ADDRESS = MappingProxyType(
+    {"pc-dimm": "addr", "nvdimm": "addr", "virtio-mem-pci": "memaddr", "virtio-pmem-pci": "memaddr"}
+)
+"""The property that says where the memory goes."""
 _NODE: Mapping[str, str] = MappingProxyType(
     {
         "pc-dimm": "'DIMM property node has value {node}' which exceeds the number of numa nodes: {nodes}",
@@ -47,6 +52,7 @@ class MemoryDevices:
             return
         slot = self._slot(name, properties) if name in DIMMS else None
         self._check_node(name, properties)
+        self._check_address(int(properties.get(_ADDRESS[name], 0)))
         if name in VIRTIO_MEMORY and not self._options.maxmem:
             raise refusal(
                 "memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option",
@@ -92,6 +98,15 @@ class MemoryDevices:
         if free is None:
             raise refusal("no free slots available", f"-m slots={slots}", code="qemu-memory", remedy="raise slots=")
         return asked if asked >= 0 else free
+
+    @staticmethod
+    def _check_address(address: int) -> None:
+        if address % _GRANULE:
+            raise refusal(f"address must be aligned to {_GRANULE:#x} bytes", f"it is {address:#x}", code="qemu-memory")
+        if 0 < address < _HIGH_MEMORY:
+            raise refusal(
+                f"can't add memory device [{address:#x}]", f"there is room from {_HIGH_MEMORY:#x}", code="qemu-memory"
+            )
 
     def _check_node(self, name: str, properties: Mapping[str, str]) -> None:
         node, nodes = int(properties.get("node", 0)), max(len(self._options.nodes), 1)

@@ -8,16 +8,21 @@ from __future__ import annotations
 from pcisim.catalogue.qemu_buses import (
     BUSES,
     FLOPPY,
+    FULL,
     FULL_WITH_ONE,
+    HIGH,
     IDE,
     MACHINE_BUSES,
     MACHINE_USB,
     MASTER_BUS,
+    OLD_USB,
     TAKE_HOTPLUG,
     USB,
+    USB_SPEEDS,
 )
 from pcisim.qemu.device import QemuDevice, refusal
 
+_ALL_SPEEDS = frozenset({FULL, HIGH})
 _UNIT = {IDE: ("Can't create IDE unit", "IDE unit {} is in use"), FLOPPY: ("Can't create floppy unit", "")}
 """What QEMU says of a unit that a bus does not have, and of one that is taken."""
 
@@ -29,12 +34,14 @@ class OtherBus:
         kind: what devices say that they sit on.
         name: how ``bus=`` calls it.
         units: how many numbered places it has; 0 where QEMU finds places without end.
+        speeds: of a USB bus, those of devices that it takes.
     """
 
-    def __init__(self, kind: str, name: str, units: int = 0) -> None:
+    def __init__(self, kind: str, name: str, units: int = 0, speeds: frozenset[str] = _ALL_SPEEDS) -> None:
         self.kind = kind
         self.name = name
         self.units = units
+        self.speeds = speeds
         self.taken: set[int] = set()
         self.devices = 0
 
@@ -54,6 +61,17 @@ class OtherBus:
         Raises:
             RefusedError: the numbered place that it asks for, or that is next, is not there or taken.
         """
+        speeds = USB_SPEEDS.get(device.name, _ALL_SPEEDS)
+        if device.properties.get(OLD_USB[0]) == OLD_USB[1]:
+            speeds = frozenset({FULL})
+        if self.kind == USB and not speeds & self.speeds:
+            raise refusal(
+                f'Warning: speed mismatch trying to attach usb device "{device.name}" ({min(speeds)} speed) to bus'
+                f' "{self.name}"',
+                f"it takes devices of {min(self.speeds)} speed",
+                code="qemu-bus-kind",
+                remedy="write bus= with the bus of another USB controller",
+            )
         if self.units:
             given = str(device.properties.get("unit", ""))
             unit = int(given) if given.isdecimal() else min(self.devices, self._last_unit)
@@ -104,13 +122,18 @@ class OtherBuses:
     def add(self, device: QemuDevice) -> None:
         """Add the buses that a device brings."""
         row = BUSES.get(device.name)
-        if row is None or MASTER_BUS in device.properties:
+        if row is None:
+            return
+        master = self.find(device.properties.get(MASTER_BUS, ""))
+        if master is not None:
+            master.speeds |= row.speeds
             return
         for number in range(row.count):
             name = row.fixed
             if not name and device.id:
                 name = row.name.format(id=device.id, number=number)
-            self.buses.append(OtherBus(row.kind, name or self._next(row.kind.lower()), row.units))
+            name = name or self._next(row.kind.lower())
+            self.buses.append(OtherBus(row.kind, name, row.units, row.speeds))
 
     def _next(self, stem: str) -> str:
         number = self._named.get(stem, 0)

@@ -72,7 +72,7 @@ def _check_rom(name: str, options: Options) -> None:
     size = int(options.get("romsize", _NO_ROM_SIZE))
     if size == _NO_ROM_SIZE:
         return
-    if size & size - 1:
+    if not size or size & size - 1:
         raise refusal(f"ROM size {size} is not a power of two", "", code="qemu-rom-size")
     row = FUNCTIONS.get(name)
     file = options.get("romfile")
@@ -173,12 +173,15 @@ def _check_share(options: Options) -> None:
 
 
 def _check_loader(options: Options) -> None:
-    data = "data" in options, "data-len" in options
+    data = options.get("data", "0") != "0", options.get("data-len", "0") != "0"
     file, addr, cpu = ("file" in options), ("addr" in options), ("cpu-num" in options)
     if any(data) and not all(data):
         raise _refused("Both data and data-len must be specified", "")
     if int(options.get("data-len", 0)) > 8:
         raise _refused("data-len cannot be greater then 8 bytes", "")
+    for given, words in ((file, "a file"), (options.get("force-raw") == "on", "force-raw")):
+        if any(data) and given:
+            raise _refused(f"Specifying {words} is not supported when loading memory values", "")
     if not (any(data) or file) and addr and not cpu:
         raise _refused("cpu_num must be specified when setting a program counter", "")
     if not (any(data) or file or addr):

@@ -132,17 +132,18 @@ class Qtest:
         index = 0
         while index < count:
             offset = 0x10 + 4 * index
+            flags = self.read(at, offset) & 0xF
             self.write(at, offset, 0xFFFFFFFF)
             low = self.read(at, offset)
-            if low & 1:
+            if flags & 1:
                 yield Bar(index, IO, False, -(low & ~3) & (0xFFFF if not low >> 16 else 0xFFFFFFFF))
-            elif low & 6 == 4:
+            elif flags & 6 == 4:
                 self.write(at, offset + 4, 0xFFFFFFFF)
                 both = self.read(at, offset + 4) << 32 | low
-                yield Bar(index, MEM64, bool(low & 8), -(both & ~0xF) & (1 << 64) - 1)
+                yield Bar(index, MEM64, bool(flags & 8), -(both & ~flags) & (1 << 64) - 1)
                 index += 1
             elif low:
-                yield Bar(index, MEM32, bool(low & 8), -(low & ~0xF) & 0xFFFFFFFF)
+                yield Bar(index, MEM32, bool(flags & 8), -(low & ~flags) & 0xFFFFFFFF)
             index += 1
 
     def rom(self, at: tuple[int, int, int], offset: int) -> int:
