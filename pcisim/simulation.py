@@ -137,7 +137,10 @@ class Simulation:
     def _buses(self, programmed: Programmed) -> list[dict[str, Any]]:
         hardware, routing = self.built.hardware, programmed.routing
         return [
-            {"bus": bus.number, "functions": [_function(part, bus.number, programmed) for part in _shown(bus, routing)]}
+            {
+                "bus": bus.number,
+                "functions": [_function(part, bus.number, programmed, (bus,)) for part in _shown(bus, routing)],
+            }
             for bus in (*hardware.extra[::-1], hardware.root)
         ]
 
@@ -183,7 +186,8 @@ def _shown(bus: PciBus, routing: Routing) -> list[Part]:
     return found.in_order() if found else []
 
 
-def _function(part: Part, number: int, programmed: Programmed) -> dict[str, Any]:
+def _function(part: Part, number: int, programmed: Programmed, above: tuple[PciBus, ...]) -> dict[str, Any]:
+    """Return a function with what QEMU takes to be behind it, up to a bus that is above it already."""
     row = part.row
     item: dict[str, Any] = {"bus": number, "slot": part.slot, "function": part.function, "qdev_id": part.label or ""}
     item["pci_id"] = f"{row.vendor:04x}:{row.device:04x}" if row else ""
@@ -203,7 +207,10 @@ def _function(part: Part, number: int, programmed: Programmed) -> dict[str, Any]
             bridge[name] = [base, base + size - 1] if size else None
         item["bridge"] = bridge
         below = programmed.routing.find(numbers[1], part.bus) if numbers[1] else None
-        item["behind"] = [_function(child, numbers[1], programmed) for child in below.in_order()] if below else []
+        item["behind"] = []
+        if below is not None and below not in above:
+            above += (below,)
+            item["behind"] = [_function(child, numbers[1], programmed, above) for child in below.in_order()]
     return item
 
 

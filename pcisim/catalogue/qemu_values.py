@@ -211,7 +211,10 @@ LIMITS: Mapping[str, Mapping[str, tuple[Limit, ...]]] = MappingProxyType(
 device goes by its name without ``-pci`` or ``-device`` and what follows."""
 
 WORDS: Mapping[tuple[str, str], tuple[frozenset[str], str]] = MappingProxyType(
-    {("virtio-net", "duplex"): (frozenset({"half", "full"}), "'duplex' must be 'half' or 'full'")}
+    {
+        ("virtio-net", "duplex"): (frozenset({"half", "full"}), "'duplex' must be 'half' or 'full'"),
+        ("intel-iommu", "eim"): (frozenset({"off", "auto"}), "eim=on requires accel=kvm,kernel-irqchip=split"),
+    }
 )
 """Properties that are one of a few words, which a device looks at when it is made."""
 
