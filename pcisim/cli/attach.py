@@ -111,10 +111,11 @@ def run(arguments: argparse.Namespace) -> int:
     devices = _devices(arguments, plan)
     answer = (_Stored if arguments.config else _Running)(plan, devices)
     answer.attach_all()
+    uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         import json
 
-        common.write_stdout(json.dumps(answer.to_json(), indent=2) + "\n")
+        common.write_stdout(json.dumps(answer.to_json() | {"raw_arguments": uncounted}, indent=2) + "\n")
     else:
         common.write_stdout(answer.text())
     common.say(*answer.report())

@@ -52,10 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
         common.answers_as_libvirt(plan, "capacity --of")
     report = capacity(plan.placement)
     more = [how_many_more(plan.source, name, plan.rules) for name in arguments.of]
+    uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         import json
 
         document = report.to_json() | {"libvirt": plan.rules.version, "policy": arguments.policy}
+        document["raw_arguments"] = uncounted
         document["of"] = {
             row.device: {arguments.policy: {"most": row.most, "holes": [list(hole) for hole in row.holes]}}
             for row in more

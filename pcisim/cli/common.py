@@ -430,6 +430,16 @@ def answers_as_libvirt(plan: Plan, command: str) -> None:
         )
 
 
+def uncounted_arguments(plan: Plan) -> int:
+    """Say on stderr that a definition passes arguments on to QEMU that are not counted, and return how many."""
+    from pcisim.formats.raw_arguments import raw_arguments, summary
+
+    arguments = raw_arguments(plan.source)
+    if arguments:
+        say(f"note: {summary(arguments)}; 'pcisim check' says more")
+    return len(arguments)
+
+
 def warn_if_it_will_not_boot(placement: Placement) -> None:
     """Say on stderr when a guest's firmware stops for want of I/O ports."""
     from pcisim.enumeration.io_windows import stops

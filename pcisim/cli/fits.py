@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     common.answers_as_libvirt(plan, "fits")
     answer = fits(plan.source, more, LibvirtPolicy(plan.rules), hotplug=arguments.hotplug)
     lines = [line for controller in answer.controllers for _, line in element_lines(controller)]
+    uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         import json
 
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             "short": [short.to_json() for short in answer.short],
             "missing": dict(answer.missing),
             "controllers": lines,
+            "raw_arguments": uncounted,
         }
         common.write_stdout(json.dumps(document, indent=2) + "\n")
     elif arguments.format == "xml":

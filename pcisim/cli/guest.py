@@ -58,10 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
     plan = common.plan_of(arguments)
     view = seen.view_of(plan, arguments.firmware)
     names = seen.names_of(plan, view, arguments.naming_scheme)
+    uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         import json
 
-        document = guest.document(view, names) | {"libvirt": plan.rules.version}
+        document = guest.document(view, names) | {"libvirt": plan.rules.version, "raw_arguments": uncounted}
         common.write_stdout(json.dumps(document, indent=2) + "\n")
     else:
         common.write_stdout(terminal.text_of(guest.table(view, names), _STYLES))

@@ -9,6 +9,7 @@ from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.diagnose.buses import BUS_RULES
 from pcisim.diagnose.finding import ERROR, NOTE, Finding, by_line
 from pcisim.diagnose.names import interface_names
+from pcisim.diagnose.raw import uncounted
 from pcisim.diagnose.refusals import MOST, Refusals, is_short_of_room
 from pcisim.diagnose.room import ROOM_RULES, paste_for
 from pcisim.diagnose.slots import SLOT_RULES, dropped_addresses
@@ -151,7 +152,7 @@ class _Examination:
         return self._made(findings, placement if whole else None, origins)
 
     def _made(self, findings: list[Finding], placement: Placement | None, origins: dict[Finding, Element]) -> Diagnosis:
-        diagnosis = Diagnosis(findings, self.guest, placement)
+        diagnosis = Diagnosis([*findings, *uncounted(self.guest)], self.guest, placement)
         diagnosis.origins = origins
         return diagnosis
 

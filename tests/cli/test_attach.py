@@ -199,6 +199,7 @@ def test_live_json() -> None:
             "remedy": f"before the next boot add {element}",
             "before_next_boot": [element],
         },
+        "raw_arguments": 0,
     }
 
 

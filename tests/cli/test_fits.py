@@ -110,6 +110,7 @@ def test_json() -> None:
         " but none is available, and it cannot be automatically added",
         "short": [{"budget": "places for root ports", "needed": 247, "available": 240, "short": 7}],
         "missing": {},
+        "raw_arguments": 0,
     }
 
 
