@@ -1,7 +1,7 @@
 """The command line: results on stdout, everything else on stderr.
 
 Exit status: 0 done or sound; 1 well-formed, but refused, unsound or without room; 2 usage;
-3 cannot be read, parsed or written; 70 internal error; 130 interrupted.
+3 cannot be read, parsed or written; 70 internal error; 130 interrupted, 143 or 129 for SIGTERM or SIGHUP.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit as stop:  # SIGTERM or SIGHUP, while a file was written
+        return int(stop.code or 0)
     except Exception as error:
         if debug:
             _traceback()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import suppress
 
 from pcisim.cli import carry, common
 from pcisim.errors import UsageError
@@ -46,6 +47,11 @@ def add_parser(commands: Any) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--in-place", action="store_true", help="write the file anew, as a whole or not at all")
     where.add_argument("-o", "--output", metavar="FILE", help="write there; - is standard output, where it goes anyway")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace a file although its owner, access control list or hard links cannot be kept",
+    )
     parser.add_argument("--print-diff", action="store_true", help="print what changes in the XML, not the XML")
     parser.set_defaults(run=run)
 
@@ -55,37 +61,51 @@ def run(arguments: argparse.Namespace) -> int:
     if common.lists_devices(arguments):
         return 0
     _check_options(arguments)
-    originals: list[bytes] = []
-
-    def carried(data: bytes, host_pci: Any) -> bytes:
-        originals.append(data)
-        return carry.apply(arguments, data, host_pci)
-
+    original: bytes | None = None
     option = carry.wanted(arguments)
-    plan = common.plan_of(arguments, carried if option else None, option)
+
+    def prepared(data: bytes, host_pci: Any) -> bytes:
+        nonlocal original
+        original = data
+        return carry.apply(arguments, data, host_pci) if option else data
+
+    plan = common.plan_of(arguments, prepared, option)
     if arguments.explain is not None:
         common.write_stdout(f"{plan.explain(arguments.explain)}\n")
         return 0
     text = _text(plan, arguments)
     data = text.encode() if isinstance(text, str) else text
-    document = parse(originals[0]) if originals else plan.source.document
     unread = False
     if arguments.print_diff:
+        document = parse(original) if option and original is not None else plan.source.document
         try:
             common.write_stdout(_diff(arguments.file, document, data))
         except BrokenPipeError:  # the difference is read no further, the file is wanted all the same
             common.drop_stdout()
             unread = True
     if arguments.in_place:
-        if data != document.source.deliver(document.source.data):
-            common.write_file(arguments.file, data, in_place=True)
+        if data != original:
+            common.write_file(arguments.file, data, in_place=True, read=original, force=arguments.force)
     elif arguments.output is not None:
-        common.write_file(arguments.output, data)
+        _write_output(arguments, data, original)
     elif not arguments.print_diff:
         common.write_stdout(data)
     if not unread:
         _report(plan, option, replacements=arguments.format == "xml")
     return 0
+
+
+def _write_output(arguments: argparse.Namespace, data: bytes, original: bytes | None) -> None:
+    """Write ``-o FILE``; a document's passwords are in the result, which nobody else may read then either."""
+    read, mode = None, 0o666
+    if arguments.file not in (None, common.STDIN):
+        with suppress(OSError, ValueError):
+            if os.path.samefile(arguments.file, arguments.output):
+                read = original
+        if arguments.format == "xml":
+            with suppress(OSError):
+                mode &= os.stat(arguments.file).st_mode
+    common.write_file(arguments.output, data, read=read, force=arguments.force, mode=mode)
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -103,6 +123,8 @@ def _check_options(arguments: argparse.Namespace) -> None:
         raise UsageError("--in-place needs a file", code="usage", remedy="-o FILE writes what standard input becomes")
     if arguments.print_diff and arguments.file is None:
         raise UsageError("--print-diff needs a file", code="usage", remedy="a guest of --machine has no XML to change")
+    if arguments.force and not arguments.in_place and arguments.output is None:
+        raise UsageError("--force goes with --in-place and -o", code="usage")
 
 
 def _check_alone(arguments: argparse.Namespace) -> None:

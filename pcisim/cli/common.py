@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import stat
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,7 +15,7 @@ from pcisim.plan import Plan, assign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO, TextIO
+    from typing import Any, TextIO
 
     from pcisim.placement import Placement
 
@@ -108,8 +107,8 @@ def plan_of(
 
     Args:
         arguments: what the command line says.
-        change: what is done to the document, and with which host devices, before it is placed.
-        option: which option asks for that; complaints name it, since lines are then others than the file's.
+        change: what is done to a file's document, and with which host devices, before it is placed.
+        option: which option changes it; complaints name it, since lines are then others than the file's.
 
     Raises:
         UsageError: neither a file nor a machine, or both.
@@ -118,7 +117,7 @@ def plan_of(
     name = None
     guest: Guest | bytes
     host_pci = host_pci_of(arguments.host_pci)
-    if arguments.machine is not None and (change is None or arguments.file is None):
+    if arguments.machine is not None and (not option or arguments.file is None):
         if arguments.file is not None:
             raise UsageError("both a file and --machine are given", code="usage", remedy="give the one or the other")
         if arguments.host_pci:
@@ -145,6 +144,7 @@ def plan_of(
         guest = read_bytes(arguments.file)
         if change is not None:
             guest = change(guest, host_pci)
+        if option:
             name += f" (after {option})"
     return assign(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
 
@@ -264,17 +264,27 @@ def read_bytes(name: str) -> bytes:
         ) from error
 
 
-def write_file(name: str, data: bytes, *, in_place: bool = False) -> None:
+def write_file(
+    name: str,
+    data: bytes,
+    *,
+    in_place: bool = False,
+    read: bytes | None = None,
+    force: bool = False,
+    mode: int = 0o666,
+) -> None:
     """Write a file, or standard output for ``-``.
 
-    A file is replaced as a whole: it is the old one or the new one, never half of one.  The mode
-    of an existing file is kept, its owner too where that is allowed, and a link is followed.  What
-    is no ordinary file, such as ``/dev/null`` or a pipe, is written to as it is.
+    A file is replaced as a whole, and a link is followed.  What is no ordinary file, such as
+    ``/dev/null`` or a pipe, is written to as it is.
 
     Args:
         name: the file.
         data: all that is to be in it.
         in_place: whether to take nothing but an ordinary file that is there.
+        read: as for `Replacement`.
+        force: as for `Replacement`.
+        mode: as for `Replacement`.
 
     Raises:
         InputError: it cannot be written; an ordinary file is as it was.
@@ -282,72 +292,42 @@ def write_file(name: str, data: bytes, *, in_place: bool = False) -> None:
     if name == STDOUT:
         write_stdout(data)
         return
-    before = None
+    from pcisim.replacement import Replacement, replaceable
+
+    elsewhere = "-o FILE writes the result elsewhere" if in_place else ""
+    new = None
     try:
-        with suppress(FileNotFoundError):
-            before = os.stat(name)
-        ordinary = before is not None and stat.S_ISREG(before.st_mode)
-        if in_place and not ordinary:
-            problem = "it is no ordinary file"
-        elif before is None and not name:
-            problem = "it has no name"
-        else:
-            problem = ""
-            if ordinary or before is None:
-                _replace(os.path.realpath(name), data, before)
-            else:
-                with open(name, "wb") as stream:
-                    stream.write(data)
+        if replaceable(name):
+            new = Replacement(name, read=read, force=force, mode=mode)
+            with new:
+                new.stream.write(data)
+                new.commit()
+            return
+        if not in_place:
+            with open(name, "wb") as stream:
+                stream.write(data)
+            return
+        problem = "it is no ordinary file"
     except BrokenPipeError:
         raise
-    except (OSError, ValueError) as error:
-        problem = _reason(error)
-    if problem:
-        raise InputError(
-            f"cannot write {name or 'the file'}: {problem}",
-            code="cannot-write",
-            details=("the file is as it was; a new one is made in its directory, and then takes its place",)
-            if before is not None and stat.S_ISREG(before.st_mode)
-            else (),
-            remedy="-o FILE writes the result elsewhere" if in_place else "",
-        )
-
-
-def _replace(target: str, data: bytes, before: os.stat_result | None) -> None:
-    if before is not None and not os.access(target, os.W_OK):
-        raise PermissionError(13, "Permission denied")
-    stream = _temporary(os.path.dirname(target))
-    try:
-        with stream:
-            stream.write(data)
-            stream.flush()
-            if before is not None:
-                now = os.fstat(stream.fileno())
-                if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
-                    _give(stream.fileno(), before)
-                os.fchmod(stream.fileno(), before.st_mode & 0o7777)
-            os.fsync(stream.fileno())
-        os.replace(stream.name, target)
-    except BaseException:
-        os.unlink(stream.name)
+    except KeyboardInterrupt:
+        if new is not None:
+            say(f"interrupted: {name} " + ("is written" if new.replaced else "is as it was"))
         raise
-
-
-def _give(file: int, before: os.stat_result) -> None:
-    """Give a file to the owner and group of another, as far as that is allowed."""
-    for owner, group in ((before.st_uid, -1), (-1, before.st_gid)):
-        with suppress(PermissionError):
-            os.fchown(file, owner, group)
-
-
-def _temporary(folder: str) -> BinaryIO:
-    """Open a new file; its name is short, since that of the target may be as long as a name can be."""
-    for number in range(1000):
-        try:
-            return open(os.path.join(folder, f".pcisim-{os.getpid()}-{number}.tmp"), "xb")
-        except FileExistsError:
-            continue
-    raise FileExistsError(17, "no name for a temporary file is free")
+    except InputError as error:
+        if error.code == "file-loss":
+            error.remedy = "; ".join(filter(None, ("--force replaces it all the same", elsewhere)))
+        raise
+    except (OSError, ValueError) as error:
+        problem = _reason(error) if name else "it has no name"
+    raise InputError(
+        f"cannot write {name or 'the file'}: {problem}",
+        code="cannot-write",
+        details=("the file is as it was; a new one is made in its directory, and then takes its place",)
+        if new is not None and new.replaces
+        else (),
+        remedy=elsewhere,
+    )
 
 
 def write_stdout(data: str | bytes) -> None:
