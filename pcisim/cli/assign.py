@@ -8,7 +8,6 @@ from contextlib import suppress
 
 from pcisim.cli import carry, common
 from pcisim.errors import UsageError
-from pcisim.formats._xml import parse
 from pcisim.plan import Plan
 
 TYPE_CHECKING = False
@@ -77,9 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
     data = text.encode() if isinstance(text, str) else text
     unread = False
     if arguments.print_diff:
-        document = parse(original) if option and original is not None else plan.source.document
+        from pcisim.formats.patch import difference
+
         try:
-            common.write_stdout(_diff(arguments.file, document, data))
+            name = "<stdin>" if arguments.file == common.STDIN else arguments.file
+            common.write_stdout(difference(name, original or b"", data, "addressed"))
         except BrokenPipeError:  # the difference is read no further, the file is wanted all the same
             common.drop_stdout()
             unread = True
@@ -181,21 +182,6 @@ def qemu_line(arguments: list[str]) -> str:
         else:
             lines[-1] += " " + shlex.quote(word)
     return " \\\n".join(lines) + "\n"
-
-
-def _diff(name: str, before: Any, written: bytes) -> bytes:
-    """Return the difference in the document's own encoding, as ``patch`` reads it."""
-    from difflib import diff_bytes, unified_diff
-
-    shown = b"<stdin>" if name == common.STDIN else os.fsencode(name)
-    old, new = (_lines(source) for source in (before.source.data, written))
-    lines = diff_bytes(unified_diff, old, new, shown, shown + b"\t(addressed)", lineterm=b"\n")
-    return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
-
-
-def _lines(source: bytes) -> list[bytes]:
-    *lines, last = source.split(b"\n")
-    return [line + b"\n" for line in lines] + ([last] if last else [])
 
 
 def _report(plan: Plan, option: str, *, replacements: bool) -> None:

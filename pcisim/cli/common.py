@@ -374,10 +374,7 @@ def say(*lines: str) -> None:
         return
     text = "\n".join(map(printable, lines)) + "\n"
     encoding = stream.encoding or "utf-8"
-    try:
-        data = text.encode(encoding, "surrogateescape")  # the bytes of a file's name, as they are
-    except UnicodeEncodeError:
-        data = text.encode(encoding, "backslashreplace")
+    data = text.encode(encoding, "backslashreplace")
     try:
         if hasattr(stream, "buffer"):
             stream.flush()

@@ -196,8 +196,12 @@ def _child(guest: Path) -> int:
     child = os.fork()
     if not child:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        os._exit(main(["assign", "--in-place", str(guest)]))
+        status = 130  # of Ctrl-C before or after `main`
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            status = main(["assign", "--in-place", str(guest)])
+        finally:
+            os._exit(status)
     return child
 
 
