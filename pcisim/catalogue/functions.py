@@ -33,6 +33,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pcisim._record import evolved, record
+from pcisim.address import whole_number
 from pcisim.errors import RefusedError, UsageError
 
 K, M = 1 << 10, 1 << 20
@@ -603,7 +604,7 @@ def _number(options: Mapping[str, str], name: str) -> int:
     digits = word[:-1] if shift else word
     if not (digits.isascii() and digits.isdecimal()):
         raise _bad_option(name, word, "a number")
-    return int(digits) << shift
+    return whole_number(digits) << shift
 
 
 def _bad_option(name: str, word: str, wanted: str) -> UsageError:

@@ -16,7 +16,7 @@ from pcisim.errors import PcisimError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
@@ -49,7 +49,15 @@ exit status: 0 done; 1 refused, unsound or does not fit; 2 usage; 3 cannot be re
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints look like every other one."""
+    """A parser whose complaints look like every other one, and whose options take ``--`` as any other word."""
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Return the value of an option or argument; before Python 3.13 that of ``--option=--`` was an empty list."""
+        if action.option_strings and action.nargs is None and arg_strings == ["--"]:
+            value = self._get_value(action, "--")
+            self._check_value(action, value)
+            return value
+        return super()._get_values(action, arg_strings)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, code="usage", remedy=f"{self.prog} --help lists what there is")

@@ -735,7 +735,7 @@ def test_reassigning_leaves_one_host_bridge() -> None:
 def test_reassigning_what_pcisim_has_written() -> None:
     """Whatever the machine: what is written of the controllers is not taken for options of the user's."""
     text = domain("pseries", pci("pci-root", 0), pci("pci-root", 1), nic(), arch="ppc64")
-    done = run("assign", "--reassign", "-", given=pcisim.assign_xml(text).encode())
+    done = run("assign", "--reassign", "-", given=str(pcisim.assign_xml(text)).encode())
     assert done.status == 0
     assert "  lost: pci:1 pci-root\n" in done.err
 
