@@ -61,16 +61,21 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     _check_options(arguments)
     original: bytes | None = None
+    carried: list[str] = []
     option = carry.wanted(arguments)
 
     def prepared(data: bytes, host_pci: Any) -> bytes:
-        nonlocal original
+        nonlocal original, carried
         original = data
-        return carry.apply(arguments, data, host_pci) if option else data
+        if option:
+            data, carried = carry.apply(arguments, data, host_pci)
+        return data
 
     plan = common.plan_of(arguments, prepared, option)
     if arguments.explain is not None:
         common.write_stdout(f"{plan.explain(arguments.explain)}\n")
+        if carried:
+            common.say(*carried)
         return 0
     text = _text(plan, arguments)
     data = text.encode() if isinstance(text, str) else text
@@ -92,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif not arguments.print_diff:
         common.write_stdout(data)
     if not unread:
-        _report(plan, option, replacements=arguments.format == "xml")
+        _report(plan, option, carried, replacements=arguments.format == "xml")
     return 0
 
 
@@ -184,11 +189,11 @@ def qemu_line(arguments: list[str]) -> str:
     return " \\\n".join(lines) + "\n"
 
 
-def _report(plan: Plan, option: str, *, replacements: bool) -> None:
+def _report(plan: Plan, option: str, carried: list[str], *, replacements: bool) -> None:
     """Say on stderr what was done."""
     placement = plan.placement
     given = sum(1 for d in placement.addresses if d.address is not None)
-    lines = [f"{len(placement.addresses) - given} added, {given} already addressed, {plan.policy.describe()}"]
+    lines = [*carried, f"{len(placement.addresses) - given} added, {given} already addressed, {plan.policy.describe()}"]
     if replacements and plan.source.document is not None:
         after = f" (after {option})" if option else ""
         lines += [f"  line {change.line}{after}: {change}" for change in plan.changes()]

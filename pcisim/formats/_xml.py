@@ -85,7 +85,7 @@ class Element:
     @property
     def line(self) -> int:
         """Return the 1-based line of the start tag."""
-        return self.source.location(self.start)[0]
+        return self.source.line(self.start)
 
     @property
     def column(self) -> int:
@@ -153,13 +153,17 @@ class Source:
         self._lines: list[int] = []
         self._charmap: tuple[str, dict[int, int]] | None = None
 
-    def location(self, offset: int) -> tuple[int, int]:
-        """Return the 1-based line, and the 1-based column in characters, of an offset."""
+    def line(self, offset: int) -> int:
+        """Return the 1-based line of an offset."""
         if not self._lines:
             self._lines = list(accumulate(map(len, self.data.splitlines(keepends=True)), initial=0))
             if self.data and self.data[-1] not in b"\r\n":
                 self._lines.pop()  # the end of the last line starts no other
-        line = bisect_right(self._lines, offset)
+        return bisect_right(self._lines, offset)
+
+    def location(self, offset: int) -> tuple[int, int]:
+        """Return the 1-based line, and the 1-based column in characters, of an offset; it reads the whole line."""
+        line = self.line(offset)
         before = self.data[self._lines[line - 1] : offset]
         if line == 1:
             before = before.removeprefix(BOM)
@@ -360,7 +364,7 @@ def _at_the_end_of(text: str, what: str, name: str | None) -> InputError:
 def _syntax_error(source: Source, code: int, offset: int, current: Element) -> InputError:
     """Say what expat's error number means here; `current` is the innermost open element."""
     token = source.data[offset : offset + 60]
-    opened = f"<{current.tag}>, opened on line {source.location(current.start)[0]}" if current.tag else ""
+    opened = f"<{current.tag}>, opened on line {source.line(current.start)}" if current.tag else ""
     if code == 3 and not opened:
         return _error(source, offset, "the document is empty: it has no element", "xml-empty")
     if code == 3:
