@@ -19,7 +19,7 @@ from pcisim.errors import InputError
 from pcisim.replacement import ACL, Replacement, Terminated, replaceable
 
 NOBODY = 65534
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="this QEMU has no need of root, but files of others have")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @pytest.fixture

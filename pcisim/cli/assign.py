@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from pcisim.cli import carry, common
 from pcisim.errors import UsageError
+from pcisim.formats.plain import printable, shell_word
 from pcisim.plan import Plan
 
 TYPE_CHECKING = False
@@ -168,7 +169,7 @@ def address_lines(plan: Plan) -> str:
     placement = plan.placement
     addresses, carried, zpci = placement.addresses, placement.multifunction, placement.zpci
     rows = [
-        (device.label, address_element(addresses[device], carried.get(device), zpci.get(device)))
+        (printable(device.label), address_element(addresses[device], carried.get(device), zpci.get(device)))
         for device in plan.guest.all_devices()
         if device in addresses
     ]
@@ -178,14 +179,12 @@ def address_lines(plan: Plan) -> str:
 
 def qemu_line(arguments: list[str]) -> str:
     """Return arguments as lines for a shell, an option and its value on each."""
-    import shlex
-
     lines: list[str] = []
     for word in arguments:
         if word.startswith("-") or not lines:
-            lines.append(shlex.quote(word))
+            lines.append(shell_word(word))
         else:
-            lines[-1] += " " + shlex.quote(word)
+            lines[-1] += " " + shell_word(word)
     return " \\\n".join(lines) + "\n"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from pcisim.errors import InputError, UsageError
-from pcisim.formats.plain import printable
+from pcisim.formats.plain import printable, printable_lines
 from pcisim.guest import Guest
 from pcisim.plan import Plan, assign
 
@@ -331,7 +331,7 @@ def write_file(
 
 
 def write_stdout(data: str | bytes) -> None:
-    """Print data as it is; of a text, what the output's encoding lacks is escaped.
+    """Print data as it is; of a text, control characters and what the output's encoding lacks are escaped.
 
     Raises:
         InputError: standard output cannot be written, for example on a full disk.
@@ -342,7 +342,7 @@ def write_stdout(data: str | bytes) -> None:
         raise InputError("cannot write the output: standard output is closed", code="cannot-write")
     encoding = stream.encoding or "utf-8"
     if isinstance(data, str):
-        data = data.encode(encoding, "backslashreplace")
+        data = printable_lines(data).encode(encoding, "backslashreplace")
     try:
         stream.flush()
         if hasattr(stream, "buffer"):

@@ -166,7 +166,10 @@ def _interrupted(when: int, guest: Path) -> tuple[Done, bool]:
         sys.settrace(None)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", [*SIGNALS, signal.SIGKILL])
 def test_kills_at_random_moments(number: signal.Signals, guest: Path) -> None:
     """The file is the old one or the new one, and its copies are removed, or private where nobody can remove them."""
     whole = [_seconds(guest) for _ in range(5)]
@@ -193,15 +196,18 @@ def test_kills_at_random_moments(number: signal.Signals, guest: Path) -> None:
 
 def _child(guest: Path) -> int:
     """Run in a process that has imported everything already."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # or it would end in the midst of pytest
     child = os.fork()
     if not child:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         status = 130  # of Ctrl-C before or after `main`
         try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             status = main(["assign", "--in-place", str(guest)])
         finally:
             os._exit(status)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     return child
 
 

@@ -15,7 +15,7 @@ import pcisim
 from pcisim.formats.patch import difference
 from tests.cli.running import example, process
 
-needs_patch = pytest.mark.skipif(shutil.which("patch") is None, reason="this QEMU has no patch beside it")
+needs_patch = pytest.mark.skipif(shutil.which("patch") is None, reason="needs patch")
 CHANGES: dict[str, Callable[[bytes], bytes]] = {
     "LF": lambda text: text,
     "CRLF": lambda text: text.replace(b"\n", b"\r\n"),
