@@ -7,12 +7,15 @@ Exit status: 0 done or sound; 1 well-formed, but refused, unsound or without roo
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from pcisim.address import whole_number
 from pcisim.cli import common
 from pcisim.errors import PcisimError, UsageError
+from pcisim.formats._xml import MAX_BYTES, MAX_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +84,17 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS if command is None else (command,):
         import_module(f"pcisim.cli.{name}").add_parser(commands)
+    for one in commands.choices.values():
+        one.add_argument(
+            "--max-size", type=_size, metavar="MIB", help=f"take documents of so many MiB (default: {MAX_BYTES >> 20})"
+        )
     return top
+
+
+def _size(text: str) -> str:
+    if not text.isascii() or not text.isdigit() or not 1 <= whole_number(text) < 1 << 20:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB from 1")
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,6 +136,8 @@ def _run(argv: Sequence[str] | None) -> int:
         if sys.stdout is not None:
             common.write_stdout(b"")
         return int(stop.code or 0)
+    if arguments.max_size is not None:
+        os.environ[MAX_SIZE] = arguments.max_size  # for processes that this one begins, too
     status: int = arguments.run(arguments)
     return status
 

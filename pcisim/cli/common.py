@@ -245,15 +245,15 @@ def read_bytes(name: str) -> bytes:
     Raises:
         InputError: it cannot be read.
     """
-    from pcisim.formats._xml import MAX_BYTES
+    from pcisim.formats._xml import most_bytes
 
     if name == STDIN and sys.stdin is None:
         raise InputError("cannot read standard input: it is closed", code="cannot-read")
     try:
         if name == STDIN:
-            return sys.stdin.buffer.read(MAX_BYTES + 1)
+            return sys.stdin.buffer.read(most_bytes() + 1)
         with open(name, "rb") as stream:
-            return stream.read(MAX_BYTES + 1)
+            return stream.read(most_bytes() + 1)
     except (OSError, ValueError) as error:
         shown = "standard input" if name == STDIN else name or "a file without a name"
         wrong_name = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError | ValueError)

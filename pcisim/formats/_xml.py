@@ -11,6 +11,7 @@ the encodings that remain, markup is ASCII bytes; expat itself insists on that.
 from __future__ import annotations
 
 import codecs
+import os
 import pyexpat
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -19,7 +20,10 @@ from itertools import accumulate
 from pcisim.errors import InputError
 
 MAX_DEPTH = 256
-MAX_BYTES = 64 << 20
+MAX_BYTES = 16 << 20
+"""How large a document may be; it takes up to 64 times as much memory."""
+MAX_SIZE = "PCISIM_MAX_SIZE"
+"""The variable that sets another limit, in MiB."""
 
 BOM = b"\xef\xbb\xbf"
 BLANKS = b" \t"
@@ -224,6 +228,12 @@ class Document:
         return self._parents.get(element)
 
 
+def most_bytes() -> int:
+    """Return how large a document may be, in bytes."""
+    said = os.environ.get(MAX_SIZE, "")
+    return int(said) << 20 if said.isdecimal() and len(said) < 10 and int(said) else MAX_BYTES
+
+
 def parse(text: str | bytes, *, name: str | None = None) -> Document:
     """Read a document.
 
@@ -239,8 +249,13 @@ def parse(text: str | bytes, *, name: str | None = None) -> Document:
             ``xml-encoding`` or ``xml-syntax``.
     """
     wide = None
-    if len(text) > MAX_BYTES:
-        raise InputError(f"XML document of more than {MAX_BYTES >> 20} MiB", code="xml-size", file=name)
+    if len(text) > 1 << 20 and len(text) > most_bytes():
+        raise InputError(
+            f"XML document of more than {most_bytes() >> 20} MiB",
+            code="xml-size",
+            file=name,
+            remedy=f"take larger ones by --max-size MIB, or {MAX_SIZE}=MIB; each MiB takes up to 64 of memory",
+        )
     if isinstance(text, str):
         kind: type[str] | type[bytes] = str
         try:
