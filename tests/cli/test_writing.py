@@ -18,8 +18,8 @@ import pytest
 
 import pcisim
 from pcisim import replacement
-from pcisim.cli import common, main
-from tests.cli.running import EXAMPLES, Done, example, is_tidy, run
+from pcisim.cli import COMMANDS, common, main
+from tests.cli.running import EXAMPLES, PLAIN, Done, example, is_tidy, process, run
 
 SERVER = str(EXAMPLES / "server.xml")
 OLD = example("server")
@@ -225,3 +225,64 @@ def test_a_run_that_is_refused_says_so_tidily(guest: Path) -> None:
     assert done.status == 1
     assert is_tidy(done.err)
     assert guest.read_bytes() == example("conflict")
+
+
+# where a command runs, and what is around it
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_working_folder_that_is_gone(command: str, tmp_path: Path) -> None:
+    """As in a terminal that was left open: names that need it cannot be read or written, and others can."""
+    words = {"explain": ["text", "guest.xml"], "diff": ["guest.xml", "guest.xml"], "detach": ["guest.xml", "disk:vda"]}
+    words["fits"] = ["guest.xml", "--add", "virtio-blk=1"]
+    arguments = words.get(command, ["guest.xml"])
+    done = _in_a_folder_that_is_gone(tmp_path, command, *arguments)
+    assert done.status == (2 if command in ("example", "attach") else 3)
+    assert is_tidy(done.err)
+
+
+def test_writing_in_a_folder_that_is_gone(tmp_path: Path) -> None:
+    done = _in_a_folder_that_is_gone(tmp_path, "assign", SERVER, "-o", "new.xml")
+    assert done == Done(3, "", "cannot write new.xml: no such file or directory\n")
+    assert _in_a_folder_that_is_gone(tmp_path, "assign", SERVER).out.encode() == NEW
+    assert _in_a_folder_that_is_gone(tmp_path, "assign", SERVER, "-o", str(tmp_path / "new.xml")).status == 0
+    assert (tmp_path / "new.xml").read_bytes() == NEW
+
+
+def _in_a_folder_that_is_gone(tmp_path: Path, *words: str) -> Done:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    code = "import os, sys; os.rmdir(os.getcwd()); from pcisim.cli import main; sys.exit(main())"
+    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(EXAMPLES.parent), **PLAIN}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=folder, env=variables, capture_output=True, check=False, timeout=60
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.parametrize("how", ["name", "link", "hard-link"])
+@pytest.mark.parametrize("option", ["-o", "--plot"])
+def test_a_source_of_a_fleet_is_not_written_over(
+    option: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = "guest.csv" if option == "-o" else "guest.svg"
+    Path(source).write_bytes(b"name,machine\na,pc\n" if option == "-o" else OLD)
+    target = {"name": f"./{source}", "link": f"link-{source}", "hard-link": f"hard-{source}"}[how]
+    if how == "link":
+        Path(target).symlink_to(source)
+    elif how == "hard-link":
+        Path(target).hardlink_to(source)
+    before = Path(source).read_bytes()
+    done = run("fleet", source, option, target)
+    assert done == Done(2, "", f"{target} is read: it cannot be written too\n")
+    assert Path(source).read_bytes() == before
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "module://nonsense", "TkAgg", ""])
+def test_pictures_need_no_backend(backend: str, tmp_path: Path) -> None:
+    """`MPLBACKEND` is for those who open windows; a bad one stops matplotlib as it is imported."""
+    words = ["fleet", SERVER, "--plot", str(tmp_path / "room.svg")]
+    done = process(words, environment={"MPLBACKEND": backend, "HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "room.svg").read_bytes().startswith(b"<?xml")
