@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from pcisim.errors import InputError, UsageError
 from pcisim.formats.plain import printable, printable_lines
-from pcisim.guest import Guest
+from pcisim.guest import MOST_DEVICES, Guest
 from pcisim.plan import Plan, assign
 
 TYPE_CHECKING = False
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 STDOUT = "-"
-MOST_DEVICES = 50_000
-"""How many devices are tried; the largest guest that fits has some thousand."""
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):

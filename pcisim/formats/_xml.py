@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from pcisim.errors import InputError
+from pcisim.errors import InputError, check_type
 
 MAX_DEPTH = 256
 MAX_BYTES = 16 << 20
@@ -247,8 +247,10 @@ def parse(text: str | bytes, *, name: str | None = None) -> Document:
     Raises:
         InputError: with the code ``xml-empty``, ``xml-size``, ``xml-depth``, ``xml-doctype``,
             ``xml-encoding`` or ``xml-syntax``.
+        WrongTypeError: it is neither text nor bytes.
     """
     wide = None
+    check_type(text, (str, bytes), "a document is str or bytes")
     if len(text) > 1 << 20 and len(text) > most_bytes():
         raise InputError(
             f"XML document of more than {most_bytes() >> 20} MiB",
