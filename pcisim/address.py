@@ -55,7 +55,7 @@ def parse_number(text: str, *, limit: int = MAX_DOMAIN, binary: bool = True) -> 
     digits = text.lstrip(_C_SPACES)
     if digits[:1] == "+":
         digits = digits[1:]
-    if not digits.isascii() or not digits.isalnum() or len(digits) > 4000:
+    if not digits.isascii() or not digits.isalnum():
         return None
     base = 10
     if digits[0] == "0" and len(digits) > 1:
@@ -68,8 +68,24 @@ def parse_number(text: str, *, limit: int = MAX_DOMAIN, binary: bool = True) -> 
             base = 8
     if not digits or not _DIGITS[base].issuperset(digits):
         return None
-    value = int(digits, base)
+    value = whole_number(digits, base)
     return value if value <= limit else None
+
+
+def whole_number(digits: str, base: int = 10) -> int:
+    """Return the number that digits say, or another one beyond every limit instead of one of very many digits.
+
+    `int` itself refuses digits by the thousand.
+
+    Args:
+        digits: digits of the base, and nothing else.
+        base: 2 to 36.
+    """
+    return int(digits.lstrip("0")[:_MOST_DIGITS] or "0", base)
+
+
+_MOST_DIGITS = 80
+"""No limit has so many, in base 2 either."""
 
 
 USUAL_NUMBERS = {

@@ -79,6 +79,25 @@ class UsageError(PcisimError, ValueError):
     exit_status = 2
 
 
+class WrongTypeError(UsageError, TypeError):
+    """A wrong call: an argument of a type that it cannot have (exit status 2)."""
+
+
+def check_type(value: object, kinds: type | tuple[type, ...], what: str) -> None:
+    """Refuse an argument that somebody wrote for another one.
+
+    Args:
+        value: the argument.
+        kinds: the types that it may have.
+        what: what it is, for people, with the names of the types: ``a machine type is a str``.
+
+    Raises:
+        WrongTypeError: it has another type.
+    """
+    if not isinstance(value, kinds):
+        raise WrongTypeError(f"{what}, not {type(value).__name__}", code="wrong-type")
+
+
 class InputError(PcisimError, ValueError):
     """Cannot be read, parsed or written, or out of syntax or range (exit status 3)."""
 

@@ -8,18 +8,21 @@ instead of changing these.
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterator, Mapping
 
 from pcisim._record import evolved
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import DEVICE, X86, Machine, default_machine, machine_of
 from pcisim.connector import EXPRESS
-from pcisim.errors import RefusedError, UsageError
+from pcisim.errors import RefusedError, UsageError, check_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, SupportsIndex
 
+MOST_DEVICES = 50_000
+"""How many devices of a model are tried; the largest guest that fits has some thousand."""
 IGNORED = "ignored"
 """The address type of a device whose address the version of libvirt does not read."""
 
@@ -322,6 +325,9 @@ class Guest:
         Raises:
             UsageError: an unknown model, or a count that is not a whole number from 0.
         """
+        check_type(machine, str, "a machine type is a str, such as 'q35'")
+        check_type(arch, str, "an architecture is a str, such as 'x86_64'")
+        check_type({} if devices is None else devices, Mapping, "devices are a table of counts, such as {'vga': 1}")
         acpi = arch in X86 or bool((devices or {}).get("virtio-iommu"))
         return cls(machine, arch, acpi=acpi).extended(devices or {})
 
@@ -364,11 +370,7 @@ class Guest:
         guest = evolved(self, devices={e: list(d) for e, d in self.devices.items()}, controllers=list(self.controllers))
         for name, count in devices.items():
             row = device_model(name)
-            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-                raise UsageError(
-                    f"the count of {name} must be a whole number from 0, not {count!r}", code="device-count"
-                )
-            guest.add(row, count)
+            guest.add(row, whole_count(count, name))
         return guest
 
     def all_devices(self) -> Iterator[Device]:
@@ -378,12 +380,30 @@ class Guest:
             yield from devices
 
 
+def whole_count(count: SupportsIndex, name: str) -> int:
+    """Return how many of a device are asked for: an int, or what stands for one, such as a number of numpy's.
+
+    Raises:
+        UsageError: it is no whole number from 0 to `MOST_DEVICES`.
+    """
+    try:
+        number = -1 if isinstance(count, bool) else operator.index(count)
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise UsageError(f"the count of {name} must be a whole number from 0, not {count!r}", code="device-count")
+    if number > MOST_DEVICES:
+        raise UsageError(f"at most {MOST_DEVICES} devices of a model are tried: {name}", code="device-count")
+    return number
+
+
 def device_model(name: str) -> DeviceModel:
     """Return the row of a device by QEMU's name.
 
     Raises:
         UsageError: there is no such row.
     """
+    check_type(name, str, "the name of a device is a str, such as 'virtio-blk'")
     row = DEVICE_MODELS.get(name) or DEVICE_MODELS.get(name.removesuffix("-pci"))
     if row is None:
         from difflib import get_close_matches

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pcisim.address import MAX_DOMAIN, PciAddress, format_packed, out_of_range, pack, parse_number
+from pcisim.address import MAX_DOMAIN, PciAddress, format_packed, out_of_range, pack, parse_number, whole_number
 from pcisim.errors import InputError
 
 # --- numbers as libvirt's XML has them (each form was asked of libvirt 11.3.0)
@@ -59,6 +59,22 @@ def test_not_a_number(text: str) -> None:
 @pytest.mark.parametrize("text", PREFIXED_TWICE)
 def test_a_prefix_counts_once(text: str) -> None:
     assert parse_number(text) is None
+
+
+@pytest.mark.parametrize("base", [2, 8, 10, 16])
+def test_a_number_of_any_length_is_a_number(base: int) -> None:
+    """`int` refuses 4,301 digits; here they are more than any limit, and leading zeros count for nothing."""
+    assert whole_number("1" * 5000, base) > 1 << 64
+    assert whole_number("0" * 5000 + "11", base) == base + 1
+    assert whole_number("0" * 5000, base) == 0
+    assert whole_number("1" * 64, base) == int("1" * 64, base)
+    assert whole_number("٣" * 5000) > 1 << 64
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "0x" + "f" * 5000, "0" * 5000 + "8", "7" * 5000])
+def test_very_long_numbers_are_out_of_range(digits: str) -> None:
+    assert parse_number(digits) is None
+    assert parse_number("0" * 5000 + "17") == 15
 
 
 @pytest.mark.parametrize(("text", "value"), [("0b11", 3), ("0B1001", 9), (" +0b1", 1), ("0b", None), ("0b2", None)])

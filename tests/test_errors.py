@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from pcisim.errors import InputError, PcisimError, RefusedError, UsageError
+from pcisim.errors import InputError, PcisimError, RefusedError, UsageError, WrongTypeError
 
 
 def test_carries_what_it_was_given() -> None:
@@ -73,9 +73,11 @@ def test_what_python_programs_expect() -> None:
     assert issubclass(InputError, ValueError)
     assert issubclass(UsageError, ValueError)
     assert not issubclass(RefusedError, ValueError)
+    assert issubclass(WrongTypeError, TypeError)
+    assert issubclass(WrongTypeError, UsageError)
 
 
-@pytest.mark.parametrize("kind", [PcisimError, RefusedError, UsageError, InputError])
+@pytest.mark.parametrize("kind", [PcisimError, RefusedError, UsageError, WrongTypeError, InputError])
 def test_survives_a_journey_to_another_process(kind: type[PcisimError]) -> None:
     error = kind("headline", code="c", details=("one",), remedy="do", file="f", line=7, column=3, parties=("disk:vda",))
     again = pickle.loads(pickle.dumps(error))

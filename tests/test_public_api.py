@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy
 import pytest
 
 import pcisim
-from pcisim.errors import InputError, RefusedError, UsageError
+from pcisim.errors import InputError, PcisimError, RefusedError, UsageError
 from tests.guests import BARE, disk, domain
 
 HEAVY = ("numpy", "matplotlib", "rich", "dask", "pyarrow", "lxml", "attr", "attrs")
@@ -108,3 +111,44 @@ def test_piped_tree_loads_nothing_heavy() -> None:
 
 def test_the_check_would_see_a_heavy_module() -> None:
     assert "json" in loaded("import json")
+
+
+# arguments of another type
+
+SERVER = domain("pc", disk())
+NO_TEXT: tuple[Any, ...] = (None, 5, 1.5, True, [], {}, object(), ("a",), numpy.int64(3))
+CALLS: dict[str, tuple[Callable[[Any], object], tuple[Any, ...]]] = {
+    "document": (pcisim.assign_xml, NO_TEXT),
+    "guest": (pcisim.assign, NO_TEXT),
+    "libvirt": (lambda value: pcisim.assign_xml(SERVER, libvirt=value), (*NO_TEXT, b"11.3")),
+    "policy": (lambda value: pcisim.assign_xml(SERVER, policy=value), (*NO_TEXT, b"libvirt")),
+    "host_pci": (lambda value: pcisim.assign_xml(SERVER, host_pci=value), (5, [], b"auto", True)),
+    "machine": (pcisim.Guest.of, (*NO_TEXT, b"q35")),
+    "arch": (lambda value: pcisim.Guest.of("q35", arch=value), (*NO_TEXT, b"x86_64")),
+    "devices": (lambda value: pcisim.Guest.of("q35", value), (5, "vga", b"vga", [("vga", 1)], True, object())),
+    "device": (lambda value: pcisim.Guest.of("q35", {value: 1}), (None, 5, b"vga", ("vga",))),
+    "count": (
+        lambda value: pcisim.Guest.of("q35", {"vga": value}),
+        (None, 1.0, True, "1", -1, 10**30, numpy.float64(1)),
+    ),
+    "address": (pcisim.PciAddress, (None, 1.5, [], b"0000:00:01.0")),
+}
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_arguments_of_another_type(what: str) -> None:
+    """Refused by name: a TypeError of somewhere inside says nothing."""
+    call, values = CALLS[what]
+    for value in values:
+        with pytest.raises(PcisimError) as caught:
+            call(value)
+        assert caught.value.exit_status in (2, 3), value
+        assert caught.value.headline, value
+
+
+def test_counts_of_numpy() -> None:
+    counts = {"virtio-blk": numpy.int64(2), "virtio-net": numpy.uint8(1)}
+    guest = pcisim.Guest.of("q35", counts)  # type: ignore[arg-type]  # they are no int for mypy
+    assert len(pcisim.assign(guest).addresses) == len(
+        pcisim.assign(pcisim.Guest.of("q35", {"virtio-blk": 2, "virtio-net": 1})).addresses
+    )

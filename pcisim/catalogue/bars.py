@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from pcisim._record import evolved, record
+from pcisim.address import whole_number
 from pcisim.errors import UsageError
 
 K, M = 1 << 10, 1 << 20
@@ -334,7 +335,7 @@ def number(options: Options, name: str) -> int:
     digits = word[:-1] if shift else word
     if not (digits.isascii() and digits.isdecimal()):
         raise bad_option(name, word, "a number")
-    return int(digits) << shift
+    return whole_number(digits) << shift
 
 
 def bad_option(name: str, word: str, wanted: str) -> UsageError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pcisim._record import record
-from pcisim.errors import UsageError
+from pcisim.errors import UsageError, check_type
 
 
 @record
@@ -53,6 +53,7 @@ def libvirt_version(name: str) -> Libvirt:
     Raises:
         UsageError: `name` is none of `VERSIONS`.
     """
+    check_type(name, str, "a version of libvirt is a str, such as '11.3'")
     row = VERSIONS.get(".".join(name.split(".")[:2]))
     if row is None:
         raise UsageError(

@@ -1,22 +1,25 @@
 """The command line: results on stdout, everything else on stderr.
 
 Exit status: 0 done or sound; 1 well-formed, but refused, unsound or without room; 2 usage;
-3 cannot be read, parsed or written; 70 internal error; 130 interrupted.
+3 cannot be read, parsed or written; 70 internal error; 130 interrupted, 143 or 129 for SIGTERM or SIGHUP.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from pcisim.address import whole_number
 from pcisim.cli import common
 from pcisim.errors import PcisimError, UsageError
+from pcisim.formats._xml import MAX_BYTES, MAX_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
@@ -49,7 +52,15 @@ exit status: 0 done; 1 refused, unsound or does not fit; 2 usage; 3 cannot be re
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints look like every other one."""
+    """A parser whose complaints look like every other one, and whose options take ``--`` as any other word."""
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Return the value of an option or argument; before Python 3.13 that of ``--option=--`` was an empty list."""
+        if action.option_strings and action.nargs is None and arg_strings == ["--"]:
+            value = self._get_value(action, "--")
+            self._check_value(action, value)
+            return value
+        return super()._get_values(action, arg_strings)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, code="usage", remedy=f"{self.prog} --help lists what there is")
@@ -73,7 +84,17 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS if command is None else (command,):
         import_module(f"pcisim.cli.{name}").add_parser(commands)
+    for one in commands.choices.values():
+        one.add_argument(
+            "--max-size", type=_size, metavar="MIB", help=f"take documents of so many MiB (default: {MAX_BYTES >> 20})"
+        )
     return top
+
+
+def _size(text: str) -> str:
+    if not text.isascii() or not text.isdigit() or not 1 <= whole_number(text) < 1 << 20:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB from 1")
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,6 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit as stop:  # SIGTERM or SIGHUP, while a file was written
+        return int(stop.code or 0)
     except Exception as error:
         if debug:
             _traceback()
@@ -113,6 +136,8 @@ def _run(argv: Sequence[str] | None) -> int:
         if sys.stdout is not None:
             common.write_stdout(b"")
         return int(stop.code or 0)
+    if arguments.max_size is not None:
+        os.environ[MAX_SIZE] = arguments.max_size  # for processes that this one begins, too
     status: int = arguments.run(arguments)
     return status
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import suppress
 
 from pcisim.cli import carry, common
 from pcisim.errors import UsageError
-from pcisim.formats._xml import parse
+from pcisim.formats.plain import printable, shell_word
 from pcisim.plan import Plan
 
 TYPE_CHECKING = False
@@ -46,6 +47,11 @@ def add_parser(commands: Any) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--in-place", action="store_true", help="write the file anew, as a whole or not at all")
     where.add_argument("-o", "--output", metavar="FILE", help="write there; - is standard output, where it goes anyway")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace a file although its owner, access control list or hard links cannot be kept",
+    )
     parser.add_argument("--print-diff", action="store_true", help="print what changes in the XML, not the XML")
     parser.set_defaults(run=run)
 
@@ -55,37 +61,58 @@ def run(arguments: argparse.Namespace) -> int:
     if common.lists_devices(arguments):
         return 0
     _check_options(arguments)
-    originals: list[bytes] = []
-
-    def carried(data: bytes, host_pci: Any) -> bytes:
-        originals.append(data)
-        return carry.apply(arguments, data, host_pci)
-
+    original: bytes | None = None
+    carried: list[str] = []
     option = carry.wanted(arguments)
-    plan = common.plan_of(arguments, carried if option else None, option)
+
+    def prepared(data: bytes, host_pci: Any) -> bytes:
+        nonlocal original, carried
+        original = data
+        if option:
+            data, carried = carry.apply(arguments, data, host_pci)
+        return data
+
+    plan = common.plan_of(arguments, prepared, option)
     if arguments.explain is not None:
         common.write_stdout(f"{plan.explain(arguments.explain)}\n")
+        if carried:
+            common.say(*carried)
         return 0
     text = _text(plan, arguments)
     data = text.encode() if isinstance(text, str) else text
-    document = parse(originals[0]) if originals else plan.source.document
     unread = False
     if arguments.print_diff:
+        from pcisim.formats.patch import difference
+
         try:
-            common.write_stdout(_diff(arguments.file, document, data))
+            name = "<stdin>" if arguments.file == common.STDIN else arguments.file
+            common.write_stdout(difference(name, original or b"", data, "addressed"))
         except BrokenPipeError:  # the difference is read no further, the file is wanted all the same
             common.drop_stdout()
             unread = True
     if arguments.in_place:
-        if data != document.source.deliver(document.source.data):
-            common.write_file(arguments.file, data, in_place=True)
+        if data != original:
+            common.write_file(arguments.file, data, in_place=True, read=original, force=arguments.force)
     elif arguments.output is not None:
-        common.write_file(arguments.output, data)
+        _write_output(arguments, data, original)
     elif not arguments.print_diff:
         common.write_stdout(data)
     if not unread:
-        _report(plan, option, replacements=arguments.format == "xml")
+        _report(plan, option, carried, replacements=arguments.format == "xml")
     return 0
+
+
+def _write_output(arguments: argparse.Namespace, data: bytes, original: bytes | None) -> None:
+    """Write ``-o FILE``; a document's passwords are in the result, which nobody else may read then either."""
+    read, mode = None, 0o666
+    if arguments.file not in (None, common.STDIN):
+        with suppress(OSError, ValueError):
+            if os.path.samefile(arguments.file, arguments.output):
+                read = original
+        if arguments.format == "xml":
+            with suppress(OSError):
+                mode &= os.stat(arguments.file).st_mode
+    common.write_file(arguments.output, data, read=read, force=arguments.force, mode=mode)
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -103,6 +130,8 @@ def _check_options(arguments: argparse.Namespace) -> None:
         raise UsageError("--in-place needs a file", code="usage", remedy="-o FILE writes what standard input becomes")
     if arguments.print_diff and arguments.file is None:
         raise UsageError("--print-diff needs a file", code="usage", remedy="a guest of --machine has no XML to change")
+    if arguments.force and not arguments.in_place and arguments.output is None:
+        raise UsageError("--force goes with --in-place and -o", code="usage")
 
 
 def _check_alone(arguments: argparse.Namespace) -> None:
@@ -140,7 +169,7 @@ def address_lines(plan: Plan) -> str:
     placement = plan.placement
     addresses, carried, zpci = placement.addresses, placement.multifunction, placement.zpci
     rows = [
-        (device.label, address_element(addresses[device], carried.get(device), zpci.get(device)))
+        (printable(device.label), address_element(addresses[device], carried.get(device), zpci.get(device)))
         for device in plan.guest.all_devices()
         if device in addresses
     ]
@@ -150,37 +179,20 @@ def address_lines(plan: Plan) -> str:
 
 def qemu_line(arguments: list[str]) -> str:
     """Return arguments as lines for a shell, an option and its value on each."""
-    import shlex
-
     lines: list[str] = []
     for word in arguments:
         if word.startswith("-") or not lines:
-            lines.append(shlex.quote(word))
+            lines.append(shell_word(word))
         else:
-            lines[-1] += " " + shlex.quote(word)
+            lines[-1] += " " + shell_word(word)
     return " \\\n".join(lines) + "\n"
 
 
-def _diff(name: str, before: Any, written: bytes) -> bytes:
-    """Return the difference in the document's own encoding, as ``patch`` reads it."""
-    from difflib import diff_bytes, unified_diff
-
-    shown = b"<stdin>" if name == common.STDIN else os.fsencode(name)
-    old, new = (_lines(source) for source in (before.source.data, written))
-    lines = diff_bytes(unified_diff, old, new, shown, shown + b"\t(addressed)", lineterm=b"\n")
-    return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
-
-
-def _lines(source: bytes) -> list[bytes]:
-    *lines, last = source.split(b"\n")
-    return [line + b"\n" for line in lines] + ([last] if last else [])
-
-
-def _report(plan: Plan, option: str, *, replacements: bool) -> None:
+def _report(plan: Plan, option: str, carried: list[str], *, replacements: bool) -> None:
     """Say on stderr what was done."""
     placement = plan.placement
     given = sum(1 for d in placement.addresses if d.address is not None)
-    lines = [f"{len(placement.addresses) - given} added, {given} already addressed, {plan.policy.describe()}"]
+    lines = [*carried, f"{len(placement.addresses) - given} added, {given} already addressed, {plan.policy.describe()}"]
     if replacements and plan.source.document is not None:
         after = f" (after {option})" if option else ""
         lines += [f"  line {change.line}{after}: {change}" for change in plan.changes()]

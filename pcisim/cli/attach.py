@@ -6,6 +6,7 @@ import argparse
 
 from pcisim.cli import common
 from pcisim.errors import PcisimError, RefusedError, UsageError
+from pcisim.formats.plain import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class _Answer:
 
         width = max((len(label) for label, _, _ in self.rows), default=0)
         return "".join(
-            f"{label:{width}} "
+            f"{printable(label):{width}} "
             + (
                 address_element(int(address), multifunction, self.numbers(label))
                 if address is not None

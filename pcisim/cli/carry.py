@@ -50,8 +50,8 @@ def wanted(arguments: argparse.Namespace) -> str:
     return option
 
 
-def apply(arguments: argparse.Namespace, data: bytes, host_pci: HostPci = None) -> bytes:
-    """Return the document with places carried over or dropped, and say on stderr what came of them.
+def apply(arguments: argparse.Namespace, data: bytes, host_pci: HostPci = None) -> tuple[bytes, list[str]]:
+    """Return the document with places carried over or dropped, and what there is to say of that.
 
     Args:
         arguments: what the command line says; `wanted` returns an option.
@@ -62,8 +62,7 @@ def apply(arguments: argparse.Namespace, data: bytes, host_pci: HostPci = None) 
         PcisimError: a definition cannot be read, or is refused.
     """
     made, lines = _reassigned(arguments, data) if arguments.reassign else _kept(arguments, data, host_pci)
-    common.say(*lines)
-    return made.encode() if isinstance(made, str) else made
+    return made.encode() if isinstance(made, str) else made, lines
 
 
 def _reassigned(arguments: argparse.Namespace, data: bytes) -> tuple[str | bytes, list[str]]:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import argparse
 import os
-import stat
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from pcisim.errors import InputError, UsageError
-from pcisim.formats.plain import printable
-from pcisim.guest import Guest
+from pcisim.formats.plain import printable, printable_lines
+from pcisim.guest import MOST_DEVICES, Guest
 from pcisim.plan import Plan, assign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO, TextIO
+    from typing import Any, TextIO
 
     from pcisim.placement import Placement
 
 STDIN = "-"
 STDOUT = "-"
-MOST_DEVICES = 50_000
-"""How many devices are tried; the largest guest that fits has some thousand."""
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -36,7 +33,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def _terminal_width() -> int:
     """Return what `shutil.get_terminal_size` returns."""
     columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns):
+    if columns.isdecimal() and len(columns) < 6 and int(columns):
         return int(columns)
     with suppress(AttributeError, ValueError, OSError):
         return os.get_terminal_size(sys.__stdout__.fileno()).columns or _USUAL_WIDTH  # type: ignore[union-attr]
@@ -108,8 +105,8 @@ def plan_of(
 
     Args:
         arguments: what the command line says.
-        change: what is done to the document, and with which host devices, before it is placed.
-        option: which option asks for that; complaints name it, since lines are then others than the file's.
+        change: what is done to a file's document, and with which host devices, before it is placed.
+        option: which option changes it; complaints name it, since lines are then others than the file's.
 
     Raises:
         UsageError: neither a file nor a machine, or both.
@@ -118,7 +115,7 @@ def plan_of(
     name = None
     guest: Guest | bytes
     host_pci = host_pci_of(arguments.host_pci)
-    if arguments.machine is not None and (change is None or arguments.file is None):
+    if arguments.machine is not None and (not option or arguments.file is None):
         if arguments.file is not None:
             raise UsageError("both a file and --machine are given", code="usage", remedy="give the one or the other")
         if arguments.host_pci:
@@ -145,6 +142,7 @@ def plan_of(
         guest = read_bytes(arguments.file)
         if change is not None:
             guest = change(guest, host_pci)
+        if option:
             name += f" (after {option})"
     return assign(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
 
@@ -245,15 +243,15 @@ def read_bytes(name: str) -> bytes:
     Raises:
         InputError: it cannot be read.
     """
-    from pcisim.formats._xml import MAX_BYTES
+    from pcisim.formats._xml import most_bytes
 
     if name == STDIN and sys.stdin is None:
         raise InputError("cannot read standard input: it is closed", code="cannot-read")
     try:
         if name == STDIN:
-            return sys.stdin.buffer.read(MAX_BYTES + 1)
+            return sys.stdin.buffer.read(most_bytes() + 1)
         with open(name, "rb") as stream:
-            return stream.read(MAX_BYTES + 1)
+            return stream.read(most_bytes() + 1)
     except (OSError, ValueError) as error:
         shown = "standard input" if name == STDIN else name or "a file without a name"
         wrong_name = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError | ValueError)
@@ -264,17 +262,27 @@ def read_bytes(name: str) -> bytes:
         ) from error
 
 
-def write_file(name: str, data: bytes, *, in_place: bool = False) -> None:
+def write_file(
+    name: str,
+    data: bytes,
+    *,
+    in_place: bool = False,
+    read: bytes | None = None,
+    force: bool = False,
+    mode: int = 0o666,
+) -> None:
     """Write a file, or standard output for ``-``.
 
-    A file is replaced as a whole: it is the old one or the new one, never half of one.  The mode
-    of an existing file is kept, its owner too where that is allowed, and a link is followed.  What
-    is no ordinary file, such as ``/dev/null`` or a pipe, is written to as it is.
+    A file is replaced as a whole, and a link is followed.  What is no ordinary file, such as
+    ``/dev/null`` or a pipe, is written to as it is.
 
     Args:
         name: the file.
         data: all that is to be in it.
         in_place: whether to take nothing but an ordinary file that is there.
+        read: as for `Replacement`.
+        force: as for `Replacement`.
+        mode: as for `Replacement`.
 
     Raises:
         InputError: it cannot be written; an ordinary file is as it was.
@@ -282,76 +290,46 @@ def write_file(name: str, data: bytes, *, in_place: bool = False) -> None:
     if name == STDOUT:
         write_stdout(data)
         return
-    before = None
+    from pcisim.replacement import Replacement, replaceable
+
+    elsewhere = "-o FILE writes the result elsewhere" if in_place else ""
+    new = None
     try:
-        with suppress(FileNotFoundError):
-            before = os.stat(name)
-        ordinary = before is not None and stat.S_ISREG(before.st_mode)
-        if in_place and not ordinary:
-            problem = "it is no ordinary file"
-        elif before is None and not name:
-            problem = "it has no name"
-        else:
-            problem = ""
-            if ordinary or before is None:
-                _replace(os.path.realpath(name), data, before)
-            else:
-                with open(name, "wb") as stream:
-                    stream.write(data)
+        if replaceable(name):
+            new = Replacement(name, read=read, force=force, mode=mode)
+            with new:
+                new.stream.write(data)
+                new.commit()
+            return
+        if not in_place:
+            with open(name, "wb") as stream:
+                stream.write(data)
+            return
+        problem = "it is no ordinary file"
     except BrokenPipeError:
         raise
-    except (OSError, ValueError) as error:
-        problem = _reason(error)
-    if problem:
-        raise InputError(
-            f"cannot write {name or 'the file'}: {problem}",
-            code="cannot-write",
-            details=("the file is as it was; a new one is made in its directory, and then takes its place",)
-            if before is not None and stat.S_ISREG(before.st_mode)
-            else (),
-            remedy="-o FILE writes the result elsewhere" if in_place else "",
-        )
-
-
-def _replace(target: str, data: bytes, before: os.stat_result | None) -> None:
-    if before is not None and not os.access(target, os.W_OK):
-        raise PermissionError(13, "Permission denied")
-    stream = _temporary(os.path.dirname(target))
-    try:
-        with stream:
-            stream.write(data)
-            stream.flush()
-            if before is not None:
-                now = os.fstat(stream.fileno())
-                if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
-                    _give(stream.fileno(), before)
-                os.fchmod(stream.fileno(), before.st_mode & 0o7777)
-            os.fsync(stream.fileno())
-        os.replace(stream.name, target)
-    except BaseException:
-        os.unlink(stream.name)
+    except KeyboardInterrupt:
+        if new is not None:
+            say(f"interrupted: {name} " + ("is written" if new.replaced else "is as it was"))
         raise
-
-
-def _give(file: int, before: os.stat_result) -> None:
-    """Give a file to the owner and group of another, as far as that is allowed."""
-    for owner, group in ((before.st_uid, -1), (-1, before.st_gid)):
-        with suppress(PermissionError):
-            os.fchown(file, owner, group)
-
-
-def _temporary(folder: str) -> BinaryIO:
-    """Open a new file; its name is short, since that of the target may be as long as a name can be."""
-    for number in range(1000):
-        try:
-            return open(os.path.join(folder, f".pcisim-{os.getpid()}-{number}.tmp"), "xb")
-        except FileExistsError:
-            continue
-    raise FileExistsError(17, "no name for a temporary file is free")
+    except InputError as error:
+        if error.code == "file-loss":
+            error.remedy = "; ".join(filter(None, ("--force replaces it all the same", elsewhere)))
+        raise
+    except (OSError, ValueError) as error:
+        problem = _reason(error) if name else "it has no name"
+    raise InputError(
+        f"cannot write {name or 'the file'}: {problem}",
+        code="cannot-write",
+        details=("the file is as it was; a new one is made in its directory, and then takes its place",)
+        if new is not None and new.replaces
+        else (),
+        remedy=elsewhere,
+    )
 
 
 def write_stdout(data: str | bytes) -> None:
-    """Print data as it is; of a text, what the output's encoding lacks is escaped.
+    """Print data as it is; of a text, control characters and what the output's encoding lacks are escaped.
 
     Raises:
         InputError: standard output cannot be written, for example on a full disk.
@@ -362,7 +340,7 @@ def write_stdout(data: str | bytes) -> None:
         raise InputError("cannot write the output: standard output is closed", code="cannot-write")
     encoding = stream.encoding or "utf-8"
     if isinstance(data, str):
-        data = data.encode(encoding, "backslashreplace")
+        data = printable_lines(data).encode(encoding, "backslashreplace")
     try:
         stream.flush()
         if hasattr(stream, "buffer"):
@@ -394,10 +372,7 @@ def say(*lines: str) -> None:
         return
     text = "\n".join(map(printable, lines)) + "\n"
     encoding = stream.encoding or "utf-8"
-    try:
-        data = text.encode(encoding, "surrogateescape")  # the bytes of a file's name, as they are
-    except UnicodeEncodeError:
-        data = text.encode(encoding, "backslashreplace")
+    data = text.encode(encoding, "backslashreplace")
     try:
         if hasattr(stream, "buffer"):
             stream.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from pcisim.cli import common
@@ -66,7 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
     name = "<stdin>" if arguments.file == common.STDIN else arguments.file
     common.write_stdout("\n" + "".join(f"{printable(line)}\n" for line in case_lines(name, case, arguments.libvirt)))
     if case.patched is not None:
-        common.write_stdout(_diff(name, document, case.patched))
+        from pcisim.formats.patch import difference
+
+        patched = case.patched.encode() if isinstance(case.patched, str) else case.patched
+        common.write_stdout(difference(name, document, patched, "patched"))
     return 0
 
 
@@ -134,15 +136,3 @@ def _unknown(text: str) -> list[str]:
     if rows:
         lines += ["  near ones:", *(f"    {row.title}  ({row.speaker})" for row in rows)]
     return lines
-
-
-def _diff(name: str, before: bytes, after: str | bytes) -> bytes:
-    """Return the difference in the document's own encoding, as ``patch`` reads it."""
-    from difflib import diff_bytes, unified_diff
-
-    shown = os.fsencode(name)
-    new = after.encode() if isinstance(after, str) else after
-    lines = diff_bytes(
-        unified_diff, before.splitlines(True), new.splitlines(True), shown, shown + b"\t(patched)", lineterm=b"\n"
-    )
-    return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)

@@ -83,15 +83,16 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.format == "xml":
         common.say(answer.headline)
         if answer.fits or lines:
-            common.write_stdout(_new_definition(plan, answer, more, running=arguments.hotplug))
+            text = _new_definition(plan, answer, more, running=arguments.hotplug)
+            common.write_stdout(text.encode() if isinstance(text, str) else text)
     else:
-        text = [answer.headline]
+        said = [answer.headline]
         if lines:
-            text += ["before the next boot add:" if arguments.hotplug else "add (moves nothing that is there):"]
-            text += [f"  {line}" for line in lines]
+            said += ["before the next boot add:" if arguments.hotplug else "add (moves nothing that is there):"]
+            said += [f"  {line}" for line in lines]
         elif not answer.fits:
-            text += [f"no controllers that were tried make it fit; libvirt says: {answer.reason}"]
-        common.write_stdout("\n".join(text) + "\n")
+            said += [f"no controllers that were tried make it fit; libvirt says: {answer.reason}"]
+        common.write_stdout("\n".join(said) + "\n")
     if answer.placement is not None:
         common.warn_if_it_will_not_boot(answer.placement)
     return 0 if answer.fits else 1

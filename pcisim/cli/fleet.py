@@ -145,6 +145,7 @@ def _check_files(arguments: argparse.Namespace) -> None:
             raise UsageError(
                 f"{arguments.plot}: the suffix names no format", code="usage", details=("known: .png, .svg",)
             )
+        os.environ.pop("MPLBACKEND", None)  # which is for windows, and stops matplotlib if there is none of that name
         try:
             from pcisim.plot import headroom_histogram  # noqa: F401
         except ImportError as error:
@@ -153,10 +154,16 @@ def _check_files(arguments: argparse.Namespace) -> None:
                 code="missing-library",
                 remedy="pip install 'pcisim[plot]'",
             ) from error
-    if arguments.output is not None:
-        mine = os.path.realpath(arguments.output)
-        if mine in map(os.path.realpath, arguments.sources):
-            raise UsageError(f"{arguments.output} is read: it cannot be written too", code="usage")
+    for name in filter(None, (arguments.output, arguments.plot)):
+        if any(_is_same(name, source) for source in arguments.sources):
+            raise UsageError(f"{name} is read: it cannot be written too", code="usage")
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Return whether two names are of one file that is there."""
+    with suppress(OSError, ValueError):
+        return os.path.samefile(one, other)
+    return False
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 
+from pcisim.formats.plain import printable
+
 
 def can_show(characters: str) -> bool:
     """Return whether standard output has these characters."""
@@ -48,6 +50,10 @@ def coloured(lines: Iterable[str], styles: Mapping[str, str]) -> str | None:
     return capture.get()
 
 
-def text_of(lines: list[str], styles: Mapping[str, str]) -> str:
-    """Return lines as one text, in colours where the terminal wants them."""
-    return (coloured(lines, styles) if wants_colour() else None) or "".join(f"{line}\n" for line in lines)
+def text_of(lines: list[str], styles: Mapping[str, str]) -> str | bytes:
+    """Return lines as one text, or as the bytes of one in colours where the terminal wants them."""
+    if wants_colour():
+        text = coloured(map(printable, lines), styles)
+        if text is not None:
+            return text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+    return "".join(f"{line}\n" for line in lines)

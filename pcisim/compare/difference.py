@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from pcisim._record import record
-from pcisim.address import PciAddress
+from pcisim.address import PciAddress, whole_number
 from pcisim.compare.matching import Pair, match
 from pcisim.compare.places import index_of, match_pci_controllers, paths
 from pcisim.guest import Controller, Device
@@ -218,7 +218,11 @@ def natural(label: str) -> tuple[tuple[str, int], ...]:
     """Return a key by which ``pci:2`` comes before ``pci:10``, and ``disk:vdz`` before ``disk:vdaa``."""
     head, _, tail = label.partition(":")
     parts = re.findall(r"(\D*)(\d*)", tail)
-    return ((head, 0), ("", len(parts[0][0])), *((text, int(digits or -1)) for text, digits in parts))
+    return (
+        (head, 0),
+        ("", len(parts[0][0])),
+        *((text, whole_number(digits) if digits else -1) for text, digits in parts),
+    )
 
 
 class Placed(Protocol):

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from pcisim._record import record
-from pcisim.address import FUNCTIONS, SLOTS
+from pcisim.address import FUNCTIONS, SLOTS, whole_number
 from pcisim.catalogue.qemu_rules import NOT_HOTPLUGGABLE
 from pcisim.enumeration.view import GuestFunction, GuestView
 from pcisim.guest import Guest
@@ -72,7 +72,7 @@ def slot_rules(guest: Guest, qemu: str = "10.0") -> SlotRules:
     return SlotRules(
         acpi=guest.acpi,
         off=frozenset(d.label for d in guest.controllers if d.type == "pci" and d.target.get("hotplug") == "off"),
-        bridges=version is None or (int(version[1]), int(version[2])) >= since,
+        bridges=version is None or (whole_number(version[1]), whole_number(version[2])) >= since,
         thorough=qemu != "7.2",
         firmware_tables=guest.machine.express and guest.firmware == "seabios",
     )

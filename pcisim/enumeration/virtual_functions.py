@@ -85,4 +85,4 @@ def _order(holder: Holder) -> tuple[int, int]:
     if not isinstance(holder, Device) or holder.element in _BEFORE_INTERFACES:
         return 0, 0
     number = holder.label.rpartition(":")[2]
-    return (1, int(number)) if holder.element == "interface" and number.isdigit() else (2, 0)
+    return (1, int(number)) if holder.element == "interface" and number.isdecimal() else (2, 0)

@@ -13,7 +13,7 @@ from pcisim.fleet.answers import Answers
 from pcisim.fleet.batch import GUESTS, Unread, reason, shown
 from pcisim.fleet.files import SUFFIX
 from pcisim.fleet.rows import Row, error_row
-from pcisim.formats._xml import MAX_BYTES
+from pcisim.formats._xml import most_bytes
 
 _COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\0": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
 _MOST_LINKS = 16
@@ -57,7 +57,7 @@ class Members(NamedTuple):
                     if isinstance(member, Unread):
                         rows.append(error_row(member.path, None, None, libvirt, member.error))
                         continue
-                    data = os.pread(stream.fileno(), min(member.size, MAX_BYTES + 1), member.offset)
+                    data = os.pread(stream.fileno(), min(member.size, most_bytes() + 1), member.offset)
                     rows.append(answers.of_document(member.path, data))
         except OSError as error:
             raise _cannot_read(self.archive, error) from error

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from pcisim.errors import InputError
 from pcisim.fleet.answers import Answers, Question, answers
 from pcisim.fleet.rows import Row
-from pcisim.formats._xml import MAX_BYTES
+from pcisim.formats._xml import most_bytes
 
 GUESTS = 200
 """How many guests a batch has; a worker takes less than a tenth of a second for them."""
@@ -73,6 +73,7 @@ def read_file(path: str) -> bytes:
         ValueError: no file can have that name.
     """
     with open(path, "rb", buffering=0) as stream:
-        if os.fstat(stream.fileno()).st_size > MAX_BYTES:
-            return stream.read(MAX_BYTES + 1) or b""
+        most = most_bytes()
+        if os.fstat(stream.fileno()).st_size > most:
+            return stream.read(most + 1) or b""
         return stream.readall() or b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pcisim.address import whole_number
 from pcisim.catalogue.words import ADDRESS_NUMBERS, INVALID, LONG_NUMBERS, WORDS
 from pcisim.errors import InputError
 from pcisim.formats._xml import Element
@@ -72,8 +73,8 @@ def number_of(element: Element, attribute: str, base: int = 10, limit: int = _MO
     digits = text.lstrip(" \t\r\n").removeprefix("+")
     if base == 16:
         digits = digits.removeprefix("0x").removeprefix("0X")
-    if digits and len(digits) < 100 and _DIGITS[base].issuperset(digits):
-        value = int(digits, base)
+    if digits and _DIGITS[base].issuperset(digits):
+        value = whole_number(digits, base)
         if value <= limit:
             return value
     raise bad(element, attribute, text, "non-negative integer value", "bad-number")

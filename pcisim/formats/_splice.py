@@ -6,9 +6,10 @@ Edits are collected per element and become splices (start, end, replacement) of 
 from __future__ import annotations
 
 import itertools
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import itemgetter
 from types import MappingProxyType
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from typing import AnyStr
 
 _TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+_LEADING = re.compile(b"[ \t]*")
+_NEAR = 4096
+"""So many bytes are looked through for the beginning of a line; longer lines have an index."""
 _VALUE = {
     quote: str.maketrans(
         {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;", quote: escaped}
@@ -237,9 +241,9 @@ class Editor:
             if parent.children and parent not in edits and parent not in lined:
                 if self._gone or parent.source is not where:
                     self._check_alive(parent)
-                position = find(b"\n", 0, parent.end_tag)
+                position = find(b"\n", parent.start, parent.end_tag)
                 first = parent.children[0].start
-                before = find(b"\n", 0, first)
+                before = find(b"\n", parent.start, first)
                 blanks = source[before:first], source[position : parent.end_tag]
                 if (
                     (blanks == known or all(piece.strip(BLANKS) == b"\n" for piece in blanks))
@@ -401,12 +405,26 @@ class Editor:
 
     # Where lines begin and end, and how the file is written near a place.
 
+    def _line_begin(self, position: int) -> int:
+        """Return where the line of a position begins, without a look at all of a long one."""
+        begin = self._source.rfind(b"\n", max(0, position - _NEAR), position) + 1
+        if begin or position <= _NEAR:
+            return begin
+        return self._begins[bisect_right(self._begins, position) - 1]
+
+    @cached_property
+    def _begins(self) -> list[int]:
+        """Where lines begin."""
+        return [0, *(found.end() for found in re.finditer(b"\n", self._source))]
+
     def _line_head(self, position: int) -> int:
         """Return where the line before ends, when only blanks precede on this line; else -1."""
         source = self._source
         if position and source[position - 1] not in SPACE and (position != 3 or source[:3] != BOM):
             return -1
-        begin = source.rfind(b"\n", 0, position) + 1
+        begin = self._line_begin(position)
+        if position - begin > _NEAR and source[position - _NEAR + len(BOM) : position].strip(BLANKS):
+            return -1
         blanks = source[begin:position]
         if not begin:
             blanks = blanks.removeprefix(BOM)
@@ -439,17 +457,14 @@ class Editor:
 
     def _indent(self, position: int) -> str:
         """Return the blanks that the line of a position begins with."""
-        begin = self._source.rfind(b"\n", 0, position) + 1
-        line = self._source[begin:position]
-        if line.strip(BLANKS):
-            line = line[: len(line) - len(line.lstrip(BLANKS))]
-        return line.decode()
+        blanks = _LEADING.match(self._source, self._line_begin(position), position)
+        return blanks[0].decode() if blanks else ""
 
     def _newline(self, position: int) -> str:
         """Return the line ending in use at a position: of the line before, or else of this line."""
-        at = self._source.rfind(b"\n", 0, position)
-        if at < 0:
-            at = self._source.find(b"\n", position)
+        at = self._line_begin(position) - 1
+        if at < 0 and len(self._begins) > 1:
+            at = self._begins[1] - 1
         return "\r\n" if at > 0 and self._source[at - 1 : at] == b"\r" else "\n"
 
     def _step(self, element: Element) -> str:

@@ -11,15 +11,19 @@ the encodings that remain, markup is ASCII bytes; expat itself insists on that.
 from __future__ import annotations
 
 import codecs
+import os
 import pyexpat
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from pcisim.errors import InputError
+from pcisim.errors import InputError, check_type
 
 MAX_DEPTH = 256
-MAX_BYTES = 64 << 20
+MAX_BYTES = 16 << 20
+"""How large a document may be; it takes up to 64 times as much memory."""
+MAX_SIZE = "PCISIM_MAX_SIZE"
+"""The variable that sets another limit, in MiB."""
 
 BOM = b"\xef\xbb\xbf"
 BLANKS = b" \t"
@@ -85,7 +89,7 @@ class Element:
     @property
     def line(self) -> int:
         """Return the 1-based line of the start tag."""
-        return self.source.location(self.start)[0]
+        return self.source.line(self.start)
 
     @property
     def column(self) -> int:
@@ -153,13 +157,17 @@ class Source:
         self._lines: list[int] = []
         self._charmap: tuple[str, dict[int, int]] | None = None
 
-    def location(self, offset: int) -> tuple[int, int]:
-        """Return the 1-based line, and the 1-based column in characters, of an offset."""
+    def line(self, offset: int) -> int:
+        """Return the 1-based line of an offset."""
         if not self._lines:
             self._lines = list(accumulate(map(len, self.data.splitlines(keepends=True)), initial=0))
             if self.data and self.data[-1] not in b"\r\n":
                 self._lines.pop()  # the end of the last line starts no other
-        line = bisect_right(self._lines, offset)
+        return bisect_right(self._lines, offset)
+
+    def location(self, offset: int) -> tuple[int, int]:
+        """Return the 1-based line, and the 1-based column in characters, of an offset; it reads the whole line."""
+        line = self.line(offset)
         before = self.data[self._lines[line - 1] : offset]
         if line == 1:
             before = before.removeprefix(BOM)
@@ -220,6 +228,12 @@ class Document:
         return self._parents.get(element)
 
 
+def most_bytes() -> int:
+    """Return how large a document may be, in bytes."""
+    said = os.environ.get(MAX_SIZE, "")
+    return int(said) << 20 if said.isdecimal() and len(said) < 10 and int(said) else MAX_BYTES
+
+
 def parse(text: str | bytes, *, name: str | None = None) -> Document:
     """Read a document.
 
@@ -233,10 +247,17 @@ def parse(text: str | bytes, *, name: str | None = None) -> Document:
     Raises:
         InputError: with the code ``xml-empty``, ``xml-size``, ``xml-depth``, ``xml-doctype``,
             ``xml-encoding`` or ``xml-syntax``.
+        WrongTypeError: it is neither text nor bytes.
     """
     wide = None
-    if len(text) > MAX_BYTES:
-        raise InputError(f"XML document of more than {MAX_BYTES >> 20} MiB", code="xml-size", file=name)
+    check_type(text, (str, bytes), "a document is str or bytes")
+    if len(text) > 1 << 20 and len(text) > most_bytes():
+        raise InputError(
+            f"XML document of more than {most_bytes() >> 20} MiB",
+            code="xml-size",
+            file=name,
+            remedy=f"take larger ones by --max-size MIB, or {MAX_SIZE}=MIB; each MiB takes up to 64 of memory",
+        )
     if isinstance(text, str):
         kind: type[str] | type[bytes] = str
         try:
@@ -360,7 +381,7 @@ def _at_the_end_of(text: str, what: str, name: str | None) -> InputError:
 def _syntax_error(source: Source, code: int, offset: int, current: Element) -> InputError:
     """Say what expat's error number means here; `current` is the innermost open element."""
     token = source.data[offset : offset + 60]
-    opened = f"<{current.tag}>, opened on line {source.location(current.start)[0]}" if current.tag else ""
+    opened = f"<{current.tag}>, opened on line {source.line(current.start)}" if current.tag else ""
     if code == 3 and not opened:
         return _error(source, offset, "the document is empty: it has no element", "xml-empty")
     if code == 3:

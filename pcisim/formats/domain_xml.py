@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pcisim.address import USUAL_NUMBERS, parse_number
+from pcisim.address import USUAL_NUMBERS, parse_number, whole_number
 from pcisim.catalogue.controllers import MODEL_NAMES, PCI_CONTROLLERS
 from pcisim.catalogue.devices import (
     ADDRESS_DROPPED,
@@ -265,9 +265,9 @@ class Reader(DeviceReader):
         digits = text.strip(" \t\r\n").removeprefix("+")
         if digits.startswith("-") and digits[1:].isdigit():
             raise bad(element, attribute, text, "non-negative value", "bad-number")
-        if not digits.isascii() or not digits.isdigit() or text[-1:].isspace() or len(digits) > 4000:
+        if not digits.isascii() or not digits.isdigit() or text[-1:].isspace():
             raise bad(element, attribute, text, "integer value", "bad-number")
-        value = int(digits)
+        value = whole_number(digits)
         if value > 0x7FFFFFFF:
             raise bad(element, attribute, text, "integer value", "bad-number")
         return value

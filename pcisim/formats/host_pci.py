@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pcisim.address import PciAddress
-from pcisim.errors import UsageError
+from pcisim.errors import UsageError, check_type
 
 SYSFS = Path("/sys/bus/pci/devices")
 KINDS = {"pci": True, "pcie": False}
@@ -42,6 +42,7 @@ def lookup(declared: Mapping[str, str] | str | None) -> Callable[[PciAddress], b
         return is_conventional
     if isinstance(declared, str):
         raise UsageError(f"host_pci is 'auto' or a table of addresses, not {declared!r}", code="host-pci")
+    check_type(declared, Mapping, "host_pci is 'auto' or a table of addresses")
     table: dict[PciAddress, bool] = {}
     for text, kind in declared.items():
         if kind not in KINDS:

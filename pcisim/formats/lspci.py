@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 from pcisim._record import record
+from pcisim.address import whole_number
 from pcisim.catalogue.pci_names import (
     BASE_CLASSES,
     CLASSES,
@@ -66,7 +67,9 @@ def selection(text: str) -> Selection:
             code="usage",
             remedy="write [[[[domain]:]bus]:][slot][.[function]], as in -s 01: or -s 00:1f.2",
         )
-    numbers = {name: None if part in (None, "*") else int(part, 16) for name, part in found.groupdict().items()}
+    numbers = {
+        name: None if part in (None, "*") else whole_number(part, 16) for name, part in found.groupdict().items()
+    }
     return Selection(**numbers)
 
 

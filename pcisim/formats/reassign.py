@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from pcisim._record import record
-from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
+from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS, pci_controller
 from pcisim.catalogue.machines import X86, Machine, machine_of
 from pcisim.catalogue.other_machines import architectures_of
 from pcisim.catalogue.versions import Libvirt
@@ -141,7 +141,7 @@ def _lost(guest: Guest) -> Iterator[str]:
     controllers = [d for d in pci_controllers(guest) if d.model not in ROOT_MODELS or d.index]
     behind = _behind(guest)
     for controller in controllers:
-        said = list(_said(controller))
+        said = list(_said(controller, guest.machine))
         if controller.model in _MADE_ANEW and not said:
             continue
         there = ", ".join(device.label for device in behind.get(controller.index or 0, ()))
@@ -157,13 +157,14 @@ def _lost(guest: Guest) -> Iterator[str]:
         yield f"one slot for {', '.join(device.label for device in devices)}: each gets one of its own"
 
 
-def _said(controller: Controller) -> Iterator[str]:
+def _said(controller: Controller, machine: Machine) -> Iterator[str]:
     """Yield the options of a PCI controller that are the user's, not libvirt's."""
     for name in ("busNr", "node", "hotplug", "memReserve"):
         if name in controller.target:
             yield f"{'NUMA node' if name == 'node' else name} {controller.target[name]}"
-    row = PCI_CONTROLLERS.get(controller.model)
-    if controller.model_name and (row is None or controller.model_name != row.model_names[0]):
+    known = controller.model in PCI_CONTROLLERS
+    usual = pci_controller(controller.model, host_bridges=machine.host_bridges).model_names[:1] if known else ()
+    if controller.model_name and controller.model_name not in usual:
         yield controller.model_name
     alias = alias_of(controller)
     if alias and alias.startswith(USER_ALIAS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pcisim._record import evolved
+from pcisim.address import whole_number
 from pcisim.guest import Controller, Device, Guest
 from pcisim.topology import Topology
 
@@ -12,7 +13,7 @@ from pcisim.topology import Topology
 def next_number(guest: Guest, element: str) -> int:
     """Return the number of the next device of an element: one above the highest."""
     labels = (d.label.partition(":")[2] for d in guest.devices.get(element, ()))
-    return max((int(number) for number in labels if number.isdigit()), default=-1) + 1
+    return max((whole_number(number) for number in labels if number.isdecimal()), default=-1) + 1
 
 
 def extended(guest: Guest, more: Iterable[Device]) -> Guest:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 import pcisim
-from pcisim.cli import common
 from tests.cli.running import EXAMPLES, PLAIN, Done, example, is_tidy, process, run
 from tests.record_goldens import read_guest
 from tests.test_doubts import REPORTED
@@ -320,39 +319,20 @@ AS_IT_WAS = (
 )
 
 
-@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+@pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_in_place_on_a_full_disk(step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it shows late; `test_writing` has a disk that is full."""
+
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     guest = tmp_path / "guest.xml"
     guest.write_bytes(example("server"))
-    if step == "write":
-        number = os.open("/dev/full", os.O_WRONLY)
-        monkeypatch.setattr(common, "_temporary", lambda folder: _Full(number, tmp_path / "temporary"))
-    else:
-        monkeypatch.setattr(f"os.{step}", full)
+    monkeypatch.setattr(f"os.{step}", full)
     done = run("assign", "--in-place", str(guest))
     assert done == Done(3, "", f"cannot write {guest}: no space left on device\n{AS_IT_WAS}")
     assert guest.read_bytes() == example("server")
     assert os.listdir(tmp_path) == ["guest.xml"]
-
-
-class _Full:
-    """A file on a disk without room."""
-
-    def __init__(self, number: int, name: Path) -> None:
-        name.touch()
-        self.number, self.name = number, str(name)
-
-    def __enter__(self) -> _Full:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.number)
-
-    def write(self, data: bytes) -> None:
-        os.write(self.number, data)
 
 
 def test_in_place_with_a_limit_of_size(tmp_path: Path) -> None:
@@ -456,16 +436,6 @@ def test_output_files_that_cannot_be(name: str, reason: str, tmp_path: Path, mon
     Path("guest.xml").touch()
     assert run("assign", SERVER, "-o", name) == Done(3, "", f"{reason}\n")
     assert os.listdir() == ["guest.xml"]
-
-
-def test_a_temporary_file_that_is_left_over_is_no_hindrance(tmp_path: Path) -> None:
-    guest = tmp_path / "guest.xml"
-    guest.write_bytes(example("server"))
-    left = tmp_path / f".pcisim-{os.getpid()}-0.tmp"
-    left.write_bytes(b"somebody's")
-    assert run("assign", "--in-place", str(guest)).status == 0
-    assert left.read_bytes() == b"somebody's"
-    assert guest.read_bytes() == addressed("server")
 
 
 # what the bytes are

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 import string
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -62,7 +64,7 @@ CASES: dict[str, tuple[bytes, int, str]] = {
     "external": (b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>", 3, ":1: XML cannot be read: a DOCTYPE"),
     "deep": (guest("<a>" * 10_000 + "</a>" * 10_000), 3, ":4: XML cannot be read: elements are nested more than 256"),
     "deep-and-open": (b"<domain>" + b"<a>" * 1_000_000, 3, ":1: XML cannot be read: elements are nested more than 256"),
-    "large": (b"<domain><!--" + b"x" * (65 << 20) + b"--></domain>", 3, ": XML document of more than 64 MiB"),
+    "large": (b"<domain><!--" + b"x" * (17 << 20) + b"--></domain>", 3, ": XML document of more than 16 MiB"),
     "many-attributes": (b"<domain " + b" ".join(b"a%d='x'" % n for n in range(100_000)) + b"/>", 1, ":1: an os <type>"),
     "attribute-twice": (b"<domain><os a='1' a='1'/></domain>", 3, ":1: XML cannot be read: the attribute a is there"),
     "nul": (b"<domain>\0</domain>", 3, ":1: XML cannot be read: a NUL character"),
@@ -142,7 +144,36 @@ def test_files_that_cannot_be_read(name: str, complaint: str, tmp_path: Path, mo
 
 def test_an_endless_file() -> None:
     done = process(["tree", "/dev/zero"])
-    assert (done.returncode, done.stderr) == (3, b"/dev/zero: XML document of more than 64 MiB\n")
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.decode() == (
+        "/dev/zero: XML document of more than 16 MiB\n"
+        "  to do: take larger ones by --max-size MIB, or PCISIM_MAX_SIZE=MIB; each MiB takes up to 64 of memory\n"
+    )
+
+
+def test_the_limit_of_size_can_be_set(tmp_path: Path) -> None:
+    path = tmp_path / "large.xml"
+    path.write_bytes(guest().replace(b"<domain>", b"<domain><!--" + b"x" * (17 << 20) + b"-->"))
+    assert run("tree", str(path)).status == 3
+    assert run("tree", "--max-size", "20", str(path)).status == 0
+    assert process(["tree", str(path)], environment={"PCISIM_MAX_SIZE": "20"}).returncode == 0
+    small = run("tree", "--max-size=1", "-", given=guest("<!--" + "x" * (2 << 20) + "-->"))
+    assert small.err.startswith("<stdin>: XML document of more than 1 MiB\n")
+    for word in ("0", "-1", "x", "1.5", "9" * 5000):
+        done = run("tree", f"--max-size={word}", "-", given=guest())
+        assert (done.status, done.out) == (2, "")
+
+
+def test_the_memory_that_a_document_takes(tmp_path: Path) -> None:
+    """What takes most is many elements, as short as they can be."""
+    path = tmp_path / "large.xml"
+    path.write_bytes(guest("<a/>" * (1 << 20)))
+    code = (
+        "import resource, sys; from pcisim.cli import main; status = main(['tree', sys.argv[1]]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, check=True, timeout=120)
+    assert int(done.stdout.split()[-1]) < (4 * 64 + 60) << 10  # KiB; 60 MiB are Python and pcisim
 
 
 def _names(prefix: str) -> list[str]:

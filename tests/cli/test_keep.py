@@ -732,6 +732,14 @@ def test_reassigning_leaves_one_host_bridge() -> None:
     assert done.out.count("model='pci-root'") == 1
 
 
+def test_reassigning_what_pcisim_has_written() -> None:
+    """Whatever the machine: what is written of the controllers is not taken for options of the user's."""
+    text = domain("pseries", pci("pci-root", 0), pci("pci-root", 1), nic(), arch="ppc64")
+    done = run("assign", "--reassign", "-", given=str(pcisim.assign_xml(text)).encode())
+    assert done.status == 0
+    assert "  lost: pci:1 pci-root\n" in done.err
+
+
 @pytest.mark.parametrize(("arch", "machine"), [("s390x", "q35"), ("aarch64", "pseries"), ("aarch64", "raspi3b")])
 def test_a_machine_of_another_architecture_is_none_to_reassign_for(arch: str, machine: str) -> None:
     done = run("assign", "--reassign", "--machine", machine, "-", given=domain("", nic(), arch=arch).encode())

@@ -106,7 +106,7 @@ def test_large_file(tmp_path: Path) -> None:
     with open(tmp_path / "large.xml", "wb") as stream:
         stream.truncate(MAX_BYTES * 3)
     (row,) = rows(tmp_path)
-    assert (row.code, row.message) == ("xml-size", "XML document of more than 64 MiB")
+    assert (row.code, row.message) == ("xml-size", "XML document of more than 16 MiB")
 
 
 def test_names_that_are_no_text(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pcisim.fleet.answers import Answers, Question
 from pcisim.fleet.rows import Row
 from pcisim.fleet.shapes import END, SEPARATOR, START, Skimmed, skim
+from tests.damaged import damaged
 from tests.property.strategies import Drawn, drawn_guests
-from tests.property.test_garbage_laws import damaged
 from tests.record_goldens import cases, read_guest
 
 ROUNDS = 4000
