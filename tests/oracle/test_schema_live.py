@@ -10,6 +10,7 @@ documents (100) and PCISIM_ORACLE_FIRST where to begin (1).
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -19,7 +20,9 @@ from tests.oracle.agreement import Agreement, kind
 from tests.oracle.live import URI_VARIABLES, LiveLibvirt, configured
 from tests.oracle.schema.documents import Document, generate
 from tests.oracle.schema.grammar import Grammar, schemas_of
+from tests.oracle.schema.grammar import kind as kind_of
 from tests.oracle.schema.refusals import REASONS, row_of
+from tests.oracle.schema.taste import TASTES
 from tests.oracle.test_live import EMULATED
 
 FIRST = int(os.environ.get("PCISIM_ORACLE_FIRST", "1"))
@@ -45,6 +48,29 @@ def growing(agreement: Agreement, document: Document, rows: Counter[str]) -> Ite
             kept = trial
         elif part is None:
             return
+
+
+def words_of(grammar: Grammar) -> set[str]:
+    """Return every name and value in a grammar, and ``<element>`` for each element."""
+    found = {"*"}
+    for name, define in grammar.defines.items():
+        found.add(name)
+        for part in define.iter():
+            found |= {part.get("name") or "", kind_of(part), (part.text or "").strip()}
+            if kind_of(part) == "element":
+                found.add(f"<{part.get('name')}>")
+    return found
+
+
+def test_the_taste_speaks_of_what_the_grammars_have() -> None:
+    uris = [uri for version in URI_VARIABLES if (uri := configured(version))]
+    if not uris:
+        pytest.skip("no libvirt to ask: there is no grammar")
+    known = set().union(*(words_of(Grammar(schemas_of(uri))) for uri in uris))
+    for taste in TASTES.values():
+        rows = [*taste.weights, *taste.chances, *(re.split("[/@]", name) for name in taste.values)]
+        said = {word for row in rows for part in row for word in part.split("/")}
+        assert said - known == set()
 
 
 @pytest.mark.parametrize("version", URI_VARIABLES)
