@@ -30,7 +30,10 @@ class Agreement:
     judged: Judged
 
     def disagreement(self, xml: str, answer: Answer) -> list[str] | None:
-        """Return how pcisim's answer differs from libvirt's: [] not at all, None when it is not for pcisim to say."""
+        """Return how pcisim's answer differs from libvirt's: [] not at all, None when it is not for pcisim to say.
+
+        What libvirt accepts although it refuses what it then writes, pcisim may refuse at once.
+        """
         if not answer.ok and not self.judged(answer.error):
             return None
         try:
@@ -38,7 +41,9 @@ class Agreement:
         except pcisim.PcisimError as error:
             if "is not covered as libvirt" in error.headline:
                 return None
-            return [f"pcisim refuses: {error.headline}"] if answer.ok else []
+            if not answer.ok:
+                return []
+            return [f"pcisim refuses: {error.headline}"] if self.client.ask(answer.xml).ok else None
         except Exception as error:  # whatever libvirt says, this is wrong
             return [f"pcisim crashes: {type(error).__name__}: {error}"]
         if not answer.ok:
