@@ -107,11 +107,7 @@ def check_address(element: Element) -> None:
 
 
 def as_pci(element: Element) -> tuple[int, int, int]:
-    """Return the bus, slot and function that libvirt reads in an address of another type.
-
-    It does not ask for the type where it numbers ports and compares a bridge with its bus, and addresses of all types
-    share their memory.
-    """
+    """Return the bus, slot and function that libvirt reads in an address of another type (libvirt rule 9)."""
     kind = element.attrib["type"]
     words: list[int] = []
     for name in ADDRESS_WORDS.get(kind, ()):
