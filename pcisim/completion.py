@@ -450,11 +450,15 @@ def _device_defaults(
 ) -> None:
     """Fill in the models that nobody wrote (rule 5.4) and libvirt's order of the lists (rule 5.1)."""
     consoles, serials = devices.get("console"), devices.get("serial")
-    if consoles and serials and consoles[0].bus in ("", "serial"):
-        kind = consoles[0].address_type and IGNORED
-        defaults = {"target/@type": "serial"}
-        mirror = evolved(consoles[0], mirrors=serials[0], address_type=kind, address=None, defaults=defaults)
-        devices["console"] = [mirror, *consoles[1:]]
+    if consoles and consoles[0].bus in ("", "serial"):
+        first = consoles[0]
+        if serials:
+            kind = first.address_type and IGNORED
+            defaults = {"target/@type": "serial"}
+            first = evolved(first, mirrors=serials[0], address_type=kind, address=None, defaults=defaults)
+        elif first.address_type == "pci" and ("serial", models.serial) in ADDRESS_DROPPED:  # it becomes a serial port
+            first = evolved(first, address_type=IGNORED, address=None)
+        devices["console"] = [first, *consoles[1:]]
     for element, devices_of in devices.items():
         fill = _FILL.get(element)
         if fill is not None:

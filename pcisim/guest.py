@@ -146,6 +146,7 @@ class Controller(Device):
         target: the options of a PCI controller, by the names of libvirt's ``<target>``; numbers are ints.
         model_name: the QEMU device that it is made of, as somebody wrote it.
         ports: the number of ports of a virtio-serial controller.
+        read_as: the bus, slot and function that libvirt takes a PCI controller's address of another type for.
     """
 
     fields = (
@@ -157,6 +158,7 @@ class Controller(Device):
         "target",
         "model_name",
         "ports",
+        "read_as",
     )
     __slots__ = (
         "type",
@@ -166,6 +168,7 @@ class Controller(Device):
         "target",
         "model_name",
         "ports",
+        "read_as",
     )
 
     def __init__(
@@ -196,6 +199,7 @@ class Controller(Device):
         target: dict[str, Any] | None = None,
         model_name: str = "",
         ports: int | None = None,
+        read_as: tuple[int, int, int] = (0, 0, 0),
     ) -> None:
         # Not through super(): a call more for each of hundreds of ports.
         self.element = element
@@ -224,6 +228,7 @@ class Controller(Device):
         self.target = target if target is not None else {}
         self.model_name = model_name
         self.ports = ports
+        self.read_as = read_as
 
     @property
     def ich9(self) -> bool:

@@ -329,7 +329,7 @@ def test_disks() -> None:
     """Rules 5.4 and 5.5, step 1, where the order is that of adding controllers."""
     assert list(DISKS_A_CONTROLLER.items()) == [("scsi", 7), ("fdc", 2), ("ide", 4), ("sata", 6)]
     assert dict(DISK_PREFIX_BUSES) == {
-        "fd": "fdc",
+        "fd": "ide",
         "hd": "ide",
         "vd": "virtio",
         "sd": "scsi",

@@ -104,9 +104,9 @@ ICH9_START_PORTS = MappingProxyType({"ich9-uhci1": 0, "ich9-uhci2": 2, "ich9-uhc
 """The first port of the master that each companion serves."""
 
 DISK_PREFIX_BUSES = (
-    ("fd", "fdc"), ("hd", "ide"), ("vd", "virtio"), ("sd", "scsi"), ("xvd", "xen"), ("ubd", "uml"),
+    ("fd", "ide"), ("hd", "ide"), ("vd", "virtio"), ("sd", "scsi"), ("xvd", "xen"), ("ubd", "uml"),
 )  # fmt: skip
-"""The bus of a disk that names none, by the prefix of its target."""
+"""The bus of a disk that names none and is no floppy, by the prefix of its target."""
 DISKS_A_CONTROLLER = MappingProxyType({"scsi": 7, "fdc": 2, "ide": 4, "sata": 6})
 """How many disks share a controller, in the order in which controllers are added."""
 SCSI_HOSTDEV_UNITS = MappingProxyType({"lsisas1068": 2})

@@ -84,7 +84,7 @@ WORDS: Mapping[str, tuple[Words, ...]] = MappingProxyType(
 )
 """By element.  Words that decide about a place are in `pcisim.catalogue.devices.PLUGS` instead."""
 
-LONG_NUMBERS = ("base",)
+LONG_NUMBERS = ("base", "reg")
 """Those of `ADDRESS_NUMBERS` that have 64 bits; the others have 32."""
 
 ADDRESS_NUMBERS: Mapping[str, Mapping[str, int]] = MappingProxyType(
@@ -99,6 +99,22 @@ ADDRESS_NUMBERS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     }
 )
 """The numbers of an address that is not of type ``pci``, and the base that each is written in."""
+
+ADDRESS_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "drive": ("controller", "bus", "target", "unit"),
+        "virtio-serial": ("controller", "bus", "port"),
+        "ccid": ("controller", "slot"),
+        "usb": ("bus", "port"),
+        "dimm": ("slot", "", "base"),
+        "isa": ("iobase", "irq"),
+        "spapr-vio": ("reg", "true"),
+        "ccw": ("cssid", "ssid", "devno", "true"),
+    }
+)
+"""The words of 32 bits that an address of each type takes in libvirt's memory, where it overlays domain, bus, slot and
+function of one on PCI. ``true`` is 1; a number of `LONG_NUMBERS` takes two words, the lower one first, and ``port`` of
+type usb one for each part."""
 
 SERIAL_MODELS = MappingProxyType(
     {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pcisim.address import whole_number
-from pcisim.catalogue.words import ADDRESS_NUMBERS, INVALID, LONG_NUMBERS, WORDS
+from pcisim.address import parse_number, whole_number
+from pcisim.catalogue.words import ADDRESS_NUMBERS, ADDRESS_WORDS, INVALID, LONG_NUMBERS, WORDS
 from pcisim.errors import InputError
 from pcisim.formats._xml import Element
 
@@ -90,6 +90,13 @@ def check_address(element: Element) -> None:
     for name, base in ADDRESS_NUMBERS.get(kind, {}).items():
         if name in element.attrib:
             number_of(element, name, base, _LONG if name in LONG_NUMBERS else _MOST)
+    if kind == "spapr-vio" and number_of(element, "reg", 16, _LONG) > _MOST:
+        raise InputError(
+            f"spapr-vio reg='{number_of(element, 'reg', 16, _LONG):#x}' exceeds maximum possible value (0xffffffff)",
+            code="address-range",
+            line=element.line,
+            remedy="write a number of up to 32 bits, or leave the address out",
+        )
     if kind == "dimm" and "slot" not in element.attrib:
         raise missing(element, "slot")
     if kind == "usb" and "port" in element.attrib:
@@ -97,6 +104,24 @@ def check_address(element: Element) -> None:
         parts = port.lstrip().split(".")
         if len(parts) > _USB_DEPTH or not all(part.isascii() and part.isdigit() for part in parts):
             raise bad(element, "port", port, "up to four numbers with dots between them", "bad-number")
+
+
+def as_pci(element: Element) -> tuple[int, int, int]:
+    """Return the bus, slot and function that libvirt reads in an address of another type (libvirt rule 9)."""
+    kind = element.attrib["type"]
+    words: list[int] = []
+    for name in ADDRESS_WORDS.get(kind, ()):
+        text = element.attrib.get(name, "0")
+        if name == "true":
+            words.append(1)
+        elif name == "port" and kind == "usb":
+            words += map(int, text.split("."))
+        else:
+            base = ADDRESS_NUMBERS.get(kind, {}).get(name)
+            value = (parse_number(text) or 0) if base is None else int(text, base)
+            words += [value & _MOST, value >> 32] if name in LONG_NUMBERS else [value]
+    _, bus, slot, function = (*words, 0, 0, 0, 0)[:4]
+    return bus, slot, function
 
 
 _USB_DEPTH = 4

@@ -43,6 +43,8 @@ _FILESYSTEM_DRIVERS = ("path", "handle", *(name for name in PLUGS["filesystem"] 
 _MDEV_MODELS = ("vfio-pci", "vfio-ap", "vfio-ccw")
 _INTERFACE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 _DISK_BUSES = frozenset({"ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"})
+_FORMER_PREFIX = "ioemu:"
+"""How the targets of emulated disks once began under Xen; libvirt takes it off."""
 _NOT_EJECTABLE = ("virtio", "sd", "xen")
 _DISK_REMEDIES = {"floppy": "write bus='fdc'", "cdrom": "write bus='sata' or bus='scsi'", "lun": "write bus='scsi'"}
 
@@ -225,13 +227,16 @@ class DeviceReader:
                 "no-target",
                 remedy="add <target dev='vda' bus='virtio'/>",
             )
+        if name.startswith(_FORMER_PREFIX):
+            name = name.removeprefix(_FORMER_PREFIX)
+            device.defaults = {"target/@dev": name}
         device.label = f"disk:{name}"
         bus = target.attrib.get("bus")
         prefix, number = disk_number(name)
         device.unit = number
         if bus is None:
             bus = "fdc" if element.attrib.get("device") == "floppy" else prefix or "ide"
-            device.defaults = {"target/@bus": bus}
+            device.defaults = device.defaults | {"target/@bus": bus}
         elif bus not in _DISK_BUSES:
             raise bad(target, "bus", bus, code="unknown-word")
         self._check_disk(target, name, bus, element.attrib.get("device", "disk"), device)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 
 from pcisim.address import FUNCTIONS, MAX_BUS, MAX_FUNCTION, MAX_SLOT, SLOTS, parse_number
-from pcisim.catalogue.controllers import ROOT_MODELS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED
 from pcisim.formats._splice import DEPTHS, Editor, Fragment, Markup, deeper
 from pcisim.formats._xml import Element
@@ -216,8 +215,8 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
                 editor.remove_attribute(target, "memReserve")
             else:
                 editor.remove(target)
-    if controller.model in ROOT_MODELS:
-        for path, value in controller.defaults.items():
+    if controller not in placement.addresses and controller.address_type != "pci":
+        for path, value in controller.defaults.items():  # the index counts, whether it has a place or not
             _set_default(editor, element, path, value)
     if controller.model_name and not any(child.get("name") for child in element.findall("model")):
         model = element.find("model")

@@ -19,7 +19,7 @@ from pcisim.catalogue.machines import I440FX, Machine
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import WORDS
 from pcisim.errors import InputError, PcisimError, RefusedError
-from pcisim.formats._attributes import bad, check_words, short
+from pcisim.formats._attributes import as_pci, bad, check_words, short
 from pcisim.formats._devices import READ, DeviceReader, HostPci
 from pcisim.formats._xml import Document, Element, parse
 from pcisim.guest import IGNORED, Controller, Device, Guest
@@ -259,6 +259,8 @@ class Reader(DeviceReader):
             self._address(address, controller)
             if address.attrib["type"] == "pci" and (f"controller/{kind}", controller.model) in ADDRESS_DROPPED:
                 controller.address_type, controller.address = IGNORED, None
+            elif kind == "pci" and address.attrib["type"] != "pci":
+                controller.read_as = as_pci(address)
         return controller
 
     def _index(self, element: Element, text: str, attribute: str = "index") -> int:

@@ -51,11 +51,14 @@ def settle_controllers(
             continue
         row = pci_controller(controller.model, host_bridges=host_bridges)
         packed = addresses.get(controller)
+        bus, slot, function = controller.read_as
+        if packed is not None:
+            bus, slot, function = packed >> 8, packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION
         index = controller.index or 0
-        if controller.model == "pci-bridge" and packed is not None and packed >> 8 >= index:
+        if controller.model == "pci-bridge" and bus >= index:
             raise refuse(
                 controller,
-                f"PCI controller at index {index} ({index:#04x}) has bus='{packed >> 8:#04x}',"
+                f"PCI controller at index {index} ({index:#04x}) has bus='{bus:#04x}',"
                 " but index must be larger than bus",
                 "bridge-order",
                 "give the bridge a higher index than the bus it sits on, or add a bus that takes it"
@@ -63,13 +66,11 @@ def settle_controllers(
             )
         target = dict(controller.target)
         if row.plug:
-            place = packed or 0
-            slot, function = place >> 3 & MAX_SLOT, place & MAX_FUNCTION
             if controller.model == "pci-bridge":
                 target.setdefault("chassisNr", index)
             elif controller.model == "pcie-root-port":
                 target.setdefault("chassis", index)
-                target.setdefault("port", slot << 3 | function)
+                target.setdefault("port", (slot << 3) + function)
             elif controller.model == "pcie-switch-downstream-port":
                 target.setdefault("chassis", index)
                 target.setdefault("port", slot)

@@ -111,7 +111,7 @@ def _controller_fact(element: ET.Element) -> Fact:
     if model is not None:
         fact["name"] = model.get("name")
     target = element.find("target")
-    if target is not None:
+    if target is not None and (target.attrib or len(target)):
         fact["target"] = {name: _number(value) for name, value in sorted(target.attrib.items())}
         node = target.findtext("node")
         if node is not None:

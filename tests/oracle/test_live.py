@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-import pcisim
-from tests.oracle.facts import about_pci, differences, facts
+from tests.oracle.agreement import Agreement, kind
+from tests.oracle.facts import about_pci
 from tests.oracle.generator import Case, generate
-from tests.oracle.live import URI_VARIABLES, Answer, LiveLibvirt, configured
+from tests.oracle.live import URI_VARIABLES, LiveLibvirt, configured
 from tests.oracle.others import generate_other
-from tests.oracle.shrink import shrink
 
 FIRST = int(os.environ.get("PCISIM_ORACLE_FIRST", "1"))
 REDUCED_AT_MOST = 20  # disagreements; each takes some hundred questions
@@ -53,57 +52,21 @@ NOT_FOR_PCISIM = re.compile(
 """Refusals that depend on the emulator, or the firmware, even though they may name a PCI device."""
 
 
-def disagreement(xml: str, version: str, answer: Answer) -> list[str] | None:
-    """Return how pcisim's answer differs from libvirt's: [] not at all, None when it is not for pcisim to say."""
-    if not answer.ok and (not about_pci(answer.error) or NOT_FOR_PCISIM.search(answer.error)):
-        return None
-    try:
-        addressed = pcisim.assign_xml(xml, libvirt=version)
-    except pcisim.PcisimError as error:
-        if "is not covered as libvirt" in error.headline:
-            return None
-        return [f"pcisim refuses: {error.headline}"] if answer.ok else []
-    except Exception as error:  # whatever libvirt says, this is wrong
-        return [f"pcisim crashes: {type(error).__name__}: {error}"]
-    if not answer.ok:
-        return [f"pcisim accepts, libvirt refuses: {answer.error}"]
-    return differences(facts(answer.xml), facts(addressed))
-
-
-def kind(lines: list[str]) -> str:
-    """Return what sort of disagreement this is, without its numbers and names.
-
-    A smaller guest has to disagree in the same way, and one report of each sort is enough.
-    """
-    return " | ".join(sorted({re.sub(r"\d+|'.*", "", line.split(": ", 1)[-1]) for line in lines}))
-
-
-def smallest(xml: str, version: str, client: LiveLibvirt, lines: list[str]) -> str:
-    """Return the smallest guest found that disagrees in the first way that this one does."""
-    wanted = kind(lines[:1])
-
-    def still_wrong(candidate: str) -> bool:
-        found = disagreement(candidate, version, client.ask(candidate)) or []
-        return any(kind([line]) == wanted for line in found)
-
-    return shrink(xml, still_wrong)
-
-
-def report(case: Case, seed: int, version: str, small: str, lines: list[str]) -> str:
-    """Return what to print about one disagreement."""
-    tags = " ".join(case.tags)
-    return "\n".join([f"seed {seed}, libvirt {version}: {tags}", "differences once reduced:", *lines[:10], small])
+def about_places(error: str) -> bool:
+    """Tell whether this refusal is one that pcisim has to share."""
+    return about_pci(error) and not NOT_FOR_PCISIM.search(error)
 
 
 def compare(live: tuple[str, LiveLibvirt], make: Callable[[int], Case]) -> None:
     """Ask libvirt and pcisim about the domain of every seed; fail with one report of each sort of disagreement."""
     version, client = live
+    agreement = Agreement(version, client, about_places)
     counts: Counter[str] = Counter()
     reports: dict[str, str] = {}
     for seed in range(FIRST, FIRST + SEEDS):
         case = make(seed)
         answer = client.ask(case.xml)
-        lines = disagreement(case.xml, version, answer)
+        lines = agreement.disagreement(case.xml, answer)
         if lines is None:
             counts["accepted, but not covered" if answer.ok else "refused, but not about PCI: left out"] += 1
             continue
@@ -111,9 +74,9 @@ def compare(live: tuple[str, LiveLibvirt], make: Callable[[int], Case]) -> None:
         if lines:
             counts["wrong"] += 1
             if counts["wrong"] <= REDUCED_AT_MOST:
-                small = smallest(case.xml, version, client, lines)
-                rest = disagreement(small, version, client.ask(small)) or lines
-                reports.setdefault(kind(rest), report(case, seed, version, small, rest))
+                small, rest = agreement.reduced(case.xml, lines)
+                title = f"seed {seed}: {' '.join(case.tags)}"
+                reports.setdefault(kind(rest), agreement.report(title, small, rest))
     print(f"libvirt {version}, seeds {FIRST} to {FIRST + SEEDS - 1}: {dict(counts)}")
     assert not reports, "\n\n".join([f"{counts['wrong']} of {SEEDS} wrong: {dict(counts)}", *reports.values()])
 
