@@ -6,6 +6,7 @@ import tracemalloc
 from functools import partial
 from random import Random
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,7 +86,7 @@ def _assigning(names: list[str], table: NDArray[np.int64]) -> float:
 
 
 def _copying(plan: FleetPlan) -> float:
-    arrays = [getattr(plan, name) for name in plan.__slots__]
+    arrays = [getattr(plan, field.name) for field in attrs.fields(type(plan))]
     copies = [np.zeros_like(array) for array in arrays]
 
     def copy() -> None:
