@@ -44,7 +44,8 @@ class Device:
         unit: a disk's number among its kind, or a channel's or console's port.
         controller: the index of the disk, channel or console controller that its address names.
         drive: bus, target and unit on that controller, for disks and SCSI host devices.
-        kind: what kind of input device it is: ``mouse``, ``keyboard``, ``tablet``, ``passthrough``.
+        kind: what kind of input device it is: ``mouse``, ``keyboard``, ``tablet``, ``passthrough``; ``usb`` for an
+            interface that is a USB device of the host.
         row: the name in `DEVICE_MODELS` of a device that was described by it.
         primary: whether a video device is marked as the primary one.
         mirrors: the serial port that the first console is another name for; it shares the address.

@@ -36,12 +36,16 @@ class Libvirt:
     """PCI controllers that libvirt adds get a uid and a fid, on s390."""
     binary_numbers: bool
     """0b11 is a number (its C library is glibc 2.38 or newer)."""
+    words_of_address_types: bool
+    """A type of address that is missing or unknown is refused as other words are; before, in words of its own."""
+    reads_every_video_model: bool
+    """Of several ``<model>`` of a video device the first that has an attribute says it; later, the first says all."""
 
 
 VERSIONS = MappingProxyType(
     {
-        "9.0": Libvirt("9.0", False, False, False, False, False, False, False, False, False, False),
-        "11.3": Libvirt("11.3", True, True, True, True, True, True, True, True, True, True),
+        "9.0": Libvirt("9.0", False, False, False, False, False, False, False, False, False, False, False, True),
+        "11.3": Libvirt("11.3", True, True, True, True, True, True, True, True, True, True, True, False),
     }
 )
 DEFAULT_VERSION = "11.3"
