@@ -89,9 +89,8 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
                 plug=PLUGS["controller/scsi"][machine.models.scsi],
                 defaults=controller.defaults | {"@model": machine.models.scsi},
             )
-            if ("controller/scsi", machine.models.scsi) in ON_SPAPR_VIO and controller.address_type == "pci":
-                dropped = controllers.items[index]
-                dropped.address_type, dropped.address = IGNORED, None
+            if ("controller/scsi", machine.models.scsi) in ON_SPAPR_VIO and _loses_its_address(controller):
+                controllers.items[index] = evolved(controllers.items[index], address_type=IGNORED, address=None)
     if guest.graphics and not devices.get("video"):
         devices["video"] = [_implied("video", machine.models.video)]
     _assign_serial_ports(controllers, devices)
@@ -456,7 +455,7 @@ def _device_defaults(
             kind = first.address_type and IGNORED
             defaults = {"target/@type": "serial"}
             first = evolved(first, mirrors=serials[0], address_type=kind, address=None, defaults=defaults)
-        elif first.address_type == "pci" and ("serial", models.serial) in ON_SPAPR_VIO:  # it becomes a serial port
+        elif ("serial", models.serial) in ON_SPAPR_VIO and _loses_its_address(first):  # it becomes a serial port
             first = evolved(first, address_type=IGNORED, address=None)
         devices["console"] = [first, *consoles[1:]]
     for element, devices_of in devices.items():
@@ -483,6 +482,22 @@ def _device_defaults(
         for video in videos:
             ordered.insert(0 if video.primary else len(ordered), video)
         devices["video"] = [evolved(video, label=f"video:{n}") for n, video in enumerate(ordered)]
+
+
+def _loses_its_address(device: Device) -> bool:
+    """Return whether a device that turns out to be on spapr-vio has an address of another type (rule 1.2)."""
+    if device.address_type in (None, IGNORED, "spapr-vio", "virtio-serial"):
+        return False
+    bus, slot = (0, 0) if device.address is None else (device.address >> 8 & 0xFF, device.address >> 3 & 0x1F)
+    if bus and slot:
+        raise refuse(
+            device,
+            f"spapr-vio reg='{bus << 32:#x}' exceeds maximum possible value (0xffffffff)",
+            "address-range",
+            "leave the address out",
+            f"{device.label} is on spapr-vio, and libvirt takes what its address holds for a register",
+        )
+    return True
 
 
 def _sorted_disks(disks: list[Device]) -> list[Device]:

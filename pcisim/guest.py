@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pcisim._record import evolved
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import DEVICE, X86, Machine, default_machine, machine_of
-from pcisim.connector import EXPRESS
+from pcisim.connector import EXPRESS, NO_CLASS
 from pcisim.errors import RefusedError, UsageError, check_type
 
 TYPE_CHECKING = False
@@ -131,6 +131,11 @@ class Device:
         return None if self.origin is None else int(self.origin.line)
 
     @property
+    def on_pci(self) -> bool:
+        """Return whether QEMU has it on PCI; for others libvirt keeps a place too, where one is written down."""
+        return bool(self.plug & ~NO_CLASS)
+
+    @property
     def owner_kind(self) -> str:
         """Return ``device``."""
         return DEVICE
@@ -230,6 +235,11 @@ class Controller(Device):
         self.model_name = model_name
         self.ports = ports
         self.read_as = read_as
+
+    @property
+    def on_pci(self) -> bool:
+        """Return whether QEMU has it on PCI, as all controllers of type ``pci`` are."""
+        return self.type == "pci" or bool(self.plug & ~NO_CLASS)
 
     @property
     def ich9(self) -> bool:

@@ -133,6 +133,7 @@ ADDRESS_DROPPED = frozenset({*ADDRESS_UNREAD, ("video", "none"), ("hostdev", "vf
 ON_SPAPR_VIO = frozenset(
     {
         ("controller/scsi", "ibmvscsi"), ("interface", "spapr-vlan"), ("serial", "spapr-vio-serial"), ("nvram", ""),
+        ("tpm", "tpm-spapr"),
     }
 )  # fmt: skip
 """Devices on spapr-vio, whose address becomes one of that type."""

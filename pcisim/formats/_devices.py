@@ -22,7 +22,6 @@ from pcisim.address import (
 from pcisim.catalogue.devices import (
     ADDRESS_DROPPED,
     ADDRESS_TYPES,
-    DIMMS,
     DISK_PREFIX_BUSES,
     KNOWN_SINCE_11,
     ON_SPAPR_VIO,
@@ -251,8 +250,8 @@ class DeviceReader:
             device.controller = number_of(address, "controller")
             device.unit = number_of(address, "port")
         elif row in ON_SPAPR_VIO and kind != "spapr-vio":
-            low, high, *_ = words_of(address)
-            if high:
+            low, high, written, _ = words_of(address)
+            if high and written & 0xFF:  # where libvirt keeps whether a register is written down
                 raise self.refuse(
                     address,
                     f"spapr-vio reg='{low | high << 32:#x}' exceeds maximum possible value (0xffffffff)",
@@ -261,8 +260,6 @@ class DeviceReader:
                     remedy="leave the address out",
                 )
             device.address_type, device.address = IGNORED, None
-        elif row in DIMMS and kind != "pci":
-            device.address_type = "dimm"
         elif (name == "channel" and device.bus == "virtio") or (name == "hub" and kind not in ("usb", "pci")):
             device.address_type, device.address = IGNORED, None
 
@@ -631,6 +628,9 @@ class DeviceReader:
                     remedy="leave <model> out",
                 )
 
+    def _tpm(self, element: Element, device: Device) -> None:
+        device.model = element.attrib.get("model", "")
+
     def _hub(self, element: Element, _device: Device) -> None:
         if "type" not in element.attrib:
             raise InputError(
@@ -711,5 +711,6 @@ READ: Mapping[str, _Fill] = MappingProxyType(
         "console": DeviceReader._port,
         "channel": DeviceReader._port,
         "hub": DeviceReader._hub,
+        "tpm": DeviceReader._tpm,
     }
 )

@@ -88,7 +88,7 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
     for element, devices in guest.devices.items():
         check = _CHECKS.get(element)
         for device in devices:
-            if device.address_type is not None:
+            if device.address_type is not None and (element, device.model) not in DIMMS:
                 _check_address_type(device, guest)
             if device.model == "ib700" and rules.several_watchdogs and machine.family != "i440fx":
                 raise refuse(
