@@ -285,8 +285,7 @@ CASES = (
         "pc",
         [pci("pci-expander-bus", 1, "<target busNr='2'/>"), pci("pci-expander-bus", 2)],
         11,
-        "No free busNr lower than current lowest busNr 2 is available to auto-assign to bus 2. Must be"
-        " manually assigned",
+        "No free busNr lower than current lowest busNr is available to auto-assign to bus 0. Must be manually assigned",
     ),
     Case("index-range", "pc", [pci("pci-bridge", 256)], 10, "PCI controller index 256 too high, maximum is 255"),
     Case(
