@@ -223,8 +223,8 @@ def capacity(placement: Placement) -> Capacity:
             for bus in topology.buses
         ]
     )
-    ports = sum("port" in bus.model.name for bus in topology.buses)
-    hidden = sum(bus.model.name == "pci-expander-bus" for bus in topology.buses)
+    ports = sum(bus.model.is_port or bus.model.accepts == c.DOWNSTREAM_PORT for bus in topology.buses)
+    hidden = sum(bus.model.own_bus_numbers - 1 for bus in topology.buses)
     return Capacity(
         machine=placement.guest.machine_name,
         buses=buses,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pcisim._record import record
 from pcisim.catalogue.bars import IO, MEM64
+from pcisim.catalogue.bridges import ROOT_PORTS
 from pcisim.enumeration import linux
 from pcisim.enumeration.appearing import appears
 from pcisim.enumeration.enumerate import FIRMWARES, check_firmware, program, view_of
@@ -13,7 +14,7 @@ from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.view import ROM, WINDOW_KINDS, GuestFunction, GuestView
 from pcisim.errors import RefusedError
-from pcisim.hardware import ROOT_PORTS, Part, PciBus
+from pcisim.hardware import Part, PciBus
 from pcisim.qemu.listing import placement_of
 from pcisim.qemu.machine import SHPC, QemuMachine
 

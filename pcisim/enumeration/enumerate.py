@@ -9,6 +9,7 @@ from operator import attrgetter, itemgetter
 from types import MappingProxyType
 
 from pcisim.address import GuestAddress, PciAddress
+from pcisim.catalogue.bridges import PORT
 from pcisim.catalogue.functions import NEVER, PciFunction
 from pcisim.catalogue.machines import X86
 from pcisim.enumeration import linux
@@ -26,7 +27,7 @@ from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.seabios import seabios
 from pcisim.enumeration.view import GuestBus, GuestFunction, GuestView, Numbers
 from pcisim.errors import RefusedError, UsageError
-from pcisim.hardware import PORT, Hardware, Part
+from pcisim.hardware import Hardware, Part
 from pcisim.placement import Placement
 from pcisim.topology import Topology
 

@@ -14,7 +14,8 @@ from functools import cache
 from types import MappingProxyType
 
 from pcisim._record import record
-from pcisim.connector import CONVENTIONAL
+from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, SHPC_BRIDGES
+from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller
 from pcisim.placement import Placement
@@ -59,15 +60,6 @@ PROFILES = MappingProxyType(
 BUILT_IN_PORTS = MappingProxyType({"q35": 64, "i440fx": 0})
 """Bytes of ports of built-in devices of bus 0 that no definition lists: q35's SMBus controller."""
 
-ALWAYS_ASK = ("pci-bridge", "pcie-to-pci-bridge")
-"""Bridges with a hotplug controller ask for a window even when nothing is behind them, whatever the firmware."""
-
-_EXPRESS_BUSES = ("pcie-root", "pcie-root-port", "pcie-switch-downstream-port")
-
-EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
-"""Extra root buses: what is behind them comes out of the same room.  The bus of the first is behind a bridge of
-its own, which nobody lists and which asks when something is behind it."""
-
 
 @record
 class IoBudget:
@@ -109,7 +101,7 @@ def io_budget(placement: Placement) -> IoBudget:
     own = [0] * len(buses)
     unknown: list[str] = []
     bridges: list[tuple[Controller, int]] = []
-    express = [guest.machine.express and bus.model.name in _EXPRESS_BUSES for bus in buses]
+    express = [bool(bus.model.accepts & EXPRESS) for bus in buses]
     alike: dict[tuple[object, ...], int | None] = {}
     first_video = next(iter(guest.devices.get("video", ())), None)
     for device, packed in placement.addresses.items():
@@ -182,9 +174,9 @@ def _windows(
         index = controller.index or 0
         behind = own[index] if index < len(own) else 0
         behind += sum([windows[child.index] for child in children.get(index, ()) if child.index in windows])
-        if controller.model == "pcie-expander-bus":
+        if controller.model in EXPANDERS and PCI_CONTROLLERS[controller.model].own_bus_numbers == 1:
             windows[index] = behind
-        elif behind or controller.model in ALWAYS_ASK or (all_ask and controller.model not in EXPANDERS):
+        elif behind or controller.model in SHPC_BRIDGES or (all_ask and controller.model not in EXPANDERS):
             windows[index] = max(WINDOW, -(-behind // WINDOW) * WINDOW)
     return windows
 

@@ -9,9 +9,10 @@ Source: Linux 6.1 behind SeaBIOS 1.16.2 on QEMU 7.2; sections 3 and 5 of the fac
 
 from __future__ import annotations
 
+from pcisim.catalogue.bridges import DOWNSTREAM_PORTS, PORT, ROOT
 from pcisim.enumeration.numbers import found_on
 from pcisim.enumeration.programmed import IO, Programmed
-from pcisim.hardware import PORT, ROOT, Hardware, Part, PciBus
+from pcisim.hardware import Hardware, Part, PciBus
 
 WINDOW = 0x1000
 """The size of the window that Linux wants for a port, and its alignment."""
@@ -28,8 +29,6 @@ IDE = 0x0101
 """The class of IDE controllers, which have their ports where they always had them:"""
 IDE_PORTS = ((0x1F0, 8), (0x3F6, 1), (0x170, 8), (0x376, 1))
 """the first port and how many there are, for each of two channels and its control."""
-DOWNSTREAM = ("xio3130-downstream", "cxl-downstream")
-"""Ports that belong into a switch."""
 
 
 def sees(bus: PciBus) -> list[Part]:
@@ -65,7 +64,7 @@ def scan(hardware: Hardware, programmed: Programmed) -> dict[Part, int]:
 def panics(seen: dict[Part, int]) -> str:
     """Return why Linux stops with a kernel panic; "" when it does not."""
     for part in seen:
-        if part.driver in DOWNSTREAM and part.bus.kind == ROOT and part.behind is not None:
+        if part.driver in DOWNSTREAM_PORTS and part.bus.kind == ROOT and part.behind is not None:
             behind = part.behind.parts.values()
             if any(child in seen for child in behind):
                 return f"{part.label or part.driver} is a downstream port without a switch: Linux panics"

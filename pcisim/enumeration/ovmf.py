@@ -14,9 +14,10 @@ from types import MappingProxyType
 
 from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM32
+from pcisim.catalogue.bridges import PORT
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
-from pcisim.hardware import PORT, Hardware, Part
+from pcisim.hardware import Hardware, Part, has_hotplug_controller
 
 PORTS, MEM, PMEM, MEM_64, PMEM_64 = range(5)
 """The five kinds of requests that OVMF keeps apart."""
@@ -39,7 +40,6 @@ HOTPLUG_WANTS = ((PORTS, 0x200), (MEM, 2 << 20), (PMEM_64, 512 << 20))
 """What a bridge that takes devices while the guest runs asks for, where no option says so."""
 LEAST_BAR = 0x1000
 """Memory BARs smaller than this take as much."""
-HOTPLUG_CONTROLLER = frozenset({"pci-bridge", "pci-bridge-seat", "pcie-pci-bridge"})
 RESERVE = (("io-reserve", PORTS), ("mem-reserve", MEM), ("pref32-reserve", PMEM), ("pref64-reserve", PMEM_64))
 _UNSET = (1 << 64) - 1
 
@@ -280,7 +280,7 @@ def _bars(part: Part) -> Iterator[tuple[int, Request]]:
 def hotplug_wants(part: Part) -> Iterator[tuple[int, int]]:
     """Yield the kinds and sizes of windows that a bridge wants for devices to come."""
     port = part.behind is not None and part.behind.kind == PORT and part.options.get("hotplug") != "off"
-    controller = part.driver in HOTPLUG_CONTROLLER and part.options.get("shpc") != "off"
+    controller = has_hotplug_controller(part)
     if not port and not controller:
         return
     wants = dict(HOTPLUG_WANTS)

@@ -17,11 +17,12 @@ from types import MappingProxyType
 from pcisim._record import evolved
 from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM64
+from pcisim.catalogue.bridges import PORT, RESERVES_READ
 from pcisim.catalogue.functions import PciFunction
-from pcisim.enumeration.numbers import SEABIOS_READS_RESERVE, Routing
+from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
 from pcisim.enumeration.view import ROM
-from pcisim.hardware import PORT, Hardware, Part
+from pcisim.hardware import Hardware, Part, has_hotplug_controller
 
 LEAST_WINDOW = (0x1000, 0x200000, 0x200000)
 """The alignment of a bridge's windows, and what hotplug wants at least."""
@@ -43,8 +44,6 @@ _GIB = 1 << 30
 FIXED_PORTS: Mapping[str, int] = MappingProxyType({"ICH9-SMB": 0x700})
 """I/O BARs that the firmware moves to a place of their own after all."""
 
-HOTPLUG_CONTROLLER = frozenset({"pci-bridge", "pci-bridge-seat", "pcie-pci-bridge"})
-"""Bridges with a hotplug controller: empty ones get windows of all kinds (ports get no I/O)."""
 RESERVE_OPTIONS = (("io-reserve",), ("mem-reserve",), ("pref32-reserve", "pref64-reserve"))
 _UNSET = (1 << 64) - 1
 _USB = 0x0C03
@@ -199,7 +198,7 @@ def _hotplug(part: Part) -> tuple[bool, bool, bool]:
     """Return of which kinds a bridge gets a window though nothing is behind it."""
     if part.behind is not None and part.behind.kind == PORT:
         return (False, True, True)
-    controller = part.driver in HOTPLUG_CONTROLLER and part.options.get("shpc") != "off"
+    controller = has_hotplug_controller(part)
     return (controller, controller, controller)
 
 
@@ -213,7 +212,7 @@ def _window_size(part: Part, kind: int, total: int, align: int) -> int:
         align: the alignment of the window.
     """
     options = part.options
-    if options and part.driver in SEABIOS_READS_RESERVE:
+    if options and part.driver in RESERVES_READ:
         reserved = [int(options[name]) for name in RESERVE_OPTIONS[kind] if name in options]
         if reserved and total < reserved[0] != _UNSET:
             return reserved[0] if kind == IO else up(reserved[0], align)

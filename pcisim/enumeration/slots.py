@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from pcisim._record import record
 from pcisim.address import FUNCTIONS, SLOTS, whole_number
+from pcisim.catalogue.bridges import BRIDGES, PORT, SHPC_BRIDGES, SWITCH
 from pcisim.catalogue.qemu_rules import NOT_HOTPLUGGABLE
 from pcisim.enumeration.view import GuestFunction, GuestView
 from pcisim.guest import Guest
@@ -26,11 +27,6 @@ from pcisim.guest import Guest
 CHIPSET = frozenset({"ICH9-LPC", "ICH9-SMB", "PIIX3", "PIIX4_PM", "gpex-root", "i440FX", "mch"})
 """What a machine is made of, and which is never plugged; nor is what `NOT_HOTPLUGGABLE` lists, nor a bridge that was
 there from the start."""
-PORTS = ("pcie-root-port", "ioh3420", "cxl-rp", "xio3130-downstream", "cxl-downstream")
-SWITCHES = ("x3130-upstream", "cxl-upstream")
-"""On the bus inside a switch nothing is plugged."""
-SHPC_BRIDGES = ("pci-bridge", "pcie-pci-bridge")
-"""Bridges with a hotplug controller of their own."""
 
 ACPI_BRIDGES_SINCE = MappingProxyType({"q35": (6, 1), "i440fx": (1, 7)})
 """The first version of each family of machine types where ACPI handles hotplug below bridges."""
@@ -134,9 +130,8 @@ class _Search:
             if root:
                 extra += [bus for bus, driver in below if driver in SHPC_BRIDGES]
             else:
-                main += [
-                    (bus, range(1 if driver in PORTS else SLOTS)) for bus, driver in below if driver not in SWITCHES
-                ]
+                kinds = [(bus, BRIDGES[driver].behind if driver in BRIDGES else "") for bus, driver in below]
+                main += [(bus, range(1 if kind == PORT else SLOTS)) for bus, kind in kinds if kind != SWITCH]
                 native = [bus for bus, driver in below if driver in SHPC_BRIDGES]
         if rules.acpi:
             for bus, slots in sorted(main, key=lambda item: item[0]):

@@ -15,7 +15,7 @@ from pcisim.fleet.owners import CODES
 from pcisim.libvirt.growth import BRIDGE_SLOTS
 
 _MOST_PORTS = FUNCTIONS * EMPTY_SLOTS
-_PORT, _TO_PCI, _BRIDGE = (CODES[name] for name in ("pcie-root-port", "pcie-to-pci-bridge", "pci-bridge"))
+_PORT, _TO_PCI, _BRIDGE = CODES["pcie-root-port"], CODES["pcie-to-pci-bridge"], CODES["pci-bridge"]
 
 
 @attrs.define(eq=False)
