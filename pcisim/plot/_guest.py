@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from pcisim._record import record
 from pcisim.enumeration import GuestFunction, GuestView, enumerate_guest
 from pcisim.enumeration.names import names_of_guest
-from pcisim.enumeration.slots import QEMU_OF
 from pcisim.errors import UsageError
 from pcisim.formats.guest import Names, is_moved, name_of
 from pcisim.formats.plain import printable
@@ -69,7 +68,7 @@ def guest_map(subject: Plan | GuestView, *, firmware: str | None = None, scheme:
     names: Names = {}
     if isinstance(subject, Plan):
         view = enumerate_guest(subject.placement, firmware or subject.guest.firmware)
-        names = names_of_guest(subject.placement, view, scheme, qemu=QEMU_OF[subject.rules.version])
+        names = names_of_guest(subject.placement, view, scheme, qemu=subject.rules.qemu)
         machine = printable(f"{subject.guest.machine_name} ({subject.guest.arch}), ")
     elif isinstance(subject, GuestView):
         view, machine = subject, ""
