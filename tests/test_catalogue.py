@@ -27,7 +27,11 @@ from pcisim.catalogue.devices import (
     WALK,
     plug_on,
 )
-from pcisim.catalogue.machines import (
+from pcisim.catalogue.machines import machine_of
+from pcisim.catalogue.other_machines import architectures_of
+from pcisim.catalogue.profiles import QEMUS
+from pcisim.catalogue.versions import SINCE, VERSIONS, Libvirt, libvirt_version
+from pcisim.catalogue.x86_machines import (
     BUILT_IN,
     CHIPSET_FUNCTIONS,
     I440FX,
@@ -39,11 +43,7 @@ from pcisim.catalogue.machines import (
     Q35,
     RESERVED,
     Machine,
-    machine_of,
 )
-from pcisim.catalogue.other_machines import architectures_of
-from pcisim.catalogue.profiles import QEMUS
-from pcisim.catalogue.versions import SINCE, VERSIONS, Libvirt, libvirt_version
 from pcisim.errors import UsageError
 from tests import model
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pcisim.address import MAX_FUNCTION, format_packed
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, PORTS
-from pcisim.catalogue.machines import BUILT_IN
+from pcisim.catalogue.x86_machines import BUILT_IN
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.rules import RULES
 from pcisim.guest import Controller, Device

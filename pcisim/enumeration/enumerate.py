@@ -11,8 +11,8 @@ from types import MappingProxyType
 from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.bridges import PORT
 from pcisim.catalogue.functions import NEVER, PciFunction
-from pcisim.catalogue.machines import X86
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, SEABIOS, Profile, check_firmware
+from pcisim.catalogue.x86_machines import X86
 from pcisim.enumeration import linux
 from pcisim.enumeration.numbers import (
     UNNUMBERED,

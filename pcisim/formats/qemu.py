@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.bridges import BRIDGES
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.x86_machines import X86
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement

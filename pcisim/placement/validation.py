@@ -18,9 +18,9 @@ from pcisim.catalogue.controllers import (
     pci_controller,
 )
 from pcisim.catalogue.devices import ICH9_START_PORTS
-from pcisim.catalogue.machines import X86, Machine
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
+from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
