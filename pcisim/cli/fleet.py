@@ -91,6 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
     _check_files(arguments)
     if arguments.output is not None:
         format_of(arguments.output)
+    if arguments.scheduler is not None and not arguments.debug:
+        import logging
+
+        logging.disable()  # what Dask says of what goes wrong, beside what is said here
     found = batches(arguments.sources)
     results = rows_of(found, question, workers=arguments.workers, scheduler=arguments.scheduler)
     summary = Summary(question.libvirt, more)
