@@ -70,7 +70,7 @@ def io_budget(placement: Placement) -> IoBudget:
     first_video = next(iter(guest.devices.get("video", ())), None)
     for device, packed in placement.addresses.items():
         number = packed >> 8
-        if number >= len(buses) or device.mirrors is not None:
+        if number >= len(buses) or device.mirrors is not None or not device.on_pci:
             continue
         if isinstance(device, Controller) and device.type == "pci":
             bridges.append((device, number))
