@@ -11,8 +11,8 @@ from pcisim.capacity import room
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.diagnose.diagnosis import Diagnosis, controller_text, examine
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.patches import patched
 from pcisim.diagnose.texts import TEXTS, Text
+from pcisim.diagnose.trial import patched
 from pcisim.fits import fits
 from pcisim.placement.libvirt import LibvirtPolicy
 

@@ -58,7 +58,7 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
             if foreign is not FOREIGN and controller.origin is not None:
                 _check_hole(controller, guest)
         elif controller.type == "ide":
-            _check_ide(controller, machine)
+            _check_ide(controller, guest)
         elif (controller.element, controller.model) in foreign:
             raise _foreign(controller, foreign)
     usb_off = next((c for c in usb if c.model == "none"), None)
@@ -256,14 +256,19 @@ def _foreign(device: Device, foreign: Mapping[tuple[str, str], str]) -> RefusedE
     return refuse(device, headline, "wrong-machine", "take the device out, or use another model of it")
 
 
-def _check_ide(controller: Controller, machine: Machine) -> None:
-    if not machine.ide:
-        raise refuse(
+def _check_ide(controller: Controller, guest: Guest) -> None:
+    if not guest.machine.ide:
+        error = refuse(
             controller,
             "IDE controllers are unsupported for this QEMU binary or machine type",
             "no-ide",
-            "use bus='sata' for the disks of a q35 guest",
+            "use another bus, such as bus='sata', for the disks",
         )
+        disk = next((disk for disk in guest.devices.get("disk", ()) if disk.bus == "ide"), None)
+        if disk is not None and controller.origin is None:
+            error.details = (f"libvirt adds {controller.label} for {disk.label}, which is on bus='ide'",)
+            error.line, error.parties = disk.line, (controller.label, disk.label)
+        raise error
     if controller.index:
         raise refuse(
             controller,
@@ -279,7 +284,8 @@ def _check_address_type(device: Device, guest: Guest) -> None:
             device,
             f"CCW addresses are not supported by machine type '{guest.machine_type}'",
             "wrong-address-type",
-            "only s390 guests have CCW addresses: leave the address out",
+            "leave the address out",
+            "only s390 guests have CCW addresses",
         )
     if device.address_type == "unassigned" and device.element != "hostdev":
         raise refuse(
