@@ -89,9 +89,9 @@ class Cluster:
         self.workers[0].wait()
 
     def close(self) -> None:
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait()
+        for one in (*self.workers, self.scheduler):
+            one.kill()
+            one.wait()
 
 
 @pytest.fixture(scope="module")
