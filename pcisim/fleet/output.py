@@ -7,6 +7,7 @@ somebody's file of that name, is left alone: then it is ``FILE.2.partial``, and 
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -23,11 +24,6 @@ from pcisim.fleet.extras import needed
 from pcisim.fleet.rows import COLUMNS, SCHEMA, Row
 from pcisim.formats.plain import printable
 from pcisim.replacement import Replacement, replaceable
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover  # where there are no such locks
-    fcntl = None  # type: ignore[assignment]
 
 PARTIAL = ".partial"
 _ROW_GROUP = 50_000
@@ -341,8 +337,6 @@ def _lock(number: int, path: str) -> bool:
     Returns:
         whether it is still there under its name.
     """
-    if fcntl is None:
-        return True
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(os.fstat(number), os.lstat(path))
@@ -364,7 +358,7 @@ def _remove_left_over(path: str, maker: Maker) -> bool:
     number = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(number)
-        if fcntl is None or not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
             return False
         start = os.pread(number, 4096, 0)
         end = os.pread(number, _FOOTER, max(0, found.st_size - _FOOTER))
