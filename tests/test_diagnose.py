@@ -285,8 +285,7 @@ CASES = (
         "pc",
         [pci("pci-expander-bus", 1, "<target busNr='2'/>"), pci("pci-expander-bus", 2)],
         11,
-        "No free busNr lower than current lowest busNr 2 is available to auto-assign to bus 2. Must be"
-        " manually assigned",
+        "No free busNr lower than current lowest busNr is available to auto-assign to bus 0. Must be manually assigned",
     ),
     Case("index-range", "pc", [pci("pci-bridge", 256)], 10, "PCI controller index 256 too high, maximum is 255"),
     Case(
@@ -835,6 +834,9 @@ RIGHTLY_REFUSED = {
     "q35-expander-with-ports-and-dmi": "too-many-buses",
     "q35-lone-upstream-port-gets-a-root-port": "bus-before-controller",
     "pci-address-on-what-needs-none": "not-on-pci",
+    "dimm-on-a-bus-to-come": "not-on-pci",
+    "dimm-on-a-pci-address": "not-on-pci",
+    "q35-devices-off-pci": "not-on-pci",
     "q35-upstream-by-hand-on-bus-to-come": "bus-before-controller",
     "q35-usb-models": "no-such-device",
     "q35-virtio-transitional-everywhere": "no-such-device",

@@ -629,7 +629,8 @@ class DeviceReader:
                 )
 
     def _tpm(self, element: Element, device: Device) -> None:
-        device.model = element.attrib.get("model", "")
+        # whatever its model is called, on pseries it is on spapr-vio
+        device.model = "tpm-spapr" if self.machine.family == "pseries" else element.attrib.get("model", "")
 
     def _hub(self, element: Element, _device: Device) -> None:
         if "type" not in element.attrib:
