@@ -24,8 +24,8 @@ from pcisim.catalogue.devices import (
     PLUGS,
     SCSI_HOSTDEV_UNITS,
 )
-from pcisim.catalogue.machines import X86, Machine, Models
 from pcisim.catalogue.versions import VERSIONS, Libvirt
+from pcisim.catalogue.x86_machines import X86, Machine, Models
 from pcisim.connector import CONVENTIONAL
 from pcisim.errors import RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse

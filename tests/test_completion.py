@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pcisim.catalogue.machines import X86
 from pcisim.catalogue.other_machines import ARCHITECTURES
 from pcisim.catalogue.versions import libvirt_version
+from pcisim.catalogue.x86_machines import X86
 from pcisim.completion import ControllerList, complete
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import PcisimError

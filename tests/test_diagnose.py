@@ -762,8 +762,8 @@ def test_want_of_room_says_what_helps_or_that_nothing_does() -> None:
     (down,) = diagnose(lone)
     assert down.remedy == (
         "add <controller type='pci' index='4' model='pcie-root-port'/> <controller type='pci' index='5'"
-        " model='pcie-switch-upstream-port'/> before pci:4 (line 14), and give it index 6: QEMU makes controllers in their"
-        " order"
+        " model='pcie-switch-upstream-port'/> before pci:4 (line 14), and give it index 6: QEMU makes controllers in"
+        " their order"
     )
     switch = [port(4), pci("pcie-switch-upstream-port", 5), pci("pcie-switch-downstream-port", 6)]
     assert [f.severity for f in diagnose(domain("q35", R, port(1), port(2), port(3), *switch, port(7)))] == []

@@ -79,10 +79,11 @@ def test_numbers_depth_first_with_reserves() -> None:
     }
 
 
-def test_reserve_that_does_not_fit_is_passed_over() -> None:
+def test_reserve_beyond_255_takes_the_bus_number_back() -> None:
+    """Firmware rule 2.2: SeaBIOS takes such a reserve as none, ends the port at bus 0 and counts on from there."""
     seen = view("q35", "pcie-root-port,id=a,chassis=1,bus-reserve=255", "pcie-root-port,id=b,chassis=2")
-    assert function(seen, "a").numbers == Numbers(0, 1, 1)
-    assert function(seen, "b").numbers == Numbers(0, 2, 2)
+    assert function(seen, "a").numbers == Numbers(0, 1, 0)
+    assert function(seen, "b").numbers == Numbers(0, 1, 1)
 
 
 def test_hidden_bridge_of_an_expander() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pcisim._record import record
 from pcisim.address import PciAddress, whole_number
+from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.compare.matching import Pair, match
 from pcisim.compare.places import index_of, match_pci_controllers, paths
 from pcisim.guest import Controller, Device
@@ -342,7 +343,7 @@ def _default(controller: Controller, name: str, spot: Spot) -> int | None:
     if name != "port" or spot.address is None:
         return None
     slot, function = spot.address.slot, spot.address.function
-    return slot << 3 | function if controller.model == "pcie-root-port" else slot
+    return PCI_CONTROLLERS[controller.model].port_number(slot, function)
 
 
 def _spot(device: Device, placement: Placement, ways: dict[Device, str]) -> Spot:

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcisim._record import record
+from pcisim.catalogue.controllers import EXPANDERS, SHPC_BRIDGES
+from pcisim.catalogue.profiles import WINDOW
 from pcisim.diagnose import edits as e
 from pcisim.diagnose.edits import Edit, Site
-from pcisim.enumeration.io_windows import ALWAYS_ASK, EXPANDERS, WINDOW, io_budget, io_ports
+from pcisim.enumeration.io_windows import io_budget, io_ports
 from pcisim.formats._splice import Fragment
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
@@ -40,7 +42,7 @@ class _Branch:
     @property
     def always(self) -> bool:
         """Return whether it asks with nothing behind it, too."""
-        return any(bridge.model in ALWAYS_ASK for bridge in self.bridges)
+        return any(bridge.model in SHPC_BRIDGES for bridge in self.bridges)
 
     @property
     def legacy(self) -> bool:

@@ -25,9 +25,9 @@ from pcisim.catalogue.devices import (
     KNOWN_SINCE_11,
     PLUGS,
 )
-from pcisim.catalogue.machines import I440FX
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import CCW_LIMITS, SERIAL_MODEL_MACHINES, SERIAL_MODELS
+from pcisim.catalogue.x86_machines import I440FX
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import InputError, RefusedError
 from pcisim.formats._attributes import bad, check_address, missing, number_of, short, unknown

@@ -7,11 +7,11 @@ libvirt accepts guests that the emulator does not start, or whose devices the gu
 from __future__ import annotations
 
 from pcisim.address import MAX_FUNCTION, pack
-from pcisim.catalogue.machines import IDE_0
+from pcisim.catalogue.controllers import EXPANDERS
+from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.guest import Controller
 from pcisim.placement import Placement
 
-_EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
 _MANY = 40
 """More bridges than this may nest deeper than the emulator has names for."""
 
@@ -47,7 +47,7 @@ def _controllers(placement: Placement) -> bool:
         if controller.type != "pci" or packed is None:
             continue
         made.add(controller.index or 0)
-        if packed >> 8 not in made or controller.model in _EXPANDERS:
+        if packed >> 8 not in made or controller.model in EXPANDERS:
             return True
         if "chassis" in controller.target:
             ports += 1

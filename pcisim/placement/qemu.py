@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pcisim import connector as c
 from pcisim.address import FUNCTIONS, MAX_BUS, MAX_SLOT, format_packed, pack
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
-from pcisim.catalogue.machines import BUILT_IN, IDE_0, SATA_0, X86
+from pcisim.catalogue.x86_machines import BUILT_IN, IDE_0, SATA_0, X86
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.placement import Placement, Step

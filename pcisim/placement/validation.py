@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 
 from pcisim.catalogue.controllers import (
+    FILLED_IN,
     HOST_BRIDGE,
     MAX_INDEX,
     PCI_CONTROLLERS,
@@ -17,9 +18,9 @@ from pcisim.catalogue.controllers import (
     pci_controller,
 )
 from pcisim.catalogue.devices import ICH9_START_PORTS
-from pcisim.catalogue.machines import X86, Machine
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
+from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
@@ -27,18 +28,6 @@ from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-REQUIRED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "pci-bridge": ("chassisNr",),
-        "pcie-root-port": ("chassis", "port"),
-        "pcie-switch-downstream-port": ("chassis", "port"),
-        "pci-expander-bus": ("busNr",),
-        "pcie-expander-bus": ("busNr",),
-    }
-)
-"""What an attached PCI controller has to say in ``<target>``, beside its ``<model name>``: a device is judged
-before anything is filled in for it, unlike a definition."""
 
 SECONDARY_VIDEO = ("qxl", "virtio")
 """The models that a video device may have which is not the primary one."""
@@ -140,7 +129,8 @@ def check_options(controller: Controller) -> None:
     row = PCI_CONTROLLERS.get(controller.model)
     if row is None or not row.plug:
         return
-    required = ("modelName", *REQUIRED_OPTIONS.get(controller.model, ()))
+    # a device is judged before anything is filled in for it, unlike a definition
+    required = ("modelName", *[option for option in row.options if option in FILLED_IN])
     given = {"modelName": controller.model_name, **controller.target}
     missing = next((name for name in required if given.get(name) in (None, "")), None)
     if missing is not None:
