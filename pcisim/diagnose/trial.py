@@ -141,7 +141,7 @@ def remedy_of(refused: PcisimError | str, document: str | bytes | Guest, judge: 
         judge: whose rules refused it.
     """
     if _size(document) > MOST_BYTES:
-        return ""
+        return refused.remedy if isinstance(refused, PcisimError) and refused.code == "xml-size" else ""
     for finding in with_remedies(judge.diagnosis(document), judge).findings:
         if refused == finding.code if isinstance(refused, str) else _key(finding) == (refused.code, refused.headline):
             return finding.remedy
