@@ -25,10 +25,10 @@ from pcisim.catalogue.devices import (
     PLUGS,
     SCSI_HOSTDEV_UNITS,
 )
-from pcisim.catalogue.machines import X86, Machine, Models
 from pcisim.catalogue.versions import VERSIONS, Libvirt
+from pcisim.catalogue.x86_machines import X86, Machine, Models
 from pcisim.connector import CONVENTIONAL
-from pcisim.errors import RefusedError
+from pcisim.errors import NotCoveredError, RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
 
 SERIAL_PORTS = 31
@@ -271,7 +271,7 @@ def _check_usb(controllers: Iterable[Controller]) -> None:
             other,
             "Can't add another USB controller: USB is disabled for this domain",
             "usb-disabled",
-            "take out the controller with model='none', or the others",
+            "take the controller with model='none' out, or take the other USB controllers out",
             f"a controller of model 'none' switches USB off{_at(disabled)}",
         )
     if usb and all(item.companion for item in usb):
@@ -752,7 +752,7 @@ def _check_architecture(guest: Guest, rules: Libvirt) -> None:
 
     known = (*X86, *ARCHITECTURES)
     if guest.arch not in known:
-        raise RefusedError(
+        raise NotCoveredError(
             f"architecture {guest.arch!r} is not covered: pcisim knows the rules of {', '.join(known)}",
             code="unknown-architecture",
             details=(f"libvirt calls it {_ALIASES[guest.arch]}",) if guest.arch in _ALIASES else (),
@@ -770,9 +770,9 @@ def _check_architecture(guest: Guest, rules: Libvirt) -> None:
         )
     versions = list(VERSIONS)
     if versions.index(guest.machine.since) > versions.index(rules.version):
-        raise RefusedError(
+        raise NotCoveredError(
             f"machine type '{guest.machine_type}' of {guest.arch} is not covered as libvirt {rules.version}",
-            code="unknown-machine",
+            code="machine-not-covered",
             details=(f"pcisim knows what libvirt does with it from {guest.machine.since} on",),
             line=guest.machine_line,
             remedy=f"ask for --libvirt {guest.machine.since}, or libvirt itself about this guest",

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
 from pcisim.catalogue.devices import DIMMS
 from pcisim.catalogue.functions import ALIASES, FUNCTIONS
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.x86_machines import X86
 from pcisim.connector import EXPRESS
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import View, found

@@ -61,7 +61,8 @@ _ROWS = (
     Rule("zpci", ERROR, LIBVIRT, "1.4", "only s390 guests have zPCI addresses"),
     # refused by libvirt: before allocation
     Rule("unknown-architecture", ERROR, LIBVIRT, "pcisim", "the architecture is not covered"),
-    Rule("unknown-machine", ERROR, LIBVIRT, "pcisim", "the machine type is not covered as that version of libvirt"),
+    Rule("unknown-machine", ERROR, LIBVIRT, "pcisim", "the machine type is one of another architecture"),
+    Rule("machine-not-covered", ERROR, LIBVIRT, "pcisim", "the machine type is not covered as that version of libvirt"),
     Rule("duplicate-index", ERROR, LIBVIRT, "8.1", "two controllers of a type have one index"),
     Rule("duplicate-panic", ERROR, LIBVIRT, "8.1", "two panic devices have one model"),
     Rule("second-device", ERROR, LIBVIRT, "8.1", "a device that may be there once is there twice"),

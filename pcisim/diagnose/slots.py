@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pcisim import connector as c
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed, pack
 from pcisim.catalogue.devices import ADDRESS_READDRESSED, plug_on
-from pcisim.catalogue.machines import IDE_0
+from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import View, found, is_port, line_of
 from pcisim.enumeration.virtual_functions import in_the_way, met_at_start, overflows, virtual_functions

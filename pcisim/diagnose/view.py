@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pcisim.address import MAX_FUNCTION, format_packed
-from pcisim.catalogue.machines import BUILT_IN
+from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, PORTS
+from pcisim.catalogue.x86_machines import BUILT_IN
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.rules import RULES
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
 from pcisim.topology import Holder, Owner
-
-EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
 
 
 class View:
@@ -67,7 +66,7 @@ class View:
         known = self._depths.get(index, 0)
         for each in reversed(chain):
             if self.bridges[each].model in EXPANDERS:
-                known = int(self.bridges[each].model == "pci-expander-bus")  # it has a bridge of its own
+                known = PCI_CONTROLLERS[self.bridges[each].model].own_bus_numbers - 1  # a bridge of its own counts
             elif known is not None:
                 known += 1
             self._depths[each] = known
@@ -122,7 +121,4 @@ def line_of(device: Device) -> str:
 
 def is_port(controller: Device) -> bool:
     """Return whether a controller is a root port or a downstream port."""
-    return isinstance(controller, Controller) and controller.model in (
-        "pcie-root-port",
-        "pcie-switch-downstream-port",
-    )
+    return isinstance(controller, Controller) and controller.model in PORTS

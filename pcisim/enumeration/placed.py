@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
+from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDERS, ROOT
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device, Guest
 from pcisim.hardware import (
-    BUS_KINDS,
-    CONVENTIONAL,
-    EXPANDERS,
     NO_OPTIONS,
-    ROOT,
     Hardware,
     Part,
     PciBus,
@@ -103,5 +100,5 @@ def _bus_behind(part: Part, controller: Controller, extra: list[PciBus]) -> PciB
         if part.expander is not None:
             extra.append(part.expander)
         return bus
-    kind = BUS_KINDS.get(part.driver, CONVENTIONAL)
+    kind = BRIDGES[part.driver].behind if part.driver in BRIDGES else CONVENTIONAL
     return PciBus(kind, express=kind != CONVENTIONAL, label=controller.label, parent=part)

@@ -27,9 +27,9 @@ from pcisim.catalogue.devices import (
     ON_SPAPR_VIO,
     PLUGS,
 )
-from pcisim.catalogue.machines import I440FX
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import CCW_LIMITS, FORMER_WORDING, INVALID, SERIAL_MODEL_MACHINES, SERIAL_MODELS
+from pcisim.catalogue.x86_machines import I440FX
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import InputError, RefusedError
 from pcisim.formats._attributes import bad, check_address, holder_of, missing, number_of, short, unknown, words_of
@@ -458,7 +458,7 @@ class DeviceReader:
         parts = {n: self.number(address, n, address.attrib.get(n, "0")) for n in ("domain", "bus", "slot", "function")}
         for name, limit in (("bus", MAX_BUS), ("slot", MAX_SLOT), ("function", MAX_FUNCTION)):
             if parts[name] > limit:
-                raise _out_of_range(address, name, parts[name], limit)
+                raise _out_of_range(address, name, parts[name], limit, host=True)
         if self.host_pci is None:
             return EXPRESS
         return CONVENTIONAL if self.host_pci(PciAddress.from_int(pack(**parts))) else EXPRESS
@@ -479,11 +479,11 @@ class DeviceReader:
 
     def _video(self, element: Element, device: Device) -> None:
         models = element.findall("model")
-        if not self.rules.reads_every_video_model:
+        if self.rules.first_video_model_says_all:
             models = models[:1]
         typed, marked = holder_of(models, "type"), holder_of(models, "primary")
         kind = typed.attrib["type"] if typed is not None else ""
-        if typed is not None and kind != "default" and (kind or not self.rules.reads_every_video_model):
+        if typed is not None and kind != "default" and (kind or self.rules.first_video_model_says_all):
             if kind not in PLUGS["video"]:
                 raise unknown(typed, "type", kind, PLUGS["video"], self.form("video"))
             device.model = kind
@@ -657,12 +657,14 @@ class DeviceReader:
             )
 
 
-def _out_of_range(element: Element, name: str, value: int, limit: int) -> InputError:
+def _out_of_range(element: Element, name: str, value: int, limit: int, *, host: bool = False) -> InputError:
+    bounds = f"a {name} is a number from 0 to {limit:#x}"
     return InputError(
         out_of_range(name, value, limit),
         code="address-range",
         line=element.line,
-        remedy=f"a {name} is a number from 0 to {limit:#x}",
+        details=("it is the address that the device has on the host, in <source>",) if host else (),
+        remedy=f"write the address that 'lspci -D' shows on the host: {bounds}" if host else bounds,
     )
 
 

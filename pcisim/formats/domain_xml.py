@@ -15,9 +15,9 @@ from pcisim.catalogue.devices import (
     PLUGS,
     WALK,
 )
-from pcisim.catalogue.machines import I440FX, Machine
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import WORDS
+from pcisim.catalogue.x86_machines import I440FX, Machine
 from pcisim.errors import InputError, PcisimError, RefusedError
 from pcisim.formats._attributes import as_pci, bad, check_words, holder_of, short
 from pcisim.formats._devices import READ, DeviceReader, HostPci

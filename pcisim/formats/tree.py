@@ -5,7 +5,7 @@ from __future__ import annotations
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.capacity import room
 from pcisim.catalogue.controllers import ROOT_MODELS
-from pcisim.catalogue.machines import RESERVED
+from pcisim.catalogue.x86_machines import RESERVED
 from pcisim.formats.plain import printable
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement

@@ -7,12 +7,12 @@ libvirt accepts guests that the emulator does not start, or whose devices the gu
 from __future__ import annotations
 
 from pcisim.address import MAX_FUNCTION, pack
+from pcisim.catalogue.controllers import EXPANDERS
 from pcisim.catalogue.devices import DIMMS, DRIVERS
-from pcisim.catalogue.machines import IDE_0
+from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.guest import Controller
 from pcisim.placement import Placement
 
-_EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
 _ODD = frozenset({("vsock", "virtio-transitional"), ("controller", "vt82c686b-uhci")})
 """Devices that QEMU has not, though libvirt knows what it would call them."""
 _MANY = 40
@@ -50,7 +50,7 @@ def _controllers(placement: Placement) -> bool:
         if controller.type != "pci" or packed is None:
             continue
         made.add(controller.index or 0)
-        if packed >> 8 not in made or controller.model in _EXPANDERS:
+        if packed >> 8 not in made or controller.model in EXPANDERS:
             return True
         if "chassis" in controller.target:
             ports += 1

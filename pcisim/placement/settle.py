@@ -66,14 +66,11 @@ def settle_controllers(
             )
         target = dict(controller.target)
         if row.plug:
-            if controller.model == "pci-bridge":
-                target.setdefault("chassisNr", index)
-            elif controller.model == "pcie-root-port":
-                target.setdefault("chassis", index)
-                target.setdefault("port", (slot << 3) + function)
-            elif controller.model == "pcie-switch-downstream-port":
-                target.setdefault("chassis", index)
-                target.setdefault("port", slot)
+            for option in row.options:
+                if option in ("chassis", "chassisNr"):
+                    target.setdefault(option, index)
+                elif option == "port":
+                    target.setdefault(option, row.port_number(slot, function))
         if "busNr" in row.options and "busNr" not in target:
             target["busNr"] = _next_bus_nr(controller, controllers)
         if row is HOST_BRIDGE and "index" not in target:

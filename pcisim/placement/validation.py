@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 
 from pcisim.catalogue.controllers import (
+    FILLED_IN,
     HOST_BRIDGE,
     MAX_INDEX,
     PCI_CONTROLLERS,
@@ -17,9 +18,9 @@ from pcisim.catalogue.controllers import (
     pci_controller,
 )
 from pcisim.catalogue.devices import ADDRESS_READDRESSED, DIMMS, ICH9_START_PORTS, ON_SPAPR_VIO
-from pcisim.catalogue.machines import X86, Machine
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
+from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
@@ -27,18 +28,6 @@ from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-REQUIRED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "pci-bridge": ("chassisNr",),
-        "pcie-root-port": ("chassis", "port"),
-        "pcie-switch-downstream-port": ("chassis", "port"),
-        "pci-expander-bus": ("busNr",),
-        "pcie-expander-bus": ("busNr",),
-    }
-)
-"""What an attached PCI controller has to say in ``<target>``, beside its ``<model name>``: a device is judged
-before anything is filled in for it, unlike a definition."""
 
 SECONDARY_VIDEO = ("qxl", "virtio")
 """The models that a video device may have which is not the primary one."""
@@ -69,7 +58,7 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
             if foreign is not FOREIGN and controller.origin is not None:
                 _check_hole(controller, guest)
         elif controller.type == "ide":
-            _check_ide(controller, machine)
+            _check_ide(controller, guest)
         elif (controller.element, controller.model) in foreign:
             raise _foreign(controller, foreign)
     usb_off = next((c for c in usb if c.model == "none"), None)
@@ -140,7 +129,8 @@ def check_options(controller: Controller) -> None:
     row = PCI_CONTROLLERS.get(controller.model)
     if row is None or not row.plug:
         return
-    required = ("modelName", *REQUIRED_OPTIONS.get(controller.model, ()))
+    # a device is judged before anything is filled in for it, unlike a definition
+    required = ("modelName", *[option for option in row.options if option in FILLED_IN])
     given = {"modelName": controller.model_name, **controller.target}
     missing = next((name for name in required if given.get(name) in (None, "")), None)
     if missing is not None:
@@ -266,14 +256,19 @@ def _foreign(device: Device, foreign: Mapping[tuple[str, str], str]) -> RefusedE
     return refuse(device, headline, "wrong-machine", "take the device out, or use another model of it")
 
 
-def _check_ide(controller: Controller, machine: Machine) -> None:
-    if not machine.ide:
-        raise refuse(
+def _check_ide(controller: Controller, guest: Guest) -> None:
+    if not guest.machine.ide:
+        error = refuse(
             controller,
             "IDE controllers are unsupported for this QEMU binary or machine type",
             "no-ide",
-            "use bus='sata' for the disks of a q35 guest",
+            "use another bus, such as bus='sata', for the disks",
         )
+        disk = next((disk for disk in guest.devices.get("disk", ()) if disk.bus == "ide"), None)
+        if disk is not None and controller.origin is None:
+            error.details = (f"libvirt adds {controller.label} for {disk.label}, which is on bus='ide'",)
+            error.line, error.parties = disk.line, (controller.label, disk.label)
+        raise error
     if controller.index:
         raise refuse(
             controller,
@@ -289,7 +284,8 @@ def _check_address_type(device: Device, guest: Guest) -> None:
             device,
             f"CCW addresses are not supported by machine type '{guest.machine_type}'",
             "wrong-address-type",
-            "only s390 guests have CCW addresses: leave the address out",
+            "leave the address out",
+            "only s390 guests have CCW addresses",
         )
     if device.address_type == "unassigned" and device.element != "hostdev":
         raise refuse(
