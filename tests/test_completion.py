@@ -644,7 +644,7 @@ def test_unknown_architecture(arch: str) -> None:
     guest = Guest("virt", arch=arch)
     with pytest.raises(PcisimError) as caught:
         complete(guest, libvirt_version("11.3"))
-    assert caught.value.code == "unknown-architecture"
+    assert (caught.value.code, caught.value.exit_status) == ("unknown-architecture", 4)
     assert f"architecture {arch!r} is not covered" in caught.value.headline
 
 
@@ -657,7 +657,7 @@ def test_known_architectures(arch: str) -> None:
 def test_machines_that_are_not_known_of_an_older_version(arch: str, machine: str) -> None:
     with pytest.raises(PcisimError) as caught:
         complete(Guest(machine, arch=arch), libvirt_version("9.0"))
-    assert caught.value.code == "unknown-machine"
+    assert (caught.value.code, caught.value.exit_status) == ("machine-not-covered", 4)
     assert caught.value.headline == f"machine type '{machine}' of {arch} is not covered as libvirt 9.0"
 
 

@@ -39,6 +39,10 @@ class Libvirt:
     """PCI controllers that libvirt adds get a uid and a fid, on s390."""
     binary_numbers: bool
     """0b11 is a number (its C library is glibc 2.38 or newer)."""
+    words_of_address_types: bool
+    """A type of address that is missing or unknown is refused as other words are; before, in words of its own."""
+    first_video_model_says_all: bool
+    """Of several ``<model>`` of a video device the first says all; before, the first that has an attribute says it."""
 
 
 SINCE: Mapping[str, tuple[int, int]] = MappingProxyType(
@@ -53,6 +57,8 @@ SINCE: Mapping[str, tuple[int, int]] = MappingProxyType(
         "memory_on_ccw": (10, 0),
         "numbers_added_bridges": (10, 0),
         "binary_numbers": (10, 0),
+        "words_of_address_types": (10, 0),
+        "first_video_model_says_all": (10, 0),
     }
 )
 """For each difference the first release that has it; (10, 0) where it came somewhere between 9.0 and 11.3."""

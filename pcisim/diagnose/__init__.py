@@ -8,7 +8,7 @@ is merely worth knowing.
 from pcisim.diagnose.diagnosis import Diagnosis, examine
 from pcisim.diagnose.explain import Case, explain_in, meaning_of, meanings, near
 from pcisim.diagnose.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding
-from pcisim.diagnose.rules import RULES, Rule
+from pcisim.diagnose.rules import NOT_JUDGED, RULES, Rule
 from pcisim.diagnose.texts import TEXTS, Text
 from pcisim.diagnose.trial import Judge, Tried, diagnose, remedy_of, with_remedies
 
@@ -30,6 +30,7 @@ __all__ = [
     "ERROR",
     "WARNING",
     "NOTE",
+    "NOT_JUDGED",
     "RULES",
     "Rule",
     "TEXTS",

@@ -29,6 +29,11 @@ _OWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "bus-before-controller": ("comes before * whose bus it sits on",),
         "controller-circle": ("sit on each other's buses no way leads to the root bus",),
         "bridge-depth": ("bridges one more than QEMU has names for",),
+        "no-such-device": ("QEMU has no device * which is what libvirt makes of *",
+                           "which is what libvirt makes of * is not on PCI"),
+        "not-on-pci": ("is not on PCI and its address is *",
+                       "is not on PCI libvirt takes its address for one of type *"),
+        "place-in-vain": ("is not on PCI and libvirt keeps * for it all the same",),
         "duplicate-acpi-index": ("have one ACPI index *",),
         "acpi-index-range": ("has ACPI index * the highest is *",),
         "too-many-buses": ("but 255 is the highest",),
@@ -151,7 +156,7 @@ def rows() -> tuple[Text, ...]:
 
 # attributes
 
-_ATTRIBUTE = re.compile(r"attribute\W+([\w:-]+)\W+in element\W+([\w:-]+)", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"attribute\W{1,3}(\w[\w:-]{,60})\W{1,3}in element\W{1,3}(\w[\w:-]{,60})", re.IGNORECASE)
 _PARTS = MappingProxyType(
     {
         "domain": "a number; guests have PCI domain 0 only",

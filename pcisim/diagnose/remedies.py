@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pcisim.address import parse_number
-from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS
+from pcisim.catalogue.controllers import COMMON, LED_TO_BY, PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.versions import VERSIONS, libvirt_version
 from pcisim.diagnose import edits as e
 from pcisim.diagnose import io_space
@@ -137,22 +137,11 @@ def _room(site: Site) -> Iterator[Proposal]:
     if not isinstance(subject, Controller) or subject.type != "pci":
         yield from _fewer(site)
         return
-    before = _LED_TO_BY.get(subject.model, ())
+    before = LED_TO_BY.get(subject.model, ())
     if subject.index and before:
         yield _inserted(subject, before)
     if subject.origin is not None:
         yield Proposal(f"take {_named(subject)} out", lambda s: e.take_out(s, [s.element]))
-
-
-_LED_TO_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "pcie-to-pci-bridge": ("pcie-root-port",),
-        "pcie-switch-upstream-port": ("pcie-root-port",),
-        "pcie-switch-downstream-port": ("pcie-root-port", "pcie-switch-upstream-port"),
-        "pci-bridge": ("pcie-root-port", "pcie-to-pci-bridge"),
-    }
-)
-"""Which controllers lead from the root of a PCI Express machine to one."""
 
 
 def _inserted(controller: Controller, models: tuple[str, ...]) -> Proposal:
@@ -169,7 +158,7 @@ def _led_to(site: Site) -> Iterator[Proposal]:
     """Propose controllers that lead to one which found no way to the root."""
     subject = next((c for c in site.guest.controllers if c.origin is site.element), None)
     if subject is not None and subject.index and site.guest.express:
-        yield _inserted(subject, _LED_TO_BY.get(subject.model, ("pcie-root-port",)))
+        yield _inserted(subject, LED_TO_BY.get(subject.model, ("pcie-root-port",)))
 
 
 def _root_model(site: Site) -> Iterator[Proposal]:
@@ -226,7 +215,7 @@ def _close_words(site: Site) -> Iterator[Proposal]:
         yield Proposal(f"write {place[1]}='{word}'", lambda s, w=word: _write_word(s, w))  # type: ignore[misc]
 
 
-_LIKELY = ("pcie-root-port", "pci-bridge", "vfio-pci")
+_LIKELY = (*COMMON, "vfio-pci")
 """Words that are meant more often than others."""
 
 
@@ -256,6 +245,30 @@ def _versions(site: Site) -> Iterator[Proposal]:
     for version in reversed([*VERSIONS]):
         if version != site.libvirt:
             yield Proposal(f"ask for --libvirt {version}", partial(e.other_version, version=version))
+
+
+def _other_model(site: Site) -> Iterator[Proposal]:
+    """Propose a model that QEMU has for what it lacks."""
+    kind = site.element.tag if site.element.tag != "controller" else f"controller/{site.element.get('type')}"
+    for model in _USUAL.get(kind, ()):
+        if "model" in site.element.attrib:
+            yield Proposal(f"write model='{model}'", lambda s, m=model: e.write_attribute(s, "model", m))  # type: ignore[misc]
+        else:
+            yield Proposal(f"write <model type='{model}'/>", lambda s, m=model: e.write_model(s, "type", m))  # type: ignore[misc]
+
+
+_USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "controller/usb": ("qemu-xhci",),
+        "controller/scsi": ("virtio-scsi",),
+        "interface": ("virtio", "e1000e"),
+        "sound": ("ich9",),
+        "video": ("virtio", "vga"),
+        "vsock": ("virtio",),
+        "input": ("virtio",),
+    }
+)
+"""A model of each kind that every QEMU has."""
 
 
 def _leave_address(site: Site) -> Iterator[Proposal]:
@@ -307,6 +320,7 @@ LAST: Mapping[str, tuple[_Proposes, ...]] = MappingProxyType(
         "cannot-grow": (_led_to,),
         "index-range": (_highest_bus,),
         "duplicate-index": (_leave_out,),
+        "no-such-device": (_other_model,),
     }
 )
 """What is left when nothing of the finding's own remedy helps, by its code; then `LAST_OF_ALL`."""

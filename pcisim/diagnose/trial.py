@@ -2,7 +2,8 @@
 
 What is told of a remedy is what was tried: of the ways out that a refusal or a rule offers those that work, else
 what `pcisim.diagnose.remedies` proposes and works, else nothing.  A remedy works when the finding is gone and no
-error is there that was not there before.
+error is there that was not there before.  A document that cannot be read as a guest at all is not edited: what its
+refusal says is told.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ def diagnose(
 ) -> list[Finding]:
     """Return everything that is wrong with a guest, or worth knowing, in the order of the document.
 
-    Nothing that libvirt refuses passes without an error.  An empty list: libvirt accepts the guest, the
-    emulator starts it, the guest sees all of it, and there is room for one more device while it runs.
+    An empty list: as far as `NOT_JUDGED` is no matter, libvirt accepts the guest, the emulator starts it, the guest
+    sees all of it, and there is room for one more device while it runs.
     Each remedy was tried.
 
     Args:

@@ -27,7 +27,7 @@ from pcisim.enumeration.placed import hardware_of
 from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.seabios import seabios
 from pcisim.enumeration.view import GuestBus, GuestFunction, GuestView, Numbers
-from pcisim.errors import RefusedError
+from pcisim.errors import NotCoveredError
 from pcisim.hardware import Hardware, Part
 from pcisim.placement import Placement
 from pcisim.topology import Topology
@@ -52,12 +52,12 @@ def enumerate_guest(
 
     Raises:
         UsageError: an unknown firmware.
-        RefusedError: a guest of another architecture than x86.
+        NotCoveredError: a guest of another architecture than x86.
     """
     check_firmware(firmware)
     guest = None if isinstance(placed, Topology) else placed.guest
     if guest is not None and guest.arch not in X86:
-        raise RefusedError(
+        raise NotCoveredError(
             f"what a guest of {guest.arch} sees is not covered",
             code="unknown-architecture",
             details=(f"the firmwares that are known are those of {' and '.join(X86)}",),

@@ -105,7 +105,7 @@ def io_ports(placement: Placement) -> Iterator[tuple[Device, int, int | None]]:
     first_video = next(iter(guest.devices.get("video", ())), None)
     for device, packed in placement.addresses.items():
         number = packed >> 8
-        if number >= len(buses) or device.mirrors is not None:
+        if number >= len(buses) or device.mirrors is not None or not device.on_pci:
             continue
         if isinstance(device, Controller) and device.type == "pci":
             yield device, number, 0

@@ -153,8 +153,7 @@ class _Line:
         for device in (*(d for d in usb if not d.companion), *(d for d in usb if d.companion), *guest.all_devices()):
             if device in addresses and device not in done:
                 done[device] = None
-                # what has a PCI address without being on PCI, as libvirt lets it, is nothing to QEMU
-                if device.plug or (isinstance(device, Controller) and device.type == "pci"):
+                if device.on_pci:
                     yield device
 
     def _is_built_in(self, device: Device) -> bool:

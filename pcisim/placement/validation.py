@@ -17,7 +17,7 @@ from pcisim.catalogue.controllers import (
     TARGET_RANGES,
     pci_controller,
 )
-from pcisim.catalogue.devices import ICH9_START_PORTS
+from pcisim.catalogue.devices import DIMMS, ICH9_START_PORTS, ON_SPAPR_VIO
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
 from pcisim.catalogue.x86_machines import X86, Machine
@@ -51,7 +51,7 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
     usb = [c for c in guest.controllers if c.type == "usb" and not (c.model == "none" and "@model" in c.defaults)]
     _check_usb_indexes(usb)
     for controller in guest.controllers:
-        if controller.address_type is not None:
+        if controller.address_type is not None and controller not in addresses:  # else it is one on PCI by now
             _check_address_type(controller, guest)
         if controller.type == "pci":
             _check_pci_controller(controller, machine)
@@ -62,7 +62,7 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
         elif (controller.element, controller.model) in foreign:
             raise _foreign(controller, foreign)
     usb_off = next((c for c in usb if c.model == "none"), None)
-    no_usb = usb_off is not None or not usb
+    no_usb = all(c.model == "none" for c in usb)
     ccid = next((c for c in guest.controllers if c.type == "ccid"), None)
     if no_usb and ccid is not None:
         raise _without_usb(ccid, usb_off)
@@ -77,7 +77,7 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
     for element, devices in guest.devices.items():
         check = _CHECKS.get(element)
         for device in devices:
-            if device.address_type is not None:
+            if device.address_type is not None and (element, device.model) not in DIMMS:
                 _check_address_type(device, guest)
             if device.model == "ib700" and rules.several_watchdogs and machine.family != "i440fx":
                 raise refuse(
@@ -88,17 +88,17 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
                 )
             if (element, device.model) in foreign:
                 raise _foreign(device, foreign)
-            if device.acpi_index is not None and device not in addresses:
+            if device.acpi_index is not None and device not in addresses and _is_on_another_bus(device):
                 raise refuse(
                     device,
                     "ACPI index is only supported for PCI devices",
                     "acpi-index",
                     "take the <acpi> element out",
-                    f"{device.label} has no PCI address",
+                    f"{device.label} has an address of another type than PCI",
                 )
             if check is not None:
                 check(device, guest, rules)
-            if no_usb and _is_usb(device):
+            if (no_usb or (usb_off is not None and element in _WITHOUT_USB)) and _is_usb(device):
                 raise _without_usb(device, usb_off)
 
 
@@ -287,8 +287,6 @@ def _check_address_type(device: Device, guest: Guest) -> None:
             "leave the address out",
             "only s390 guests have CCW addresses",
         )
-    if device.address_type == "virtio-s390":
-        raise refuse(device, "virtio-s390 bus doesn't have an address", "wrong-address-type", "leave the address out")
     if device.address_type == "unassigned" and device.element != "hostdev":
         raise refuse(
             device,
@@ -301,11 +299,31 @@ def _check_address_type(device: Device, guest: Guest) -> None:
 def _is_usb(device: Device) -> bool:
     return (
         device.element in ("hub", "redirdev", "smartcard")
-        or (device.element == "interface" and device.model == "usb-net" and not device.plug & NO_CLASS)
+        or (device.element == "interface" and device.kind == "usb")
+        or (
+            device.element == "interface"
+            and device.bus != "hostdev"
+            and device.model == "usb-net"
+            and not device.plug & NO_CLASS
+        )
         or (device.element in ("input", "disk", "hostdev") and device.bus == "usb")
         or (device.element == "sound" and device.model == "usb")
         or (device.element == "filesystem" and device.model == "mtp")
         or (device.element == "serial" and device.model == "usb-serial")
+    )
+
+
+def _is_on_another_bus(device: Device) -> bool:
+    """Return whether a device without a PCI address has one of another type, be it that libvirt gives it one."""
+    if device.address_type not in (None, IGNORED, "pci"):
+        return True
+    element = device.element
+    return (
+        _is_usb(device)
+        or (element == "disk" and device.bus in _DRIVE_BUSES)
+        or (element == "hostdev" and device.bus == "scsi")
+        or (element == "channel" and device.bus == "virtio")
+        or (element, device.model) in DIMMS | ON_SPAPR_VIO
     )
 
 
@@ -352,7 +370,10 @@ def _memory(device: Device, _guest: Guest, rules: Libvirt) -> None:
 
 
 def _interface(device: Device, _guest: Guest, _rules: Libvirt) -> None:
-    if device.bus == "hostdev" and device.address_type not in (None, "pci", "unassigned"):
+    if device.bus == "hostdev" and device.kind == "usb":
+        if device.address_type not in (None, "usb"):
+            raise _wrong_type(device, "USB host device must use 'usb' address type", "usb")
+    elif device.bus == "hostdev" and device.address_type not in (None, "pci", "unassigned"):
         raise _wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
 
 
