@@ -211,7 +211,7 @@ def _close_words(site: Site) -> Iterator[Proposal]:
         return
     words = known.split(", ")
     likely = [*get_close_matches(place[0].get(place[1]) or "", words, 3, 0.4), *(w for w in _LIKELY if w in words)]
-    for word in dict.fromkeys([*likely, *words[:3]]):
+    for word in dict.fromkeys(likely):
         yield Proposal(f"write {place[1]}='{word}'", lambda s, w=word: _write_word(s, w))  # type: ignore[misc]
 
 
