@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pcisim._record import evolved
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import default_machine, machine_of
+from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import DEVICE, X86, Machine
 from pcisim.connector import EXPRESS, NO_CLASS
 from pcisim.errors import RefusedError, UsageError, check_type
@@ -46,7 +47,7 @@ class Device:
         controller: the index of the disk, channel or console controller that its address names.
         drive: bus, target and unit on that controller, for disks and SCSI host devices.
         kind: what kind of input device it is: ``mouse``, ``keyboard``, ``tablet``, ``passthrough``; ``usb`` for an
-            interface that is a USB device of the host.
+            interface that is a USB device of the host; ``nvme`` for a disk with the name of one on NVMe.
         row: the name in `DEVICE_MODELS` of a device that was described by it.
         primary: whether a video device is marked as the primary one.
         mirrors: the serial port that the first console is another name for; it shares the address.
@@ -54,6 +55,7 @@ class Device:
         acpi_index: the ``index`` of its ``<acpi>``, which only devices on PCI may have.
         origin: the element of the document that it was read from.
         defaults: what libvirt fills in that addresses depend on: the key is an XML path.
+        serial: the serial number of an NVMe controller, or of a disk on one.
     """
 
     fields: tuple[str, ...] = (
@@ -76,6 +78,7 @@ class Device:
         "acpi_index",
         "origin",
         "defaults",
+        "serial",
     )
     __slots__ = fields
 
@@ -100,6 +103,7 @@ class Device:
         acpi_index: int | None = None,
         origin: Any = None,
         defaults: dict[str, str] | None = None,
+        serial: str = "",
     ) -> None:
         self.element = element
         self.label = label
@@ -120,6 +124,7 @@ class Device:
         self.acpi_index = acpi_index
         self.origin = origin
         self.defaults = defaults if defaults is not None else {}
+        self.serial = serial
 
     @property
     def wants(self) -> bool:
@@ -199,6 +204,7 @@ class Controller(Device):
         acpi_index: int | None = None,
         origin: Any = None,
         defaults: dict[str, str] | None = None,
+        serial: str = "",
         type: str = "pci",
         index: int | None = None,
         companion: bool = False,
@@ -228,6 +234,7 @@ class Controller(Device):
         self.acpi_index = acpi_index
         self.origin = origin
         self.defaults = defaults if defaults is not None else {}
+        self.serial = serial
         self.type = type
         self.index = index
         self.companion = companion
@@ -262,6 +269,7 @@ class Guest:
         firmware: ``seabios`` or ``ovmf``.
         document: the document it was read from.
         machine_origin: the element of the document that names the machine.
+        rules: the version of libvirt that has completed it.
     """
 
     fields = (
@@ -276,6 +284,7 @@ class Guest:
         "vcpus",
         "document",
         "machine_origin",
+        "rules",
     )
     __slots__ = fields
 
@@ -292,6 +301,7 @@ class Guest:
         vcpus: int = 1,
         document: Any = None,
         machine_origin: Any = None,
+        rules: Libvirt | None = None,
     ) -> None:
         self.machine_type = machine_type
         self.arch = arch
@@ -304,11 +314,12 @@ class Guest:
         self.vcpus = vcpus
         self.document = document
         self.machine_origin = machine_origin
+        self.rules = rules
 
     @property
     def machine(self) -> Machine:
-        """Return the family of the machine type."""
-        return machine_of(self.machine_type, self.arch)
+        """Return the family of the machine type, as the version of libvirt treats it."""
+        return machine_of(self.machine_type, self.arch, self.rules)
 
     @property
     def express(self) -> bool:

@@ -30,8 +30,23 @@ _VIRT = evolved(
     _CONVENTIONAL, root="pcie-root", usb=None, places=(Place(0, 0, "generic host bridge", BUILT_IN),), root_hotplug=True
 )
 """A PCI Express root bus with nothing but its host bridge."""
-_BARE = evolved(_CONVENTIONAL, root=None, usb=None, places_pci=False)
+_NO_PCI = "knows_machines_without_pci"
+_BARE = evolved(_CONVENTIONAL, root=None, usb=None, places_pci=False, changes=((_NO_PCI, "places_pci", True),))
 """No PCI bus that libvirt knows."""
+
+
+def _usb_of(field: str, value: object) -> tuple[str, str, object]:
+    return "usb_by_machine", field, value
+
+
+def _virt_changes(models: Models) -> tuple[tuple[str, str, object], ...]:
+    """Return what newer versions of libvirt fill in on a virt machine."""
+    models = evolved(models, scsi="virtio-scsi")
+    return ("virtio_scsi_on_virt", "models", models), _usb_of("models", evolved(models, usb="qemu-xhci"))
+
+
+_OHCI = (_usb_of("usb", "pci-ohci"), _usb_of("models", Models(usb="pci-ohci")))
+"""What newer versions of libvirt do on machines that had a piix3-uhci, though they have no PIIX3."""
 _MMIO = "virtio-mmio"
 _DISKS = ("ccw", _MMIO)
 
@@ -64,6 +79,7 @@ def _arm(usb: str, since: str) -> Architecture:
         virtio_bus=_MMIO,
         disk_addresses=_DISKS,
         since=since,
+        changes=(*_virt_changes(virt_models), ("hole_on_arm", "takes_hole", True)),
     )
     bare = evolved(_BARE, family="arm", models=models, balloon=False, disk_addresses=_DISKS)
     versatile = evolved(
@@ -75,22 +91,43 @@ def _arm(usb: str, since: str) -> Architecture:
         one_pci_bus=True,
         disk_addresses=_DISKS,
         since="11.3",
+        changes=(_usb_of("usb", "qemu-xhci"), _usb_of("models", Models("scm91c111", usb="qemu-xhci"))),
     )
+    realview = evolved(bare, family="realview", usb="pci-ohci", since="11.3")
     machines = (
         ("virt", virt),
         ("versatilepb", versatile),
         ("vexpress", evolved(bare, family="vexpress", virtio_bus=_MMIO)),
-        ("realview", evolved(bare, family="realview", usb="pci-ohci", since="11.3")),
+        (
+            "realview-eb",
+            evolved(
+                realview,
+                changes=(
+                    *realview.changes,
+                    (_NO_PCI, "root", "pci-root"),
+                    _usb_of("usb", "qemu-xhci"),
+                    _usb_of("models", evolved(models, usb="qemu-xhci")),
+                ),
+            ),
+        ),
+        ("realview", evolved(realview, changes=(*realview.changes, (_NO_PCI, "usb", None)))),
     )
     return Architecture("virt", evolved(virt, since="11.3"), machines, bare)
 
 
 def _riscv() -> Architecture:
     models = Models("virtio", "virtio", serial="system-serial")
-    virt = evolved(_VIRT, family="riscv-virt", models=models, virtio_bus=_MMIO, disk_addresses=_DISKS)
-    return Architecture(
-        "virt", evolved(virt, since="11.3"), (("virt", virt),), evolved(_BARE, family="riscv", disk_addresses=_DISKS)
+    no_balloon = ("riscv_without_balloon", "balloon", False)
+    virt = evolved(
+        _VIRT,
+        family="riscv-virt",
+        models=models,
+        virtio_bus=_MMIO,
+        disk_addresses=_DISKS,
+        changes=(*_virt_changes(models), no_balloon),
     )
+    others = evolved(_BARE, family="riscv", disk_addresses=_DISKS, changes=(*_BARE.changes, no_balloon))
+    return Architecture("virt", evolved(virt, since="11.3"), (("virt", virt),), others)
 
 
 def _loongarch() -> Architecture:
@@ -115,7 +152,7 @@ def _ppc64() -> Architecture:
 
 
 def _ppc() -> Architecture:
-    others = evolved(_CONVENTIONAL, family="ppc")
+    others = evolved(_CONVENTIONAL, family="ppc", changes=_OHCI)
     beige = evolved(others, family="g3beige", ide=True)
     return Architecture("g3beige", beige, (("g3beige", beige),), others)
 
@@ -127,7 +164,7 @@ def _s390() -> Architecture:
 
 
 def _one(family: str, name: str) -> Architecture:
-    row = evolved(_CONVENTIONAL, family=family, one_pci_bus=True)
+    row = evolved(_CONVENTIONAL, family=family, one_pci_bus=True, changes=_OHCI)
     return Architecture(name, row, (), row)
 
 

@@ -175,7 +175,14 @@ _RAM_BELOW: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"pc": (0xE0000000, 0xC0000000), "q35": (0xB0000000, 0x80000000), "microvm": (0xC0000000, 0xC0000000)}
 )
 QEMUS: Mapping[str, Qemu] = MappingProxyType(
-    {row.version: row for row in (Qemu("7.2", False, _RAM_BELOW), Qemu("10.0", True, _RAM_BELOW))}
+    {
+        row.version: row
+        for row in (
+            Qemu("7.2", False, _RAM_BELOW),
+            Qemu("10.0", True, _RAM_BELOW),
+            Qemu("11.1", True, _RAM_BELOW),
+        )
+    }
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(

@@ -45,6 +45,7 @@ _MOST_BUSES = 16 * (MAX_INDEX + 1)
 """Where the trial pass gives up; as far as that, the missing places of the new buses are found out first."""
 IMAGINARY = Owner("a device that libvirt imagines, to keep room for a bridge", RESERVED)
 """The trial pass looks for a place for it on a conventional machine, and gives it back."""
+_EXPRESS_PLUGS = c.ROOT_PORT | c.DMI_BRIDGE | c.DOWNSTREAM_PORT | c.EXPRESS_EXPANDER
 SPARE = Owner("the spare root port", RESERVED)
 """Who a port is appended for that nobody needs yet."""
 
@@ -324,7 +325,7 @@ class Pass:
                 topology.add_bus(_TO_PCI)
                 need -= 2
             model = PCI_CONTROLLERS[self.machine.growth]
-        elif plug & (c.EXPRESS | c.UPSTREAM_PORT):
+        elif plug & (c.EXPRESS | c.UPSTREAM_PORT) or (plug & c.EXPRESS_TO_PCI_BRIDGE and self.rules.port_before_bridge):
             model = _ROOT_PORT
         else:
             self._cannot_grow(plug, owner)
@@ -336,10 +337,12 @@ class Pass:
     def _cannot_grow(self, plug: int, owner: Device | Owner) -> NoReturn:
         label = owner.label
         details = (self._searched(owner), *self._looks(plug))
+        named = self.rules.names_express_slots
         if plug & (c.EXPRESS_TO_PCI_BRIDGE | c.NO_CLASS) or not plug & ~c.INTEGRATED:
             flags = 0x2000 if plug & c.EXPRESS_TO_PCI_BRIDGE else 0
             raise RefusedError(
-                f"Cannot automatically add a new PCI bus for a device with connect flags {flags:02X}",
+                f"Cannot automatically add a new PCI bus for a device with{' unrecognized' if named else ''} connect"
+                f" flags {flags:02X}",
                 code="cannot-grow",
                 details=details,
                 remedy="add a <controller type='pci' model='pcie-root-port'/> for it"
@@ -349,7 +352,8 @@ class Pass:
                 parties=(label,),
             )
         raise RefusedError(
-            f"a PCI slot is needed to connect a PCI controller model='{c.name_of(plug)}',"
+            f"a {'PCIe' if named and plug & _EXPRESS_PLUGS else 'PCI'} slot is needed to connect a PCI controller"
+            f" model='{c.name_of(plug)}',"
             " but none is available, and it cannot be automatically added",
             code="no-slot-for-controller",
             details=details,

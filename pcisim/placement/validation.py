@@ -19,7 +19,7 @@ from pcisim.catalogue.controllers import (
 )
 from pcisim.catalogue.devices import ADDRESS_READDRESSED, DIMMS, ICH9_START_PORTS, ON_SPAPR_VIO
 from pcisim.catalogue.versions import Libvirt
-from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
+from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS, USB_MODELS_OF_QEMU, USB_MODELS_OF_SOME
 from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SECONDARY_VIDEO = ("qxl", "virtio")
 """The models that a video device may have which is not the primary one."""
-_DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
+_DRIVE_BUSES = ("ide", "scsi", "sata", "fdc", "nvme")
 
 
 def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
@@ -59,6 +59,8 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
                 _check_hole(controller, guest)
         elif controller.type == "ide":
             _check_ide(controller, guest)
+        elif controller.type == "usb" and rules.asks_qemu_for_usb:
+            _check_usb_model(controller, guest)
         elif (controller.element, controller.model) in foreign:
             raise _foreign(controller, foreign)
     usb_off = next((c for c in usb if c.model == "none"), None)
@@ -147,6 +149,8 @@ def check_options(controller: Controller) -> None:
 
 
 def _check_hole(controller: Controller, guest: Guest) -> None:
+    if guest.machine.takes_hole:
+        return
     if controller.model in ROOT_MODELS and controller.origin.find("pcihole64") is not None:
         raise refuse(
             controller,
@@ -242,6 +246,20 @@ def _check_usb_indexes(controllers: list[Controller]) -> None:
                 )
                 error.parties += (first.label,)
                 raise error
+
+
+def _check_usb_model(controller: Controller, guest: Guest) -> None:
+    """Refuse a USB controller that the emulator of the architecture does not have (rule 13.12)."""
+    model = controller.model
+    only, known = USB_MODELS_OF_QEMU.get(guest.arch), USB_MODELS_OF_SOME.get(model)
+    if model not in ("", "none") and ((only and model not in only) or (known and guest.arch not in known)):
+        raise refuse(
+            controller,
+            f"USB controller model '{model}' not supported in this QEMU binary",
+            "no-such-model",
+            "write model='qemu-xhci'",
+            f"the QEMU of {guest.arch} does not have it",
+        )
 
 
 def _foreign_to(machine: Machine) -> Mapping[tuple[str, str], str]:
@@ -460,6 +478,17 @@ def _panic(device: Device, guest: Guest, _rules: Libvirt) -> None:
 
 
 def _iommu(device: Device, guest: Guest, _rules: Libvirt) -> None:
+    if device.model == "amd":
+        if guest.machine.family != "q35":
+            raise refuse(
+                device,
+                "IOMMU device: 'amd' is only supported with Q35 machines",
+                "wrong-machine",
+                "use a machine of type q35",
+            )
+        if device.address_type not in (None, "pci"):
+            raise _wrong_type(device, "IOMMU device: 'amd' needs a PCI address", "pci")
+        return
     if device.model != "virtio":
         if device.address_type is not None:
             raise _wrong_type(device, f"iommu model '{device.model}' can't have address", "")
