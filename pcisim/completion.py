@@ -8,7 +8,6 @@ Source: section 5 of the rules, asked of libvirt 9.0.0 and 11.3.0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import chain, count
 
 from pcisim._record import evolved
@@ -29,6 +28,8 @@ from pcisim.catalogue.versions import VERSIONS, Libvirt
 from pcisim.connector import CONVENTIONAL
 from pcisim.errors import RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
+from pcisim.libvirt.parsing import at, check_devices, check_kinds
+from pcisim.libvirt.twice import check_boot_orders
 
 SERIAL_PORTS = 31
 """How many ports a virtio-serial controller has when nobody says."""
@@ -53,14 +54,15 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     if not rules.places_newcomers:
         guest = _without_newcomers(guest, rules)
     hostdevs = [hostdev for hostdev in guest.devices.get("hostdev", ()) if hostdev.bus == "scsi"]
+    check_kinds(guest, controllers.items, rules)
     if controllers.items:
         _check_pci_controllers(controllers.items, guest)
-        _check_usb(controllers.items)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
     if controllers.items:
         controllers.number()
         _check_models(controllers.items)
     _machine_controllers(controllers, machine)
+    check_devices(guest, controllers.items)
     _check_expanders(controllers.items, machine)
     devices = dict(guest.devices)
     if machine.balloon and not devices.get("memballoon"):
@@ -74,8 +76,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     hostdevs = placed
     _check_duplicates(controllers.items, devices)
     _check_roots(controllers.items, machine)
-    _check_numbers(devices, rules)
-    _check_watchdogs(devices.get("watchdog", []))
+    check_boot_orders(guest)
     _controllers_of_disks(controllers, devices.get("disk", []))
     channels, consoles = _virtio_ports(devices, "channel"), _virtio_ports(devices, "console")
     for device in (*channels, *consoles):
@@ -262,29 +263,6 @@ def _as_companion(controller: Controller) -> Controller:
     return controller
 
 
-def _check_usb(controllers: Iterable[Controller]) -> None:
-    """Refuse USB controllers that libvirt refuses while it reads them (rule 8.1)."""
-    usb = [item for item in controllers if item.type == "usb"]
-    disabled = next((item for item in usb if item.model == "none"), None)
-    if disabled and len(usb) > 1:
-        other = next(item for item in usb if item is not disabled)
-        raise refuse(
-            other,
-            "Can't add another USB controller: USB is disabled for this domain",
-            "usb-disabled",
-            "take out the controller with model='none', or the others",
-            f"a controller of model 'none' switches USB off{_at(disabled)}",
-        )
-    if usb and all(item.companion for item in usb):
-        raise refuse(
-            usb[0],
-            "No master USB controller specified",
-            "usb-no-master",
-            f"add <controller type='usb' index='{usb[0].index or 0}' model='ich9-ehci1'/>",
-            f"{usb[0].model or 'a USB controller'} is a companion: it serves ports of a master, and there is none",
-        )
-
-
 def _check_pci_controllers(controllers: list[Controller], guest: Guest) -> None:
     """Refuse PCI controllers that libvirt refuses while it reads them (rules 7 and 8.1)."""
     for item in controllers:
@@ -355,10 +333,6 @@ def _check_roots(controllers: list[Controller], machine: Machine) -> None:
             )
 
 
-def _at(device: Device) -> str:
-    return f" (line {device.line})" if device.line else ""
-
-
 def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Device]]) -> None:
     """Refuse two controllers of a type with one index, and two panic devices of a model."""
     seen: dict[tuple[str, int | None], Controller] = {}
@@ -371,7 +345,7 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
             f"Multiple '{item.type}' controllers with index '{item.index}'",
             "duplicate-index",
             "give one of them another index, or leave the index out",
-            f"the first one is a {first.model or first.type} controller{_at(first)}",
+            f"the first one is a {first.model or first.type} controller{at(first)}",
         )
         error.parties += (first.label,)
         raise error
@@ -382,43 +356,6 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
                 panic, f"Multiple panic devices with model '{panic.model}'", "duplicate-panic", "take one of them out"
             )
         models.add(panic.model)
-
-
-def _check_numbers(devices: dict[str, list[Device]], rules: Libvirt) -> None:
-    """Refuse a second device of what there may be one."""
-    for element, name in single_elements(rules).items():
-        if len(devices.get(element, ())) > 1:
-            raise refuse(
-                devices[element][1],
-                f"only a single {name} device is supported",
-                "second-device",
-                "take one of them out",
-            )
-
-
-_SINGLE = {"memballoon": "memory balloon", "vsock": "vsock", "iommu": "IOMMU", "nvram": "nvram"}
-"""Elements of which a guest has at most one, in every version."""
-
-
-def single_elements(rules: Libvirt) -> dict[str, str]:
-    """Return the elements of which a guest has at most one, and how libvirt calls such a device."""
-    newcomer = {"pstore": "pstore"} if rules.places_newcomers else {}
-    watchdog = {} if rules.several_watchdogs else {"watchdog": "watchdog"}
-    return _SINGLE | newcomer | watchdog
-
-
-def _check_watchdogs(watchdogs: list[Device]) -> None:
-    """Refuse two watchdogs of a kind that a machine has one of."""
-    models: set[str] = set()
-    for watchdog in watchdogs:
-        if watchdog.model in models and watchdog.model != "i6300esb":
-            raise refuse(
-                watchdog,
-                f"domain can only have one watchdog with model '{watchdog.model}'",
-                "second-device",
-                "take one of them out",
-            )
-        models.add(watchdog.model)
 
 
 def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:
@@ -631,7 +568,7 @@ def _assign_serial_ports(controllers: ControllerList, consoles: list[Device], ch
                 f"virtio serial port {port} on controller {index} is already occupied",
                 "port-occupied",
                 "name another port, or leave the address out",
-                f"{other.label} has it{_at(other)}",
+                f"{other.label} has it{at(other)}",
             )
             error.parties += (other.label,)
             raise error

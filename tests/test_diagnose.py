@@ -66,6 +66,11 @@ CHANNEL = (
     "<channel type='pty'><target type='virtio'/><address type='virtio-serial' controller='0' port='{}'/></channel>"
 )
 
+GPU = "<hostdev mode='subsystem' type='pci'><source><address bus='6'/></source></hostdev>"
+OWN = "<sound model='ich6'><alias name='ua-x'/></sound>"
+BOOTED = "<interface type='user'><boot order='1'/></interface>"
+VIRTIOFS = "<filesystem type='mount'><driver type='virtiofs'/><source dir='/a'/><target dir='t'/></filesystem>"
+
 CASES = (
     Case(
         "bad-number",
@@ -323,8 +328,8 @@ CASES = (
         "second-ide",
         "pc",
         [disk(4, bus="ide", prefix="hd")],
-        None,
-        "Only a single IDE controller is supported for this machine type",
+        10,
+        "Only 1 IDE controller is supported",
     ),
     Case(
         "wrong-address-type",
@@ -332,6 +337,71 @@ CASES = (
         [disk(0, "<address type='drive'/>")],
         10,
         "virtio disk cannot have an address of type 'drive'",
+    ),
+    Case("duplicate-hostdev", "q35", [GPU, GPU], 11, "Hostdev already exists in the domain configuration"),
+    Case("duplicate-alias", "q35", [OWN, OWN], 11, "non unique alias detected: ua-x"),
+    Case("duplicate-boot", "q35", [BOOTED, BOOTED], 11, "boot order '1' used for more than one device"),
+    Case(
+        "boot-order",
+        "q35",
+        [BOOTED],
+        10,
+        "per-device boot elements cannot be used together with os/boot elements",
+        head="<os><boot dev='hd'/></os>",
+    ),
+    Case(
+        "duplicate-drive",
+        "q35",
+        [disk(0, bus="sata", prefix="sd"), disk(0, bus="sata", prefix="hd")],
+        10,
+        "Found duplicate drive address for disk with target name 'sda' controller='0' bus='0' target='0' unit='0'",
+    ),
+    Case(
+        "drive-range",
+        "q35",
+        [disk(0, "<address type='drive' bus='1'/>", "sata", "sd")],
+        10,
+        "bus must be 0 for sata controller",
+    ),
+    Case(
+        "filesystem",
+        "pc",
+        ["<filesystem type='block'><source dev='/a'/><target dir='t'/></filesystem>"],
+        10,
+        "only supports mount filesystem type",
+    ),
+    Case(
+        "disk-source",
+        "pc",
+        ["<disk type='file' device='lun'><source file='/a'/><target dev='sda' bus='scsi'/></disk>"],
+        10,
+        "disk device='lun' is only valid for block type disk source",
+    ),
+    Case("no-shared-memory", "q35", [VIRTIOFS], 10, "'virtiofs' requires shared memory"),
+    Case(
+        "no-iothread",
+        "pc",
+        ["<disk><driver iothread='2'/><target dev='vda'/></disk>"],
+        10,
+        "Disk iothread '2' not defined in iothreadid",
+        head="<iothreads>1</iothreads>",
+    ),
+    Case(
+        "memory-device",
+        "pc",
+        ["<memory model='dimm'><target><size>1</size></target></memory>"],
+        10,
+        "cannot use/hotplug a memory device when domain 'maxMemory' is not defined",
+    ),
+    Case(
+        "needs-graphics",
+        "q35",
+        [
+            "<hostdev mode='subsystem' type='mdev' model='vfio-pci' display='on'><source>"
+            "<address uuid='470ea4b5-0f16-4df7-aff2-4fb4cec610c7'/></source></hostdev>"
+        ],
+        10,
+        "graphics device is needed for attribute value 'display=on' in <hostdev>",
     ),
     Case(
         "acpi-index",
@@ -562,7 +632,7 @@ MENDABLE = [case for case in CASES if case.code in MENDED and case.code != "inde
 
 def other(arch: str, machine: str, *devices: str) -> str:
     """Return a guest of another architecture."""
-    return domain(machine, *devices).replace("x86_64", arch)
+    return domain(machine, *devices, arch=arch)
 
 
 CCW = "<address type='ccw' cssid='0xfe' ssid='0' devno='1'/>"
@@ -577,6 +647,7 @@ RAW = (
     ("required-option", 11, other("aarch64", "raspi3b", pci("pcie-root"), pci("pcie-root-port"))),
     ("zpci-occupied", 11, other("s390x", "", *[nic("virtio", "<address type='pci'><zpci uid='7'/></address>")] * 2)),
     ("ccw-occupied", 11, other("s390x", "", *[nic("virtio", CCW)] * 2)),
+    ("needs-uefi", 6, domain("virt", arch="aarch64").replace("<features>", "<features><acpi/>")),
     ("unknown-architecture", 6, domain("sun4u").replace("x86_64", "sparc64")),
 )
 NOT_COVERED = {

@@ -505,11 +505,11 @@ def test_scsi_controllers_come_all_or_none() -> None:
 def test_a_host_device_that_is_unassigned_takes_no_slot() -> None:
     hostdev = (
         "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' bus='0xf0' slot='3'"
-        " function='0'/></source>{}</hostdev>"
+        " function='{}'/></source>{}</hostdev>"
     )
     guest = started("pc", BARE)
-    assert guest.attach(read_device(hostdev.format("<address type='unassigned'/>"), RULES)) is None
-    assert shown(guest.attach(read_device(hostdev.format(""), RULES))) == "00:02.0"
+    assert guest.attach(read_device(hostdev.format(0, "<address type='unassigned'/>"), RULES)) is None
+    assert shown(guest.attach(read_device(hostdev.format(1, ""), RULES))) == "00:02.0"
 
 
 def test_a_disk_with_an_address_of_another_kind() -> None:

@@ -36,14 +36,34 @@ class Libvirt:
     """PCI controllers that libvirt adds get a uid and a fid, on s390."""
     binary_numbers: bool
     """0b11 is a number (its C library is glibc 2.38 or newer)."""
+    several_iothreads: bool
+    """The driver of a disk may name several I/O threads; before, they are not read."""
+    displays_of_host_devices: bool
+    """``display`` and ``ramfb`` of a PCI host device are read, not only those of a mediated one."""
+    words_of_sources: bool
+    """Sources of host devices that say too little are refused as other elements are; before, in words of its own."""
+    memory_needs_slots: bool
+    """A maximum of memory needs slots and a NUMA node, and a memory device of any kind takes a slot."""
+    vhostuser_needs_sharing: bool
+    """An interface of type vhostuser needs shared memory, as a disk of that type does."""
+    lun_on_virtio: bool
+    """A disk on virtio may be a LUN of the host (its QEMU still hands SCSI commands on)."""
+    ccw_names_device: bool
+    """A CCW address that the machine does not have is refused in words that name the device, if it has an alias."""
 
 
 VERSIONS = MappingProxyType(
     {
-        "9.0": Libvirt("9.0", False, False, False, False, False, False, False, False, False, False),
-        "11.3": Libvirt("11.3", True, True, True, True, True, True, True, True, True, True),
+        "9.0": Libvirt(
+            "9.0", False, False, False, False, False, False, False, False, False, False,
+            False, False, False, True, False, True, True,
+        ),
+        "11.3": Libvirt(
+            "11.3", True, True, True, True, True, True, True, True, True, True,
+            True, True, True, False, True, False, False,
+        ),
     }
-)
+)  # fmt: skip
 DEFAULT_VERSION = "11.3"
 
 

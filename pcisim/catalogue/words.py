@@ -143,7 +143,10 @@ FOREIGN: Mapping[tuple[str, str], str] = MappingProxyType(
         " not compatible with guest architecture or machine type",
         ("serial", "spapr-vio-serial"): "Serial device with target type 'spapr-vio-serial' and target model"
         " 'spapr-vty' not compatible with guest architecture or machine type",
-        ("video", "gop"): "domain configuration does not support video model 'gop'",
+        **{
+            ("video", model): f"domain configuration does not support video model '{model}'"
+            for model in ("gop", "parallels", "vbox", "xen")
+        },
         ("nvram", ""): "nvram device is only supported for PPC64",
         ("controller", "ncr53c90"): "ncr53c90 SCSI controller is not a built-in for this machine",
     }

@@ -12,7 +12,7 @@ is found by skimming it once more.
 from __future__ import annotations
 
 import pyexpat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
@@ -20,14 +20,19 @@ from typing import NamedTuple
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, USUAL_NUMBERS
 from pcisim.catalogue.devices import WALK
 from pcisim.catalogue.words import WORDS
+from pcisim.formats._traits import OWN_ALIAS
 from pcisim.formats._xml import MAX_BYTES, MAX_DEPTH
 
 # None of these can stand in a document.
 SEPARATOR, START, END = "\x01", "\x02", "\x03"
 
 
-IF_ODD = " if odd"
-"""Of the address of a device on its host nothing matters but that it is one."""
+HOST = " of the host"
+"""Of the address of a device on its host nothing matters but that it is one, and another than those before it."""
+SAID = " said"
+"""Of some attributes nothing matters but that they are there and not empty."""
+TEXT = " text"
+"""Of an element what is written in it."""
 
 
 class Node(NamedTuple):
@@ -35,7 +40,7 @@ class Node(NamedTuple):
 
     Args:
         start: its mark and name.
-        attributes: whether its attributes are read; or the name of the one that is; or `IF_ODD`.
+        attributes: whether its attributes are read; or the name of the one that is; or `HOST`, `SAID` or `TEXT`.
         inside: the elements inside it that are read.
     """
 
@@ -50,23 +55,43 @@ def _node(tag: str, *inside: Node, attributes: bool | str = True) -> Node:
 
 _ADDRESS = _node("address", _node("zpci"))
 _ANY = (_ADDRESS, _node("acpi"))
+_BOOT = _node("boot", attributes="order")
 _MODEL, _TARGET = _node("model"), _node("target")
 _SERIAL_TARGET = _node("target", _MODEL)
-_HOST_SOURCE = _node("source", _node("address", attributes=IF_ODD), attributes=False)
+_HOST_ADDRESS = _node("address", attributes=HOST)
+_HOST_PARTS = (_HOST_ADDRESS, _node("vendor"), _node("product"))
 _DETAILS: Mapping[str, tuple[Node, ...]] = MappingProxyType(
     {
-        "disk": (_TARGET,),
-        "interface": (_MODEL, _HOST_SOURCE),
-        "hostdev": (_HOST_SOURCE,),
+        "disk": (
+            _TARGET,
+            _BOOT,
+            _node("driver", _node("iothreads", _node("iothread"), attributes=False), attributes="iothread"),
+        ),
+        "interface": (_MODEL, _BOOT, _node("source", *_HOST_PARTS, attributes=False)),
+        "hostdev": (_BOOT, _node("source", *_HOST_PARTS, _node("adapter"), _node("host"))),
+        "redirdev": (_BOOT,),
         "video": (_MODEL,),
         "shmem": (_MODEL,),
-        "filesystem": (_node("driver"),),
+        "filesystem": (
+            _node("driver"), _BOOT, _node("source", attributes=SAID), _node("target", attributes=SAID),
+        ),
         "serial": (_SERIAL_TARGET,),
+        "parallel": (_node("target", attributes="port"),),
         "console": (_TARGET,),
         "channel": (_TARGET,),
-        "controller": (_MODEL, _TARGET, _node("master"), _node("pcihole64", attributes=False)),
+        "controller": (
+            _MODEL,
+            _node("target", _node("node", attributes=TEXT)),
+            _node("master"),
+            _node("pcihole64", attributes=False),
+            _node("driver", attributes="iothread"),
+        ),
+        "tpm": (_node("backend", attributes=False),),
+        "memory": (
+            _node("target", _node("node", attributes=TEXT), _node("size", attributes=False), attributes=False),
+        ),
     }
-)
+)  # fmt: skip
 """What is read of a device beside what is read of any."""
 
 _ONLY_TYPE = ("serial", "parallel", "console", "channel", "graphics")
@@ -75,9 +100,13 @@ guest."""
 
 _DOMAIN = _node(
     "domain",
-    _node("os", _node("type"), _node("loader")),
+    _node("os", _node("type"), _node("loader"), _node("boot", attributes="dev")),
     _node("features", _node("acpi", attributes=False), attributes=False),
     _node("cpu", _node("numa", _node("cell"), attributes=False), attributes=False),
+    _node("memoryBacking", _node("access", attributes="mode"), attributes=False),
+    _node("maxMemory", attributes="slots"),
+    _node("iothreads", attributes=TEXT),
+    _node("iothreadids", _node("iothread", attributes="id"), attributes=False),
     _node(
         "devices",
         *(
@@ -89,12 +118,10 @@ _DOMAIN = _node(
     attributes=False,
 )
 READ = MappingProxyType({"domain": _DOMAIN})
-"""Everything that is read, from the root on; the text of `_NUMA_NODE` besides."""
+"""Everything that is read, from the root on."""
 
 MAX_UNREAD = MAX_DEPTH - 16
 """How deep what is not read may be; what is read is 6 deep."""
-_NUMA_NODE = "node"
-_TARGET_OF_CONTROLLER = _DOMAIN.inside["devices"].inside["controller"].inside["target"].inside
 
 
 class Skimmed(NamedTuple):
@@ -114,16 +141,56 @@ class Skimmed(NamedTuple):
         return sha256(self.notes.encode()).digest()
 
 
-def _is_host_address(attributes: list[str]) -> bool:
-    """Return whether these are the attributes of an address that every reader takes for one."""
-    for name, value in zip(attributes[::2], attributes[1::2]):
-        limit = _HOST_LIMITS.get(name)
-        if limit is not None and USUAL_NUMBERS.get(value, limit + 1) > limit:
-            return False
-    return True
+class _Host:
+    """The devices of the host that a document names, each by its number in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[object, int] = {}
+        self.odd = 0
+        """How many addresses on PCI are written in a way that is not compared here."""
+
+    def noted(self, attributes: list[str]) -> Iterable[str]:
+        """Return what is noted of an address: its number instead of what it says, if every reader takes it for one."""
+        names = attributes[::2]
+        if names == ["uuid"]:
+            digits = attributes[1].replace("-", "").lower()
+            if len(digits) != _UUID_DIGITS or not _HEXADECIMAL.issuperset(digits):
+                return attributes
+            return "uuid", f"{self._number(digits):0{_UUID_DIGITS}x}"
+        if not _PCI_NAMES.issuperset(names):
+            return attributes
+        parts = {"domain": 0, "bus": 0, "slot": 0, "function": 0}
+        noted: tuple[str, ...] = ()
+        for name, value in zip(names, attributes[1::2]):
+            if name == "type":
+                if value != "pci":
+                    return attributes
+                noted = "type", "pci"
+            elif USUAL_NUMBERS.get(value, _HOST_LIMITS[name] + 1) > _HOST_LIMITS[name]:
+                self.odd += 1
+                if self.odd > 1 or self.numbers:
+                    raise _UnusualError
+                return attributes
+            else:
+                parts[name] = USUAL_NUMBERS[value]
+        number = self._number(tuple(parts.values()))
+        if "bus" in names:
+            return *noted, "bus", str(number)
+        if number:
+            raise _UnusualError
+        return noted
+
+    def _number(self, key: object) -> int:
+        number = self.numbers.setdefault(key, len(self.numbers))
+        if self.odd or number > MAX_BUS:
+            raise _UnusualError
+        return number
 
 
+_HEXADECIMAL = frozenset("0123456789abcdef")
+_UUID_DIGITS = 32
 _HOST_LIMITS = {"domain": 0, "bus": MAX_BUS, "slot": MAX_SLOT, "function": MAX_FUNCTION}
+_PCI_NAMES = frozenset({"type", *_HOST_LIMITS})
 
 
 class _UnusualError(Exception):
@@ -146,6 +213,8 @@ def skim(data: bytes, lines: list[int] | None = None) -> Skimmed | None:
     names: list[str] = []
     around: list[Mapping[str, Node]] = []
     here: Mapping[str, Node] = READ
+    hosts = _Host()
+    aliases: set[str] = set()
     unread = 0  # how many elements are open from the first on that is not read
     text = named = False
     append, extend, push, pop = pieces.append, pieces.extend, around.append, around.pop
@@ -160,16 +229,24 @@ def skim(data: bytes, lines: list[int] | None = None) -> Skimmed | None:
             return
         node = here.get(tag)
         if node is not None:
-            push(here)
             if lines is not None:
                 lines.append(parser.CurrentLineNumber)
-            mark, noted, here = node
+            mark, noted, inside = node
             append(mark)
+            if noted is TEXT:
+                unread = 1
+                text = True
+                parser.CharacterDataHandler = append
+                return
+            push(here)
+            here = inside
             if noted is True:
                 extend(attributes)
-            elif noted == IF_ODD:
-                if not _is_host_address(attributes):
-                    extend(attributes)
+            elif noted is HOST:
+                extend(hosts.noted(attributes))
+            elif noted is SAID:
+                for name, value in zip(attributes[::2], attributes[1::2]):
+                    extend((name, value and "said"))
             elif noted and noted in attributes[::2]:
                 extend((noted, attributes[attributes[::2].index(noted) * 2 + 1]))
             return
@@ -179,12 +256,12 @@ def skim(data: bytes, lines: list[int] | None = None) -> Skimmed | None:
                 raise _UnusualError
             text = named = True
             parser.CharacterDataHandler = names.append
-        elif tag == _NUMA_NODE and here is _TARGET_OF_CONTROLLER:
-            text = True
-            if lines is not None:
-                lines.append(parser.CurrentLineNumber)
-            append(START + tag)
-            parser.CharacterDataHandler = append
+        elif tag == "alias" and here is not _DOMAIN.inside:
+            for value in attributes[1::2]:
+                if value.startswith(OWN_ALIAS):
+                    if value in aliases:  # of all others nothing depends on the alias
+                        raise _UnusualError
+                    aliases.add(value)
 
     def end(tag: str) -> None:
         nonlocal here, unread, text

@@ -45,8 +45,7 @@ _INTERFACE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV
 _DISK_BUSES = frozenset({"ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"})
 _FORMER_PREFIX = "ioemu:"
 """How the targets of emulated disks once began under Xen; libvirt takes it off."""
-_NOT_EJECTABLE = ("virtio", "sd", "xen")
-_DISK_REMEDIES = {"floppy": "write bus='fdc'", "cdrom": "write bus='sata' or bus='scsi'", "lun": "write bus='scsi'"}
+_DISK_REMEDIES = {"floppy": "write bus='fdc'"}
 
 
 class DeviceReader:
@@ -205,14 +204,6 @@ class DeviceReader:
             )
         if uid is None and fid is None:
             return
-        if not self.machine.zpci:
-            raise self.refuse(
-                element,
-                "This QEMU binary doesn't support zPCI",
-                "zpci",
-                "only s390 guests have zPCI addresses",
-                remedy="take the <zpci> element out",
-            )
         device.zpci = uid, fid
 
     # devices, one function an element
@@ -279,10 +270,6 @@ class DeviceReader:
             )
         if (kind == "floppy") != (bus == "fdc"):
             problem = f"Invalid bus type '{bus}' for {'floppy disk' if kind == 'floppy' else 'disk'}"
-        elif kind == "cdrom" and bus in _NOT_EJECTABLE:
-            problem = f"disk type of '{short(name)}' does not support ejectable media"
-        elif kind == "lun" and bus == "usb":
-            problem = "disk device='lun' is not supported for bus='usb'"
         if problem:
             raise self.refuse(target, problem, "disk-bus", remedy=_DISK_REMEDIES.get(kind, "write bus='virtio'"))
 

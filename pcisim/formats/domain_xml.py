@@ -21,6 +21,7 @@ from pcisim.catalogue.words import WORDS
 from pcisim.errors import InputError, PcisimError, RefusedError
 from pcisim.formats._attributes import as_pci, bad, check_words, short
 from pcisim.formats._devices import READ, DeviceReader, HostPci
+from pcisim.formats._traits import guest_traits, read_traits
 from pcisim.formats._xml import Document, Element, parse
 from pcisim.guest import IGNORED, Controller, Device, Guest
 
@@ -134,6 +135,7 @@ class Reader(DeviceReader):
         guest.machine_type = kind.get("machine") or ""
         guest.machine_origin = kind
         guest.arch = kind.get("arch") or "x86_64"
+        guest.traits = guest_traits(root, self.rules)
         self.machine = guest.machine
         devices = root.find("devices")
         if devices is not None:
@@ -184,6 +186,7 @@ class Reader(DeviceReader):
             fill = READ.get(tag)
             if fill is not None:
                 fill(self, element, device)
+            read_traits(element, device, self.rules)
             kind = device.address_type
             if kind is not None and (
                 (kind == "pci" and (tag, device.model) in ADDRESS_DROPPED)
@@ -254,6 +257,10 @@ class Reader(DeviceReader):
                 self._companion(element, controller)
             if kind in ("usb", "virtio-serial") and "ports" in attributes:
                 controller.ports = self._index(element, attributes["ports"], "ports")
+        acpi = element.find("acpi")
+        if acpi is not None:
+            self._acpi(acpi, controller)
+        read_traits(element, controller, self.rules)
         address = element.find("address")
         if address is not None:
             self._address(address, controller)

@@ -5,7 +5,7 @@ Source: sections 7 and 8.3 of the rules; each refusal was asked of libvirt 11.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from pcisim.catalogue.controllers import (
@@ -17,13 +17,16 @@ from pcisim.catalogue.controllers import (
     TARGET_RANGES,
     pci_controller,
 )
-from pcisim.catalogue.devices import ICH9_START_PORTS
+from pcisim.catalogue.devices import ICH9_START_PORTS, WALK
 from pcisim.catalogue.machines import X86, Machine
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
-from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
+from pcisim.libvirt.conditions import check_definition, check_memory_slots, check_node, check_sharing, check_thread
+from pcisim.libvirt.drives import check_drive
+from pcisim.libvirt.parsing import NO_USB, is_usb, second, without_usb, wrong_type
+from pcisim.libvirt.twice import check_twice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ _DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
 
 
 def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
-    """Refuse what libvirt refuses in a definition whose addresses are settled.
+    """Refuse what libvirt refuses in a definition whose addresses are settled, in its order (libvirt rule 8.7).
 
     Args:
         guest: a placed guest: the controllers carry their model names and targets.
@@ -47,77 +50,132 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
     """
     machine = guest.machine
     foreign = FOREIGN if guest.arch in X86 else _foreign_to(machine)
+    _check_usb(guest)
+    check_memory_slots(guest)
+    check_definition(guest, rules)
+    for panic in guest.devices.get("panic", ()):
+        if ("panic", panic.model) in foreign:
+            raise _foreign(panic, foreign)
+        _panic(panic, guest)
+    _check_watchdogs(guest.devices.get("watchdog", ()))
+    for element in WALK:
+        row: Sequence[Device] | None = guest.controllers if element == "controller" else guest.devices.get(element)
+        if element == "hostdev" and "interface" in guest.devices:
+            for device in guest.devices["interface"]:
+                _hostdev_interface(device)
+        if not row:
+            continue
+        before, after = _BEFORE.get(element), _CHECKS.get(element)
+        for device in row:
+            kind = "pci" if device in addresses else device.address_type  # some are on PCI by now
+            if kind == "unassigned" and element != "hostdev":
+                raise refuse(
+                    device,
+                    "address of type 'unassigned' is supported only for hostdevs",
+                    "wrong-address-type",
+                    "leave the address out",
+                )
+            if before is not None:
+                before(device, guest, rules)
+            if kind is not None or element == "disk":
+                _check_address(device, kind, guest, rules)
+            if device.acpi_index is not None and device not in addresses:
+                _check_acpi_index(device)
+            if (element, device.model) in foreign and element not in ("panic", "watchdog"):
+                raise _foreign(device, foreign)
+            if after is not None:
+                after(device, guest, rules)
+    check_twice(guest, _walk(guest))
+
+
+def _walk(guest: Guest) -> Iterator[Device]:
+    """Yield all devices in the order in which libvirt looks at them."""
+    for element in WALK:
+        yield from guest.controllers if element == "controller" else guest.devices.get(element, ())
+
+
+def _check_usb(guest: Guest) -> None:
+    """Refuse what finds no USB controller, or two of one index, as libvirt gives USB devices their ports."""
     # what libvirt calls none of its own accord counts for nothing, on s390
     usb = [c for c in guest.controllers if c.type == "usb" and not (c.model == "none" and "@model" in c.defaults)]
     _check_usb_indexes(usb)
-    for controller in guest.controllers:
-        if controller.address_type is not None:
-            _check_address_type(controller, guest)
-        if controller.type == "pci":
-            _check_pci_controller(controller, machine)
-            if foreign is not FOREIGN and controller.origin is not None:
-                _check_hole(controller, guest)
-        elif controller.type == "ide":
-            _check_ide(controller, machine)
-        elif (controller.element, controller.model) in foreign:
-            raise _foreign(controller, foreign)
-    usb_off = next((c for c in usb if c.model == "none"), None)
-    no_usb = usb_off is not None or not usb
-    ccid = next((c for c in guest.controllers if c.type == "ccid"), None)
-    if no_usb and ccid is not None:
-        raise _without_usb(ccid, usb_off)
-    if no_usb and guest.graphics and machine.usb_pointers:
+    off = next((c for c in usb if c.model == "none"), None)
+    if usb and off is None:
+        return
+    for device in _walk(guest):
+        if is_usb(device) or (isinstance(device, Controller) and device.type == "ccid"):
+            raise without_usb(device, off)
+    if guest.graphics and guest.machine.usb_pointers:
         raise RefusedError(
-            _NO_USB,
+            NO_USB,
             code="usb-disabled",
             details=("libvirt adds a keyboard and a mouse on USB, because there is <graphics>",),
             remedy="take <graphics> out, or give the guest a USB controller",
-            line=usb_off.line if usb_off is not None else None,
+            line=off.line if off is not None else None,
         )
-    for element, devices in guest.devices.items():
-        check = _CHECKS.get(element)
-        for device in devices:
-            if device.address_type is not None:
-                _check_address_type(device, guest)
-            if device.model == "ib700" and rules.several_watchdogs and machine.family != "i440fx":
-                raise refuse(
-                    device,
-                    "ib700 model of watchdog cannot be used with this machine type",
-                    "wrong-machine",
-                    "use model='itco' (q35) or model='i6300esb'",
-                )
-            if (element, device.model) in foreign:
-                raise _foreign(device, foreign)
-            if device.acpi_index is not None and device not in addresses:
-                raise refuse(
-                    device,
-                    "ACPI index is only supported for PCI devices",
-                    "acpi-index",
-                    "take the <acpi> element out",
-                    f"{device.label} has no PCI address",
-                )
-            if check is not None:
-                check(device, guest, rules)
-            if no_usb and _is_usb(device):
-                raise _without_usb(device, usb_off)
 
 
-_NO_USB = "USB is disabled for this domain, but USB devices are present in the domain XML"
+def _check_address(device: Device, kind: str | None, guest: Guest, rules: Libvirt) -> None:
+    """Refuse an address of some type that no device of the guest can have."""
+    if kind == "ccw" and guest.machine.virtio_bus != "ccw":
+        headline = f"CCW addresses are not supported by machine type '{guest.machine_type}'"
+        if rules.ccw_names_device:
+            headline = f"cannot use CCW address type for device '<null>' using machine type '{guest.machine_type}'"
+        remedy = "only s390 guests have CCW addresses: leave the address out"
+        raise refuse(device, headline, "wrong-address-type", remedy)
+    if kind == "virtio-s390":
+        raise refuse(device, "virtio-s390 bus doesn't have an address", "wrong-address-type", "leave the address out")
+    if kind == "pci":
+        if device.zpci is not None and not guest.machine.zpci:
+            raise refuse(
+                device,
+                "This QEMU binary doesn't support zPCI",
+                "zpci",
+                "take the <zpci> element out",
+                "only s390 guests have zPCI addresses",
+            )
+    elif device.element in ("disk", "hostdev"):
+        check_drive(device, guest)
 
 
-def _without_usb(device: Device, off: Controller | None) -> RefusedError:
-    headline, why = _NO_USB, "this machine type has no USB controller of its own"
-    if off is not None:
-        why = "a USB controller of model 'none' switches USB off" + (f" (line {off.line})" if off.line else "")
-        headline = _WITHOUT_USB.get(device.element, headline)
-    return refuse(device, headline, "usb-disabled", "take the device out, or give the guest a USB controller", why)
+def _check_acpi_index(device: Device) -> None:
+    """Refuse the ACPI index of a device with an address of another type, be it that libvirt gives it one."""
+    kind, element = device.address_type, device.element
+    if isinstance(device, Controller):
+        element = f"controller/{device.type}"
+    if (
+        kind not in (None, IGNORED, "pci")
+        or is_usb(device)
+        or element == "controller/ccid"
+        or (element == "disk" and device.bus in _DRIVE_BUSES)
+        or (element == "hostdev" and device.bus == "scsi")
+        or (element == "channel" and device.bus == "virtio")
+        or (element, device.model) in _ON_OTHER_BUSES
+    ):
+        raise refuse(
+            device,
+            "ACPI index is only supported for PCI devices",
+            "acpi-index",
+            "take the <acpi> element out",
+            f"{device.label} has an address of another type than PCI",
+        )
 
 
-_WITHOUT_USB = {
-    "input": "Can't add USB input device. USB bus is disabled",
-    "hub": "Can't add USB hub: USB is disabled for this domain",
-    "hostdev": "Can't add host USB device: USB is disabled in this host",
-}
+_ON_OTHER_BUSES = frozenset(
+    {
+        ("memory", "dimm"), ("memory", "nvdimm"), ("controller/scsi", "ibmvscsi"), ("interface", "spapr-vlan"),
+        ("serial", "spapr-vio-serial"), ("nvram", ""),
+    }
+)  # fmt: skip
+
+
+def _check_watchdogs(watchdogs: Sequence[Device]) -> None:
+    """Refuse two watchdogs of a kind that a machine has one of."""
+    models: set[str] = set()
+    for watchdog in watchdogs:
+        if watchdog.model in models and watchdog.model != "i6300esb":
+            raise second(watchdog, f"domain can only have one watchdog with model '{watchdog.model}'")
+        models.add(watchdog.model)
 
 
 def check_options(controller: Controller) -> None:
@@ -161,13 +219,6 @@ def _check_pci_controller(controller: Controller, machine: Machine) -> None:
     index = controller.index or 0
     if not machine.places_pci:
         check_options(controller)
-    if index > MAX_INDEX:
-        raise refuse(
-            controller,
-            f"PCI controller index {index} too high, maximum is {MAX_INDEX}",
-            "index-range",
-            "number the controllers from 1 without large gaps: libvirt fills each gap with a controller",
-        )
     if controller.model_name and controller.model_name not in row.model_names:
         verdict = "has invalid value" if row.model_names else "is not valid"
         raise refuse(
@@ -176,7 +227,7 @@ def _check_pci_controller(controller: Controller, machine: Machine) -> None:
             "wrong-model-name",
             f"write {' or '.join(row.model_names)}, or leave <model> out" if row.model_names else "leave <model> out",
         )
-    for option, value in controller.target.items():
+    for option in controller.target:
         if option not in row.options:
             name = {"index": "targetIndex", "node": "numaNode"}.get(option, option)
             raise refuse(
@@ -186,16 +237,32 @@ def _check_pci_controller(controller: Controller, machine: Machine) -> None:
                 f"take '{option}' out of <target>",
                 f"a {controller.model} knows {', '.join(row.options) or 'no options'}",
             )
+    if row is HOST_BRIDGE:
+        _check_host_bridge(controller, index)
+
+
+def _numbers_in_range(controller: Device, guest: Guest, _rules: Libvirt) -> None:
+    """Refuse a number of a PCI controller that is out of range, whatever the emulator."""
+    if not isinstance(controller, Controller) or controller.type != "pci":
+        return
+    row = pci_controller(controller.model, host_bridges=guest.machine.host_bridges)
+    index = controller.index or 0
+    if index > MAX_INDEX:
+        raise refuse(
+            controller,
+            f"PCI controller index {index} too high, maximum is {MAX_INDEX}",
+            "index-range",
+            "number the controllers from 1 without large gaps: libvirt fills each gap with a controller",
+        )
+    for option, value in controller.target.items():
         low, high = TARGET_RANGES.get(option, _ANY)
-        if high and not low <= value <= high:
+        if high and option in row.options and not low <= value <= high:
             raise refuse(
                 controller,
                 f"PCI controller {_OPTION_NAMES.get(option, option)} '{value}' out of range - must be {low}-{high}",
                 "target-range",
                 f"write a number from {low} to {high}",
             )
-    if row is HOST_BRIDGE:
-        _check_host_bridge(controller, index)
 
 
 _ANY = (0, 0)
@@ -273,86 +340,138 @@ def _check_ide(controller: Controller, machine: Machine) -> None:
         )
 
 
-def _check_address_type(device: Device, guest: Guest) -> None:
-    if device.address_type == "ccw" and guest.machine.virtio_bus != "ccw":
-        raise refuse(
-            device,
-            f"CCW addresses are not supported by machine type '{guest.machine_type}'",
-            "wrong-address-type",
-            "only s390 guests have CCW addresses: leave the address out",
-        )
-    if device.address_type == "virtio-s390":
-        raise refuse(device, "virtio-s390 bus doesn't have an address", "wrong-address-type", "leave the address out")
-    if device.address_type == "unassigned" and device.element != "hostdev":
-        raise refuse(
-            device,
-            "address of type 'unassigned' is supported only for hostdevs",
-            "wrong-address-type",
-            "leave the address out",
-        )
-
-
-def _is_usb(device: Device) -> bool:
-    return (
-        device.element in ("hub", "redirdev", "smartcard")
-        or (device.element == "interface" and device.model == "usb-net" and not device.plug & NO_CLASS)
-        or (device.element in ("input", "disk", "hostdev") and device.bus == "usb")
-        or (device.element == "sound" and device.model == "usb")
-        or (device.element == "filesystem" and device.model == "mtp")
-        or (device.element == "serial" and device.model == "usb-serial")
-    )
-
-
-def _wrong_type(device: Device, headline: str, wanted: str) -> RefusedError:
-    return refuse(
-        device,
-        headline,
-        "wrong-address-type",
-        "leave the address out" + (f", or give one of type '{wanted}'" if wanted else ""),
-        f"{device.label} has an address of type '{device.address_type}'",
-    )
-
-
-def _disk(device: Device, _guest: Guest, _rules: Libvirt) -> None:
+def _disk_source(device: Device, _guest: Guest, _rules: Libvirt) -> None:
+    """Refuse what libvirt refuses of a disk by itself."""
+    if device.traits.get("lun", "block") not in _LUN_SOURCES:
+        remedy = "write type='block', with the device of the host as its source"
+        raise refuse(device, "disk device='lun' is only valid for block type disk source", "disk-source", remedy)
     kind = device.address_type
     if device.bus in _DRIVE_BUSES and kind not in (None, "drive"):
         headline = f"Invalid address type '{kind}' for the disk '{device.label[5:]}' with the bus type '{device.bus}'"
-        raise _wrong_type(device, headline, "drive")
-    if device.bus == "usb" and kind not in (None, "usb"):
-        raise _wrong_type(device, "unexpected address type for usb disk", "usb")
+        raise wrong_type(device, headline, "drive")
+    if "vhostuser" in device.traits and device.bus != "virtio":
+        raise refuse(device, "vhostuser disk supports only virtio bus", "disk-bus", "write bus='virtio'")
 
 
-def _hostdev(device: Device, _guest: Guest, _rules: Libvirt) -> None:
+_LUN_SOURCES = ("block", "network", "volume")
+_LUN_BUSES = ("scsi", "virtio")
+_NOT_EJECTABLE = ("virtio", "sd")
+
+
+def _disk(device: Device, guest: Guest, rules: Libvirt) -> None:
+    traits = device.traits
+    if device.bus == "usb" and device.address_type not in (None, "usb"):
+        raise wrong_type(device, "unexpected address type for usb disk", "usb")
+    if not traits:
+        return
+    if "lun" in traits:
+        _check_lun(device, rules)
+    if "cdrom" in traits and device.bus in _NOT_EJECTABLE:
+        headline = f"disk type of '{device.label[5:]}' does not support ejectable media"
+        raise refuse(device, headline, "disk-bus", "write bus='sata' or bus='scsi'")
+    if "iothread" in traits or "iothreads" in traits:
+        if device.bus != "virtio":
+            headline = f"IOThreads not available for bus {device.bus} target {device.label[5:]}"
+            raise refuse(device, headline, "no-iothread", "take the I/O thread out, or write bus='virtio'")
+        if "iothread" in traits:
+            check_thread(device, guest, traits["iothread"], "Disk iothread '{}' not defined in iothreadid")
+        for number in traits.get("iothreads", ()):
+            check_thread(device, guest, number, "iothread '{}' not defined in iothreadid")
+    if "vhostuser" in traits:
+        check_sharing(device, guest, "vhostuser")
+
+
+def _check_lun(device: Device, rules: Libvirt) -> None:
+    if device.bus not in _LUN_BUSES:
+        headline = f"disk device='lun' is not supported for bus='{device.bus}'"
+        raise refuse(device, headline, "disk-bus", "write bus='scsi'")
+    if device.bus == "virtio" and not rules.lun_on_virtio:
+        headline = "This QEMU doesn't support SCSI emulation with 'virtio-blk' device"
+        raise refuse(device, headline, "disk-bus", "write bus='scsi', or device='disk'")
+
+
+def _hostdev(device: Device, guest: Guest, _rules: Libvirt) -> None:
     kind = device.address_type
     if device.bus == "pci" and kind not in (None, "pci", "unassigned"):
-        raise _wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
-    if device.model == "vfio-pci" and kind not in (None, "pci", "unassigned"):
-        raise _wrong_type(device, f"Unsupported address type '{kind}' with mediated device model 'vfio-pci'", "pci")
-    if device.model == "vfio-ccw" and kind not in (None, "ccw"):
-        raise _wrong_type(device, f"Unsupported address type '{kind}' with mediated device model 'vfio-ccw'", "ccw")
+        raise wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
     if device.bus == "usb" and kind not in (None, "usb"):
-        raise _wrong_type(device, "USB host device must use 'usb' address type", "usb")
+        raise wrong_type(device, "USB host device must use 'usb' address type", "usb")
     if device.bus == "scsi_host" and kind not in (None, "pci", "ccw"):
-        raise _wrong_type(device, "SCSI_host host device must use 'pci' or 'ccw' address type", "pci")
+        raise wrong_type(device, "SCSI_host host device must use 'pci' or 'ccw' address type", "pci")
     if device.bus == "scsi" and kind not in (None, "drive"):
-        raise _wrong_type(device, "SCSI host device must use 'drive' address type", "drive")
+        raise wrong_type(device, "SCSI host device must use 'drive' address type", "drive")
+    if "boot" in device.traits and device.bus in _NOT_BOOTABLE:
+        what = _NOT_BOOTABLE[device.bus].format(device.model)
+        headline = f"booting from assigned devices is not supported by {what}"
+        raise refuse(device, headline, "boot-order", "take its <boot> out")
+    if "display" in device.traits and not guest.graphics:
+        headline = "graphics device is needed for attribute value 'display=on' in <hostdev>"
+        raise refuse(device, headline, "needs-graphics", "add <graphics>, or take display='on' out")
 
 
-def _memory(device: Device, _guest: Guest, rules: Libvirt) -> None:
-    on_ccw = device.model == "virtio-mem" and rules.memory_on_ccw
-    if device.plug and device.address_type not in (None, "pci", *(["ccw"] if on_ccw else [])):
-        allowed = "'pci' and 'ccw'" if on_ccw else "'pci'"
-        raise _wrong_type(device, f"only {allowed} addresses are supported for the {device.model} device", "pci")
+_NOT_BOOTABLE: Mapping[str, str] = MappingProxyType(
+    {"scsi_host": "vhost SCSI devices", "mdev": "mediated devices of model {}"}
+)
 
 
-def _interface(device: Device, _guest: Guest, _rules: Libvirt) -> None:
-    if device.bus == "hostdev" and device.address_type not in (None, "pci", "unassigned"):
-        raise _wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
+def _interface(device: Device, guest: Guest, rules: Libvirt) -> None:
+    if device.bus == "vhostuser" and rules.vhostuser_needs_sharing:
+        check_sharing(device, guest, "interface")
 
 
-def _usb_only(device: Device, _guest: Guest, _rules: Libvirt) -> None:
-    if device.address_type not in (None, "usb") and _is_usb(device):
-        raise _wrong_type(device, "Invalid address for a USB device", "usb")
+def _hostdev_interface(device: Device) -> None:
+    if device.bus != "hostdev":
+        return
+    if device.address_type not in (None, "pci", "unassigned") or device.model == _ON_SPAPR_VIO:
+        raise wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
+
+
+_ON_SPAPR_VIO = "spapr-vlan"
+"""The model of an interface that is on another bus, whatever its address says."""
+
+
+def _controller(device: Device, guest: Guest, _rules: Libvirt) -> None:
+    if not isinstance(device, Controller):
+        return
+    if device.type == "pci":
+        _check_pci_controller(device, guest.machine)
+        if guest.arch not in X86 and device.origin is not None:
+            _check_hole(device, guest)
+    elif device.type == "ide":
+        _check_ide(device, guest.machine)
+    elif "iothread" in device.traits:
+        if device.address_type not in (None, "pci", "ccw"):
+            headline = "virtio-scsi IOThreads only available for virtio pci and virtio ccw controllers"
+            raise refuse(device, headline, "no-iothread", "take iothread='...' out of its <driver>")
+        number = device.traits["iothread"]
+        check_thread(device, guest, number, "controller iothread '{}' not defined in iothreadid")
+
+
+def _filesystem_alone(device: Device, _guest: Guest, _rules: Libvirt) -> None:
+    """Refuse what libvirt refuses of a filesystem by itself."""
+    if not device.traits.get("target", True):
+        headline = "missing target information for device"
+        raise refuse(device, headline, "filesystem", "add <target dir='...'/>: the tag that the guest mounts")
+    if "boot" in device.traits and device.model != "virtiofs":
+        headline = "boot order is only supported for virtiofs"
+        raise refuse(device, headline, "boot-order", "take its <boot> out")
+
+
+def _filesystem(device: Device, guest: Guest, _rules: Libvirt) -> None:
+    if device.traits.get("type", "mount") != "mount":
+        headline = "only supports mount filesystem type"
+        raise refuse(device, headline, "filesystem", "write type='mount' and <source dir='...'/>")
+    if device.model == "virtiofs":
+        if "boot" in device.traits and device.address_type not in (None, "pci"):
+            headline = "setting virtiofs boot order is supported only with PCI bus"
+            raise refuse(device, headline, "boot-order", "give it <address type='pci'/>, or take its <boot> out")
+        check_sharing(device, guest, "virtiofs")
+
+
+def _input(device: Device, _guest: Guest, _rules: Libvirt) -> None:
+    if device.model in ("virtio-transitional", "virtio-non-transitional"):
+        headline = f"virtio (non-)transitional models are not supported for input type={device.kind}"
+        raise refuse(device, headline, "input-bus", "write model='virtio'")
 
 
 _WITHOUT_ADDRESS = ("system-serial", "sclp-serial")
@@ -363,15 +482,13 @@ def _serial(device: Device, guest: Guest, _rules: Libvirt) -> None:
     if kind is None:
         return
     if device.model == "pci-serial" and kind != "pci":
-        raise _wrong_type(device, "Target type 'pci-serial' requires address type 'pci'", "pci")
+        raise wrong_type(device, "Target type 'pci-serial' requires address type 'pci'", "pci")
     if device.model == "isa-debug" and kind != "isa":
-        raise _wrong_type(device, "Target type 'isa-debug' requires address type 'isa'", "isa")
-    if device.model == "usb-serial" and kind != "usb":
-        raise _wrong_type(device, "usb-serial requires address of usb type", "usb")
+        raise wrong_type(device, "Target type 'isa-debug' requires address type 'isa'", "isa")
     if device.model in _WITHOUT_ADDRESS:
-        raise _wrong_type(device, f"Target type '{device.model}' cannot have an associated address", "")
+        raise wrong_type(device, f"Target type '{device.model}' cannot have an associated address", "")
     if device.model in ("", "isa-serial") and guest.machine.models.serial == "isa-serial" and kind != "isa":
-        raise _wrong_type(device, "Target type 'isa-serial' requires address type 'isa'", "isa")
+        raise wrong_type(device, "Target type 'isa-serial' requires address type 'isa'", "isa")
 
 
 def _console(device: Device, guest: Guest, _rules: Libvirt) -> None:
@@ -379,98 +496,134 @@ def _console(device: Device, guest: Guest, _rules: Libvirt) -> None:
         return
     model = guest.machine.models.serial  # it becomes a serial port
     if model in _WITHOUT_ADDRESS:
-        raise _wrong_type(device, f"Target type '{model}' cannot have an associated address", "")
+        raise wrong_type(device, f"Target type '{model}' cannot have an associated address", "")
     if model == "isa-serial" and device.address_type != "isa":
-        raise _wrong_type(device, "Target type 'isa-serial' requires address type 'isa'", "isa")
+        raise wrong_type(device, "Target type 'isa-serial' requires address type 'isa'", "isa")
 
 
 def _smartcard(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     if device.address_type not in (None, "ccid"):
-        raise _wrong_type(device, "Controllers must use the 'ccid' address type", "ccid")
+        raise wrong_type(device, "Controllers must use the 'ccid' address type", "ccid")
+
+
+def _video_alone(device: Device, guest: Guest, _rules: Libvirt) -> None:
+    """Refuse what libvirt refuses of a video device by itself."""
+    if device.model == "none" and len(guest.devices["video"]) > 1:
+        raise refuse(
+            device,
+            "a 'none' video type must be the only video device defined for the domain",
+            "secondary-video",
+            "take the others out, or this one",
+        )
+    if device.model == "ramfb" and device.address_type is not None:
+        raise wrong_type(device, "address not supported for video type ramfb", "")
 
 
 def _video(device: Device, guest: Guest, _rules: Libvirt) -> None:
-    if device is not guest.devices["video"][0] and device.model not in SECONDARY_VIDEO:
+    if not device.primary and device is not guest.devices["video"][0] and device.model not in SECONDARY_VIDEO:
         raise refuse(
             device,
             f"video type '{device.model}' is only valid as primary video device",
             "secondary-video",
             "use model type qxl or virtio for every video device but the first",
         )
-    if device.model == "ramfb" and device.address_type is not None:
-        raise _wrong_type(device, "address not supported for video type ramfb", "")
 
 
-def _watchdog(device: Device, guest: Guest, _rules: Libvirt) -> None:
-    if device.model == "i6300esb":
-        if device.address_type not in (None, "pci"):
-            raise _wrong_type(device, "i6300esb model of watchdog can go only on PCI bus", "pci")
-    elif device.model == "itco" and guest.machine.family != "q35":
+def _watchdog(device: Device, guest: Guest, rules: Libvirt) -> None:
+    kind, model = device.address_type, device.model
+    if model == "ib700" and rules.several_watchdogs and guest.machine.family != "i440fx":
         raise refuse(
-            device, "itco model of watchdog is only part of q35 machine", "wrong-machine", "use model='i6300esb'"
+            device,
+            "ib700 model of watchdog cannot be used with this machine type",
+            "wrong-machine",
+            "use model='itco' (q35) or model='i6300esb'",
         )
-    elif device.address_type is not None and device.model == "itco":
-        raise _wrong_type(device, "itco model of watchdog is part of the machine and cannot have any address set.", "")
-    elif device.address_type is not None:
-        raise _wrong_type(device, f"{device.model} model of watchdog does not support configuring the address", "")
+    if model == "itco" and guest.machine.family != "q35":
+        headline = "itco model of watchdog is only part of q35 machine"
+        raise refuse(device, headline, "wrong-machine", "use model='i6300esb'")
+    if kind is not None and (model != "i6300esb" or kind != "pci"):
+        headline = _WATCHDOG_ADDRESSES.get(model, f"{model} model of watchdog does not support configuring the address")
+        raise wrong_type(device, headline, "pci" if model == "i6300esb" else "")
+    if guest.machine.family != "s390" and ("watchdog", model) in FOREIGN:
+        raise _foreign(device, FOREIGN)
+
+
+_WATCHDOG_ADDRESSES: Mapping[str, str] = MappingProxyType(
+    {
+        "i6300esb": "i6300esb model of watchdog can go only on PCI bus",
+        "itco": "itco model of watchdog is part of the machine and cannot have any address set.",
+        "diag288": "diag288 model of watchdog is virtual and cannot go on any bus.",
+    }
+)
 
 
 def _pstore(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     if device.address_type not in (None, "pci", IGNORED):
-        raise _wrong_type(device, "ACPI ERST device must reside on a PCI bus", "pci")
+        raise wrong_type(device, "ACPI ERST device must reside on a PCI bus", "pci")
 
 
-def _panic(device: Device, guest: Guest, _rules: Libvirt) -> None:
+def _panic(device: Device, guest: Guest) -> None:
     kind = device.address_type
     if device.model == "pvpanic" and (kind not in (None, "pci") or not guest.machine.places_pci):
-        raise _wrong_type(device, "pvpanic is supported only with PCI address type", "pci")
+        raise wrong_type(device, "pvpanic is supported only with PCI address type", "pci")
     if device.model == "isa" and kind not in (None, "isa"):
-        raise _wrong_type(device, "panic is supported only with ISA address type", "isa")
+        raise wrong_type(device, "panic is supported only with ISA address type", "isa")
     if device.model in ("hyperv", "pseries", "s390") and kind is not None:
-        raise _wrong_type(device, f"setting the panic device address is not supported for model '{device.model}'", "")
+        raise wrong_type(device, f"setting the panic device address is not supported for model '{device.model}'", "")
+
+
+def _iommu_alone(device: Device, _guest: Guest, _rules: Libvirt) -> None:
+    """Refuse what libvirt refuses of an IOMMU by itself."""
+    if device.model != "virtio" and device.address_type is not None:
+        raise wrong_type(device, f"iommu model '{device.model}' can't have address", "")
 
 
 def _iommu(device: Device, guest: Guest, _rules: Libvirt) -> None:
+    if device.model == "intel" and guest.machine.family != "q35":
+        headline = "IOMMU device: 'intel' is only supported with Q35 machines"
+        raise refuse(device, headline, "wrong-machine", "use a machine of type q35")
     if device.model != "virtio":
-        if device.address_type is not None:
-            raise _wrong_type(device, f"iommu model '{device.model}' can't have address", "")
-        if device.model == "intel" and guest.machine.family != "q35":
-            raise refuse(
-                device,
-                "IOMMU device: 'intel' is only supported with Q35 machines",
-                "wrong-machine",
-                "use a machine of type q35",
-            )
         return
     if guest.machine.family not in ("q35", "arm-virt"):
-        raise refuse(
-            device,
-            "IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines",
-            "wrong-machine",
-            "use a machine of type q35",
-        )
+        headline = "IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines"
+        raise refuse(device, headline, "wrong-machine", "use a machine of type q35")
     if not guest.acpi:
         raise refuse(device, "IOMMU device: 'virtio' requires ACPI", "needs-acpi", "add <features><acpi/></features>")
     if device.address_type not in (None, "pci"):
-        raise _wrong_type(device, "IOMMU device: 'virtio' needs a PCI address", "pci")
+        raise wrong_type(device, "IOMMU device: 'virtio' needs a PCI address", "pci")
+
+
+def _memory(device: Device, guest: Guest, _rules: Libvirt) -> None:
+    check_node(device, guest)
 
 
 _Check = Callable[[Device, Guest, Libvirt], None]
+_BEFORE: Mapping[str, _Check] = MappingProxyType(
+    {
+        "disk": _disk_source,
+        "hostdev": _hostdev,
+        "video": _video_alone,
+        "controller": _numbers_in_range,
+        "smartcard": _smartcard,
+        "filesystem": _filesystem_alone,
+        "iommu": _iommu_alone,
+    }
+)
+"""What libvirt refuses of a device whatever the emulator: before its address is judged."""
 _CHECKS: Mapping[str, _Check] = MappingProxyType(
     {
         "disk": _disk,
-        "hostdev": _hostdev,
         "interface": _interface,
-        "memory": _memory,
-        "input": _usb_only,
-        "redirdev": _usb_only,
+        "video": _video,
+        "controller": _controller,
         "serial": _serial,
         "console": _console,
-        "smartcard": _smartcard,
-        "video": _video,
+        "input": _input,
+        "filesystem": _filesystem,
         "watchdog": _watchdog,
-        "panic": _panic,
+        "memory": _memory,
         "pstore": _pstore,
         "iommu": _iommu,
     }
 )
+"""What it refuses as its driver of QEMU: afterwards."""

@@ -211,7 +211,8 @@ def test_host_devices() -> None:
     elements = (
         f"<hostdev mode='subsystem' type='pci'>{source}</hostdev>",
         f"<interface type='hostdev'>{source}</interface>",
-        "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source/></hostdev>",
+        "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>"
+        "<address uuid='470ea4b5-0f16-4df7-aff2-4fb4cec610c7'/></source></hostdev>",
         "<hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='naa.5001405df3e54061'/></hostdev>",
     )
     assert {line.split(",")[2]: line.split(",")[:2] for line in devices("pc", *elements)} == {
