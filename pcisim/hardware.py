@@ -8,9 +8,7 @@ from types import MappingProxyType
 
 from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDER_BRIDGE, ROOT, SHPC_BRIDGES, UNSET_RESERVE
 from pcisim.catalogue.functions import BUILT_INS, FUNCTIONS, PciFunction, function_at, is_measured
-
-ENUMERATED_ON = "7.2"
-"""The profile of `pcisim.catalogue.functions` that goes with the firmwares that were measured."""
+from pcisim.catalogue.profiles import QEMUS
 
 HIDDEN_BRIDGE: Mapping[str, str] = MappingProxyType({"shpc": "off"})
 """The options of the bridge between the root bus of a conventional expander and what is plugged into it."""
@@ -167,7 +165,7 @@ class Hardware:
 
 @lru_cache(maxsize=4096)
 def _row(driver: str, express: bool, root: bool, options: tuple[tuple[str, str], ...]) -> PciFunction | None:
-    for profile in (ENUMERATED_ON, "10.0"):
+    for profile in QEMUS:
         if is_measured(driver, profile):
             return function_at(driver, express_bus=express, root_bus=root, options=dict(options), profile=profile)
     return None

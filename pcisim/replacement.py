@@ -61,6 +61,7 @@ class Replacement:
         force: replace it although something of it cannot be kept.
         mode: of a file that is not there yet, before the umask: 0 to 0o666.
         temporary: names for the temporary file within the folder, of which the first free one is taken.
+        last: replace it also if it is another file by then: of two runs the last one wins.
 
     Attributes:
         path: the temporary file, while there is one.
@@ -75,6 +76,7 @@ class Replacement:
         force: bool = False,
         mode: int = 0o666,
         temporary: Iterable[str] | None = None,
+        last: bool = False,
     ) -> None:
         self.path = ""
         self.replaced = False
@@ -83,6 +85,7 @@ class Replacement:
         self._read = read
         self._force = force
         self._mode = mode
+        self._last = last
         self._names = _hidden_names() if temporary is None else temporary
         self._old: _Properties | None = None
         self._stream: BinaryIO | None = None
@@ -133,8 +136,12 @@ class Replacement:
         self.stream.flush()
         self._take_over()
         os.fsync(self.stream.fileno())
+        written = os.fstat(self.stream.fileno())
         self.stream.close()
-        self._check_unchanged()
+        if not self._last:
+            self._check_unchanged()
+        if not os.path.samestat(written, os.lstat(self.path)):
+            raise OSError(17, f"another program has replaced {self.path}")
         with self._signals.held():
             os.replace(self.path, self._target)
             self.path, self.replaced = "", True

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pcisim
-from pcisim.catalogue.machines import X86
 from pcisim.catalogue.versions import libvirt_version
+from pcisim.catalogue.x86_machines import X86
 from pcisim.completion import complete
 from pcisim.errors import PcisimError
 from pcisim.formats.domain_xml import read

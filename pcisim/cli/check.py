@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.catalogue.versions import libvirt_version
-    from pcisim.diagnose import SEVERITIES
+    from pcisim.diagnose import NOT_JUDGED, SEVERITIES
 
     libvirt_version(arguments.libvirt)
     host_pci = common.host_pci_of(arguments.host_pci)
@@ -85,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         common.write_stdout(json.dumps(_document(rows, counts, unreadable, arguments.libvirt), indent=2) + "\n")
     common.say(_summary(len(arguments.files), counts, unreadable, arguments.libvirt))
+    if arguments.format == "text":
+        common.say(f"not judged: {'; '.join(NOT_JUDGED)}")
     return UNREADABLE if unreadable else int(bool(counts["error"]))
 
 
@@ -147,6 +149,8 @@ def _property(text: str) -> str:
 def _document(
     rows: list[tuple[str, bool, list[Finding]]], counts: dict[str, int], unreadable: int, libvirt: str
 ) -> dict[str, Any]:
+    from pcisim.diagnose import NOT_JUDGED
+
     return {
         "schema": SCHEMA,
         "libvirt": libvirt,
@@ -158,13 +162,14 @@ def _document(
             }
             for name, readable, findings in rows
         ],
+        "not_judged": list(NOT_JUDGED),
         "summary": {f"{severity}s": count for severity, count in counts.items()} | {"unreadable": unreadable},
     }
 
 
 def _summary(files: int, counts: dict[str, int], unreadable: int, libvirt: str) -> str:
     found = ", ".join(_count(count, severity) for severity, count in counts.items() if count)
-    text = f"{_count(files, 'file')}: {found or 'nothing found'}, as libvirt {libvirt}"
+    text = f"{_count(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
     return text + (f"; {unreadable} cannot be read" if unreadable else "")
 
 

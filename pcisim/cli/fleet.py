@@ -69,6 +69,11 @@ def add_parser(commands: Any) -> None:
         default="text",
         help="what is printed: the summary as text (default) or json, or the rows as csv or jsonl",
     )
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="write texts in CSV as they are: control characters, and what a spreadsheet takes for a formula",
+    )
     common.add_debug(parser)
     parser.set_defaults(run=run)
 
@@ -86,12 +91,21 @@ def run(arguments: argparse.Namespace) -> int:
     _check_files(arguments)
     if arguments.output is not None:
         format_of(arguments.output)
+    if arguments.scheduler is not None and not arguments.debug:
+        import logging
+
+        logging.disable()  # what Dask says of what goes wrong, beside what is said here
     found = batches(arguments.sources)
     results = rows_of(found, question, workers=arguments.workers, scheduler=arguments.scheduler)
     summary = Summary(question.libvirt, more)
     printer = _Printer() if arguments.format in ("csv", "jsonl") else None
-    output = Output(arguments.output) if arguments.output is not None else None
-    stdout = format_of(f"-.{arguments.format}")(printer) if printer else None  # type: ignore[arg-type]
+    output = Output(arguments.output, raw=arguments.raw) if arguments.output is not None else None
+    if output is not None and output.rival:
+        common.say(
+            f"note: another run is writing {arguments.output}, into {output.rival}",
+            f"  this one writes into {output.shown}; the one that ends last gives the file its rows",
+        )
+    stdout = format_of(f"-.{arguments.format}")(printer, raw=arguments.raw) if printer else None  # type: ignore[arg-type]
     total = sum(batch.size for batch in found)
     try:
         for rows in _shown(results, total):
@@ -198,7 +212,8 @@ def _stop(error: BaseException, output: Output | None, summary: Summary, total: 
     if isinstance(error, KeyboardInterrupt):
         lines = [f"interrupted after {summary.guests:,} of {total:,} guests"]
         if output is not None and output.rows:
-            lines.append(f"  their rows are in {output.shown}")
+            whose = "their rows" if output.rows == summary.guests else f"the rows of the first {output.rows:,}"
+            lines.append(f"  {whose} are in {output.shown}")
         common.say(*lines)
     elif output is not None and output.rows and not isinstance(error, BrokenPipeError):
         common.say(f"stopped after {output.rows:,} of {total:,} guests: their rows are in {output.shown}")

@@ -8,7 +8,7 @@ is merely worth knowing.
 from pcisim.diagnose.diagnosis import Diagnosis, diagnose, examine
 from pcisim.diagnose.explain import Case, explain_in, meanings, near
 from pcisim.diagnose.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding
-from pcisim.diagnose.rules import RULES, Rule
+from pcisim.diagnose.rules import NOT_JUDGED, RULES, Rule
 from pcisim.diagnose.texts import TEXTS, Text
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "ERROR",
     "WARNING",
     "NOTE",
+    "NOT_JUDGED",
     "RULES",
     "Rule",
     "TEXTS",

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from pcisim._record import evolved
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.diagnose.buses import BUS_RULES
+from pcisim.diagnose.devices import DEVICE_RULES
 from pcisim.diagnose.finding import ERROR, NOTE, Finding, by_line
 from pcisim.diagnose.names import interface_names
 from pcisim.diagnose.raw import uncounted
@@ -60,8 +61,8 @@ def diagnose(
 ) -> list[Finding]:
     """Return everything that is wrong with a guest, or worth knowing, in the order of the document.
 
-    Nothing that libvirt refuses passes without an error.  An empty list: libvirt accepts the guest, the
-    emulator starts it, the guest sees all of it, and there is room for one more device while it runs.
+    An empty list: as far as `NOT_JUDGED` is no matter, libvirt accepts the guest, the emulator starts it, the guest
+    sees all of it, and there is room for one more device while it runs.
 
     Args:
         guest: a `Guest`, or domain XML as text or bytes.
@@ -243,5 +244,5 @@ def sound(placement: Placement, *, whole: bool) -> list[Finding]:
         whole: whether it is the guest itself; when parts of it were set aside, nothing can be said about room.
     """
     view = View(placement)
-    rules = (*SLOT_RULES, *BUS_RULES, *ROOM_RULES) if whole else (*SLOT_RULES, *BUS_RULES)
+    rules = (*SLOT_RULES, *DEVICE_RULES, *BUS_RULES, *(ROOM_RULES if whole else ()))
     return [finding for rule in rules for finding in rule(view)]

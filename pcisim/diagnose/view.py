@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pcisim.address import MAX_FUNCTION, format_packed
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, PORTS
-from pcisim.catalogue.machines import BUILT_IN
+from pcisim.catalogue.x86_machines import BUILT_IN
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.rules import RULES
 from pcisim.guest import Controller, Device
@@ -19,8 +19,8 @@ class View:
 
     Attributes:
         placement: the placed guest.
-        addresses: the packed address of everything that has a place of its own.
-        slots: for each slot, as ``packed >> 3``, who has which function; the machine's own included.
+        addresses: the packed address of everything on PCI that has a place of its own.
+        slots: for each slot, as ``packed >> 3``, who on PCI has which function; the machine's own included.
         bridges: the PCI controllers but the root, by index, in the order of the list.
         circle: the indexes of the buses that do not lead to the root.
     """
@@ -28,9 +28,11 @@ class View:
     def __init__(self, placement: Placement) -> None:
         self.placement = placement
         self.guest = placement.guest
-        self.addresses = {d: packed for d, packed in placement.addresses.items() if d.mirrors is None}
+        self.addresses = {d: packed for d, packed in placement.addresses.items() if d.mirrors is None and d.on_pci}
         self.slots: dict[int, dict[int, Holder]] = {}
         for packed, holder in (*self._machine(), *placement.topology.owners.items()):
+            if isinstance(holder, Device) and not holder.on_pci:
+                continue
             self.slots.setdefault(packed >> 3, {})[packed & MAX_FUNCTION] = holder
         self.bridges = {d.index or 0: d for d in placement.guest.controllers if d.type == "pci" and d in self.addresses}
         self._depths: dict[int, int | None] = {}

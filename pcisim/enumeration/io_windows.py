@@ -15,47 +15,11 @@ from types import MappingProxyType
 
 from pcisim._record import record
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, SHPC_BRIDGES
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, WINDOW, IoRoom
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller
 from pcisim.placement import Placement
-
-WINDOW = 0x1000
-"""The least size of a bridge's window, and what it is aligned to."""
-
-
-@record
-class Profile:
-    """One row: the room for I/O that a firmware has on a family of machines."""
-
-    name: str
-    firmware: str
-    family: str
-    room: int
-    """Bytes; windows and ports of bus 0 must stay below it."""
-    fatal: bool
-    """Whether the machine does not boot when the room is exceeded."""
-    windows: int
-    """The most windows of 4 KiB that it hands out."""
-    occupied: int
-    """The same when devices with I/O ports are behind them."""
-    all_ask: bool
-    """Whether it asks for a window for every bridge, empty ports too."""
-
-
-_SEABIOS = "qemu-7.2/seabios-1.16.2"
-_OVMF = "qemu-7.2/ovmf-2022.11"
-PROFILES = MappingProxyType(
-    {
-        (row.firmware, row.family): row
-        for row in (
-            Profile(_SEABIOS, "seabios", "q35", 0xF000, True, 14, 14, False),
-            Profile(_SEABIOS, "seabios", "i440fx", 0x9000, True, 8, 8, False),
-            Profile(_OVMF, "ovmf", "q35", 0xA000, False, 10, 9, True),
-            Profile(_OVMF, "ovmf", "i440fx", 0x4000, False, 4, 3, True),
-        )
-    }
-)
 
 BUILT_IN_PORTS = MappingProxyType({"q35": 64, "i440fx": 0})
 """Bytes of ports of built-in devices of bus 0 that no definition lists: q35's SMBus controller."""
@@ -66,7 +30,7 @@ class IoBudget:
     """What a topology asks of a firmware.
 
     Args:
-        profile: the row of the firmware, ``None`` where it was not measured.
+        profile: the room of the firmware, ``None`` where it was not measured.
         asking: the labels of the bridges that ask for a window, in order of index.
         bytes: the sum of the windows and ports on bus 0.
         unknown: the labels of devices whose I/O ports are not known (host devices).
@@ -74,7 +38,7 @@ class IoBudget:
         room: how many of these the firmware has; ``None`` where it was not measured.
     """
 
-    profile: Profile | None
+    profile: IoRoom | None
     asking: tuple[str, ...]
     bytes: int
     unknown: tuple[str, ...]
@@ -106,7 +70,7 @@ def io_budget(placement: Placement) -> IoBudget:
     first_video = next(iter(guest.devices.get("video", ())), None)
     for device, packed in placement.addresses.items():
         number = packed >> 8
-        if number >= len(buses) or device.mirrors is not None:
+        if number >= len(buses) or device.mirrors is not None or not device.on_pci:
             continue
         if isinstance(device, Controller) and device.type == "pci":
             bridges.append((device, number))
@@ -121,7 +85,7 @@ def io_budget(placement: Placement) -> IoBudget:
             unknown.append(device.label)
         else:
             own[number] += ports
-    profile = PROFILES.get((guest.firmware, guest.machine.family))
+    profile = DEFAULT_PROFILE.io_room(guest.firmware, guest.machine.family)
     all_ask = profile is not None and profile.all_ask
     below = {controller.index: number for controller, number in bridges}
     roots = [number for number in range(len(buses)) if number not in below]
@@ -142,7 +106,7 @@ def io_budget(placement: Placement) -> IoBudget:
 
 def stops(placement: Placement) -> IoBudget | None:
     """Return the budget of a guest whose firmware stops for want of I/O ports, else ``None``."""
-    profile = PROFILES.get((placement.guest.firmware, placement.guest.machine.family))
+    profile = DEFAULT_PROFILE.io_room(placement.guest.firmware, placement.guest.machine.family)
     if profile is None or not profile.fatal:
         return None
     # Modern virtio behind a port has no ports, so that most guests need no closer look.

@@ -30,7 +30,7 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
         placed: a placement, or its topology alone: that has everything but whether there is ACPI.
     """
     topology, guest = (placed.topology, placed.guest) if isinstance(placed, Placement) else (placed, None)
-    devices = {packed: owner for packed, owner in topology.owners.items() if isinstance(owner, Device)}
+    devices = {packed: owner for packed, owner in topology.owners.items() if isinstance(owner, Device) and owner.on_pci}
     express = bool(topology.buses) and topology.buses[0].model.name == "pcie-root"
     family = "q35" if express else "pc"
     if guest is None:

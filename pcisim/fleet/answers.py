@@ -10,8 +10,8 @@ from pcisim import connector as c
 from pcisim.capacity import room
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.enumeration.io_windows import io_budget
-from pcisim.errors import PcisimError, RefusedError
-from pcisim.fleet.rows import Row
+from pcisim.errors import InputError, PcisimError, RefusedError
+from pcisim.fleet.rows import Row, cut, error_row
 from pcisim.fleet.shapes import Skimmed, skim
 from pcisim.formats._xml import parse
 from pcisim.formats.domain_xml import read
@@ -22,6 +22,8 @@ from pcisim.policies import policy_of
 
 MOST_SHAPES = 100_000
 """How many answers are kept, at about 400 bytes each; a fleet has some hundred shapes."""
+_MOST_KEPT = 1_000
+"""How many characters the texts of an answer may have that is kept."""
 
 
 class Question(NamedTuple):
@@ -73,7 +75,7 @@ def figures(placement: Placement) -> Figures:
     left = room(topology)
     slots = sum(bus.model.slots[1] - bus.model.slots[0] + 1 for bus in topology.buses if bus.model.accepts & c.ENDPOINT)
     return Figures(
-        machine=placement.guest.machine_name,
+        machine=cut(placement.guest.machine_name),
         devices=len(addressed) - controllers,
         controllers=controllers,
         buses=len(topology.buses),
@@ -125,6 +127,13 @@ class Answers:
             path: where it is, for the row.
             data: the document.
         """
+        try:
+            return self._of_document(path, data)
+        except MemoryError:
+            error = InputError("cannot be read: it takes more memory than there is", code="memory")
+            return error_row(path, None, None, self.rules.version, error)
+
+    def _of_document(self, path: str, data: bytes) -> Row:
         skimmed = skim(data)
         if skimmed is None:
             return self._read(path, data, None)
@@ -157,14 +166,15 @@ class Answers:
             line: where it is described.
             arch: its architecture.
         """
-        key = (machine, counts, arch)
-        known = self._known.get(key)
+        key = (machine, counts, arch) if len(machine) + len(arch) <= _MOST_KEPT else None
+        known = self._known.get(key) if key else None
         if known is None:
             try:
                 known = self._work_out(Guest.of(machine, dict(counts), arch=arch))
             except PcisimError as error:
                 known = _refusal(machine, error, None)
-            self._keep(key, known)
+            if key:
+                self._keep(key, known)
         return self._row(path, name, known, line)
 
     def _read(self, path: str, data: bytes, skimmed: Skimmed | None) -> Row:
@@ -197,11 +207,15 @@ class Answers:
         return figures(assign(guest, self.question.policy, libvirt=self.question.libvirt).placement)
 
     def _keep(self, key: Hashable, answer: Figures | Refusal) -> None:
+        if sum(len(text) for text in answer if isinstance(text, str)) > _MOST_KEPT:
+            return
         if len(self._known) >= MOST_SHAPES:
             self._known.clear()
         self._known[key] = answer
 
     def _row(self, path: str, name: str | None, answer: Figures | Refusal, line: int | None) -> Row:
+        if name is not None:
+            name = cut(name)
         if isinstance(answer, Refusal):
             machine, fits, code, message, _ = answer
             return Row(path, name, machine, self.rules.version, fits, code, message, line)
@@ -209,7 +223,8 @@ class Answers:
 
 
 def _refusal(machine: str | None, error: PcisimError, place: int | None) -> Refusal:
-    return Refusal(machine, False if isinstance(error, RefusedError) else None, error.code, error.headline, place)
+    fits = False if isinstance(error, RefusedError) else None
+    return Refusal(None if machine is None else cut(machine), fits, error.code, cut(error.headline), place)
 
 
 @lru_cache(maxsize=4)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pcisim.errors import InputError
 from pcisim.fleet.answers import Answers
-from pcisim.fleet.batch import GUESTS, Unread, reason, shown
+from pcisim.fleet.batch import GUESTS, Stamp, Unread, ordinary, reason, shown
 from pcisim.fleet.files import SUFFIX
 from pcisim.fleet.rows import Row, error_row
 from pcisim.formats._xml import most_bytes
@@ -32,10 +32,12 @@ class Members(NamedTuple):
 
     Args:
         archive: its absolute path.
+        stamp: what it was when they were listed.
         members: where they stand.
     """
 
     archive: str
+    stamp: Stamp
     members: tuple[Member | Unread, ...]
 
     @property
@@ -49,19 +51,22 @@ class Members(NamedTuple):
         Raises:
             InputError: the archive cannot be read any more.
         """
-        rows = []
         libvirt = answers.question.libvirt
         try:
-            with open(self.archive, "rb", buffering=0) as stream:
-                for member in self.members:
-                    if isinstance(member, Unread):
-                        rows.append(error_row(member.path, None, None, libvirt, member.error))
-                        continue
-                    data = os.pread(stream.fileno(), min(member.size, most_bytes() + 1), member.offset)
-                    rows.append(answers.of_document(member.path, data))
+            with ordinary(self.archive) as number:
+                rows = [self._row(member, number, answers) for member in self.members]
+                self.stamp.check(number)
+        except InputError as error:
+            return [error_row(member.path, None, None, libvirt, error) for member in self.members]
         except OSError as error:
             raise _cannot_read(self.archive, error) from error
         return rows
+
+    def _row(self, member: Member | Unread, number: int, answers: Answers) -> Row:
+        if isinstance(member, Unread):
+            return error_row(member.path, None, None, answers.question.libvirt, member.error)
+        data = os.pread(number, min(member.size, most_bytes() + 1), member.offset)
+        return answers.of_document(member.path, data)
 
 
 def archive_batches(archive: str) -> Iterator[Members]:
@@ -76,14 +81,16 @@ def archive_batches(archive: str) -> Iterator[Members]:
     Raises:
         InputError: it cannot be read, is cut off, compressed, no tar archive, or without such a member.
     """
-    members = _members(archive)
+    stamp, listed = _list(archive)
+    found = [_place(name, entry, listed) for name, entry in listed.items() if name.endswith(SUFFIX)]
+    members = [member for member in found if member is not None]
     if not members:
         raise InputError(
             f"no domain XML in {shown(archive)}: no member has a name that ends in {SUFFIX}", code="no-guests"
         )
     path = os.path.abspath(archive)
     for start in range(0, len(members), GUESTS):
-        yield Members(path, tuple(members[start : start + GUESTS]))
+        yield Members(path, stamp, tuple(members[start : start + GUESTS]))
 
 
 class _Listed(NamedTuple):
@@ -97,32 +104,34 @@ class _Listed(NamedTuple):
     hard: bool = False
 
 
-def _members(archive: str) -> list[Member | Unread]:
-    listed = _list(archive)
-    found = [_place(name, entry, listed) for name, entry in listed.items() if name.endswith(SUFFIX)]
-    return [member for member in found if member is not None]
-
-
-def _list(archive: str) -> dict[str, _Listed]:
-    """Return the files and links of an archive by name; of two members of a name the last one counts."""
+def _list(archive: str) -> tuple[Stamp, dict[str, _Listed]]:
+    """Return what an archive is, and its files and links by name; of two members of a name the last one counts."""
     listed: dict[str, _Listed] = {}
     try:
-        with tarfile.open(archive, "r:") as tar:
-            offset = -1
-            while (info := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
-                if info.offset <= offset:
-                    raise tarfile.ReadError("a header is damaged")
-                offset = info.offset
-                entry = _entry(archive, info)
-                if entry is not None:
-                    listed[posixpath.normpath(info.name)] = entry
-            _check_end(archive, tar)
-    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
-        raise _damaged(archive, str(error)) from error
+        with ordinary(archive) as number, open(number, "rb", closefd=False) as stream:
+            stamp = Stamp.of(number)
+            with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as tar:
+                offset = -1
+                while (info := tar.next()) is not None:
+                    tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
+                    if info.offset <= offset:
+                        raise tarfile.ReadError("a header is damaged")  # as tarfile itself says
+                    offset = info.offset
+                    entry = _entry(archive, info)
+                    if entry is not None:
+                        listed[posixpath.normpath(info.name)] = entry
+                if not _has_end(tar):
+                    raise tarfile.ReadError("it has no end mark")
     except OSError as error:
         raise _cannot_read(archive, error) from error
-    return listed
+    except _DAMAGE as error:
+        raise _damaged(archive, _WHY.get(type(error), str(error))) from error
+    return stamp, listed
+
+
+_WHY = {IndexError: "a header is cut off", RecursionError: "headers without a member", MemoryError: "a size is absurd"}
+_DAMAGE = (tarfile.TarError, ValueError, ArithmeticError, EOFError, LookupError, TypeError, RecursionError, MemoryError)
+"""What `tarfile` raises when a header lies or ends too soon."""
 
 
 def _place(name: str, entry: _Listed, listed: dict[str, _Listed]) -> Member | Unread | None:
@@ -145,9 +154,10 @@ def _entry(archive: str, info: tarfile.TarInfo) -> _Listed | None:
     """Return what an archive lists, ``None`` for what is neither a file nor a link."""
     path = f"{shown(archive)}:{shown(info.name)}"
     if info.issym():
-        return _Listed(path, None, False, posixpath.join(posixpath.dirname(info.name), info.linkname), info.linkname)
+        leads_to = posixpath.join(posixpath.dirname(info.name), info.linkname)
+        return _Listed(path, None, False, leads_to, shown(info.linkname))
     if info.islnk():
-        return _Listed(path, None, False, info.linkname, info.linkname, hard=True)
+        return _Listed(path, None, False, info.linkname, shown(info.linkname), hard=True)
     return _Listed(path, Member(path, info.offset_data, info.size), info.issparse()) if info.isfile() else None
 
 
@@ -169,15 +179,14 @@ def _lost(written: str, target: str) -> InputError:
     )
 
 
-def _check_end(archive: str, tar: tarfile.TarFile) -> None:
-    """Refuse an archive without its end mark, a block of zeros: something is missing.
+def _has_end(tar: tarfile.TarFile) -> bool:
+    """Return whether an archive has its end mark, a block of zeros; without it something is missing.
 
     `tarfile` reads over that, and over a header that is cut off.
     """
     assert tar.fileobj is not None
     tar.fileobj.seek(tar.offset)
-    if tar.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
-        raise _damaged(archive, "it has no end mark")
+    return tar.fileobj.read(tarfile.BLOCKSIZE) == tarfile.NUL * tarfile.BLOCKSIZE
 
 
 def _damaged(archive: str, why: str) -> InputError:

@@ -5,8 +5,13 @@ Workers get paths and ranges of bytes, so that they have to see the same files u
 
 from __future__ import annotations
 
+import asyncio
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from pcisim.errors import InputError, PcisimError
@@ -15,7 +20,12 @@ from pcisim.fleet.batch import Batch, work
 from pcisim.fleet.extras import needed
 from pcisim.fleet.rows import Row
 
-CONNECT_SECONDS = 15
+CONNECT_SECONDS = 15.0
+"""How long a scheduler may take to answer, and then its first worker to be there."""
+LOST_SECONDS = 60.0
+"""How long a run waits without any worker, or for a scheduler that has fallen silent."""
+_POLL_SECONDS = 2.0
+_ANSWER_SECONDS = 10.0
 _AHEAD = 4
 _LEAST_AHEAD = 16
 """How many batches are handed out at least, while workers still arrive."""
@@ -31,25 +41,29 @@ def cluster_rows(batches: Sequence[Batch], question: Question, scheduler: str) -
 
     Raises:
         UsageError: dask.distributed is not there.
-        InputError: no scheduler answers there, it is lost, or a source cannot be read any more.
+        InputError: no scheduler answers there, it or all workers are lost, or a source cannot be read any more.
     """
     distributed = needed("distributed", "cluster", "--scheduler")
     client = None
     try:
-        distributed.comm.resolve_address(scheduler)  # a client that takes no address complains once more at its end
-        client = distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError, TimeoutError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of transports that are not there any more
+            # a client that gets no answer waits for ever, and complains once more at its end
+            _run(asyncio.wait_for(_answers(distributed, scheduler), CONNECT_SECONDS + 1))
+            client = distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    except Exception as error:  # each transport has its own
         if client is not None:
-            client.close()
+            _close(client)
+        text = str(error).replace("\\n", "\n").strip()
         raise InputError(
             f"no Dask scheduler with workers answers at {scheduler}",
             code="cannot-connect",
-            details=(str(error).splitlines()[0],) if str(error) else (),
+            details=(text.splitlines()[0],) if text else (f"within {CONNECT_SECONDS:g} seconds",),
             remedy="start one with 'dask scheduler', and workers with 'dask worker ADDRESS'",
         ) from error
     try:
-        yield from _in_order(distributed, client, batches, question)
+        yield from _in_order(client, batches, question, scheduler)
     except PcisimError:
         raise
     except ImportError as error:
@@ -57,7 +71,37 @@ def cluster_rows(batches: Sequence[Batch], question: Question, scheduler: str) -
     except (distributed.KilledWorker, distributed.CancelledError, OSError, RuntimeError) as error:
         raise _failed(scheduler, error, "the logs of its scheduler and workers say more") from error
     finally:
-        client.close()
+        _close(client)
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end, in a notebook too, where a loop runs already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(coroutine)
+        return
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, coroutine).result()
+
+
+async def _answers(distributed: Any, scheduler: str) -> None:
+    """Return when a scheduler has said who it is."""
+    arguments = distributed.Security().get_connection_args("client")
+    remote = distributed.core.rpc(scheduler, connection_args=arguments, timeout=CONNECT_SECONDS)
+    try:
+        who = await remote.identity()
+        if who.get("type") != "Scheduler":
+            raise ValueError(f"a {who.get('type', 'program of another kind')} answers there")
+    finally:
+        await remote.close_rpc()
+
+
+def _close(client: Any) -> None:
+    """Leave a cluster, however it is."""
+    with suppress(Exception):
+        client.close(timeout=_POLL_SECONDS)
+    client.status = "closed"  # or it would try again at the end of the process
 
 
 def _failed(scheduler: str, error: Exception, remedy: str) -> InputError:
@@ -70,7 +114,7 @@ def _failed(scheduler: str, error: Exception, remedy: str) -> InputError:
     )
 
 
-def _in_order(distributed: Any, client: Any, batches: Sequence[Batch], question: Question) -> Iterator[list[Row]]:
+def _in_order(client: Any, batches: Sequence[Batch], question: Question, scheduler: str) -> Iterator[list[Row]]:
     run = uuid.uuid4().hex[:8]
     waiting: list[Any] = []
     threads = sum(client.nthreads().values())
@@ -78,6 +122,36 @@ def _in_order(distributed: Any, client: Any, batches: Sequence[Batch], question:
     for number, batch in enumerate(batches):
         waiting.append(client.submit(work, batch, question, key=f"pcisim-fleet-{run}-{number}", pure=False))
         if len(waiting) > ahead:
-            yield waiting.pop(0).result()
+            yield _result(client, waiting.pop(0), scheduler)
     while waiting:
-        yield waiting.pop(0).result()
+        yield _result(client, waiting.pop(0), scheduler)
+
+
+def _result(client: Any, future: Any, scheduler: str) -> list[Row]:
+    """Return the rows of a batch, as long as there is somebody to work.
+
+    Raises:
+        InputError: no worker was there for `LOST_SECONDS`, or the scheduler did not answer.
+    """
+    since = time.monotonic()
+    while True:
+        try:
+            rows: list[Row] = future.result(timeout=_POLL_SECONDS)
+            return rows
+        except TimeoutError:
+            if _has_workers(client):
+                since = time.monotonic()
+            elif time.monotonic() - since >= LOST_SECONDS:
+                raise InputError(
+                    f"the cluster at {scheduler} has had no workers for {LOST_SECONDS:g} seconds, or does not answer",
+                    code="cluster-failed",
+                    remedy="start workers with 'dask worker ADDRESS', and begin again",
+                ) from None
+
+
+def _has_workers(client: Any) -> bool:
+    """Return whether the scheduler says within `_ANSWER_SECONDS` that it has workers."""
+    try:
+        return bool(client.sync(client.scheduler.ncores, workers=None, callback_timeout=_ANSWER_SECONDS))
+    except (OSError, RuntimeError):
+        return False

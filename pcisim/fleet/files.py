@@ -46,7 +46,10 @@ class Files(NamedTuple):
 
 def file_batches(paths: list[str | Unread]) -> Iterator[Files]:
     """Yield files in batches."""
-    folder = os.getcwd()
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # the working folder is deleted: names from the root on are all that can be read
+        folder = ""
     for start in range(0, len(paths), GUESTS):
         yield Files(folder, tuple(paths[start : start + GUESTS]))
 
@@ -66,13 +69,26 @@ def files_of(folder: str) -> list[str | Unread]:
     found: list[str | Unread] = []
     links: list[int] = []
     try:
-        _walk(folder, found, links)
+        waiting = _entries(folder)
     except OSError as error:
         raise InputError(
             f"cannot read the directory {shown(folder)}: {reason(error)}",
             code="cannot-read",
             remedy="name a directory that you may read",
         ) from error
+    while waiting:
+        entry = waiting.pop()
+        if _is_folder(entry, follow=False):
+            try:
+                waiting += _entries(entry.path)
+            except OSError as error:
+                found.append(Unread(entry.path, unread(error)))
+        elif entry.name.endswith(SUFFIX):
+            if entry.is_symlink():
+                if _is_folder(entry, follow=True):
+                    continue
+                links.append(len(found))
+            found.append(entry.path)
     if links:
         linked = set(links)
         real = {os.path.realpath(path) for n, path in enumerate(found) if isinstance(path, str) and n not in linked}
@@ -87,18 +103,15 @@ def files_of(folder: str) -> list[str | Unread]:
     return found
 
 
-def _walk(folder: str, found: list[str | Unread], links: list[int]) -> None:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return what is in a directory, the last name first."""
     with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
-    for entry in ordered:
-        if entry.is_dir(follow_symlinks=False):
-            try:
-                _walk(entry.path, found, links)
-            except OSError as error:
-                found.append(Unread(entry.path, unread(error)))
-        elif entry.name.endswith(SUFFIX):
-            if entry.is_symlink():
-                if entry.is_dir():
-                    continue
-                links.append(len(found))
-            found.append(entry.path)
+        return sorted(entries, key=lambda entry: entry.name, reverse=True)
+
+
+def _is_folder(entry: os.DirEntry[str], *, follow: bool) -> bool:
+    """Return whether an entry is known to be a directory; of a link in a circle, say, its row will tell."""
+    try:
+        return entry.is_dir(follow_symlinks=follow)
+    except OSError:
+        return False

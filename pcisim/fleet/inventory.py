@@ -9,15 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from pcisim.catalogue.devices import DEVICE_MODELS
 from pcisim.errors import InputError, PcisimError
 from pcisim.fleet.answers import Answers
-from pcisim.fleet.batch import reason, shown
+from pcisim.fleet.batch import Stamp, ordinary, reason, shown
 from pcisim.fleet.extras import needed
 from pcisim.fleet.rows import Row, error_row
 from pcisim.guest import device_model
@@ -30,8 +31,10 @@ RECORDS = 1_000
 """How many records of a Parquet file a batch has."""
 _RANGE = 1 << 14
 """About how many bytes of a CSV a batch has."""
-_MOST_BYTES = 1 << 20
-"""How long a record may be."""
+_MOST_BYTES = 1 << 17
+"""How many bytes a record of a CSV may have, and its first line."""
+_MOST_IN_GROUP = 1 << 30
+"""How many bytes a row group of a Parquet file may have in memory: it is read as a whole."""
 
 
 class Columns(NamedTuple):
@@ -49,6 +52,11 @@ class Columns(NamedTuple):
     arch: int | None
     models: tuple[tuple[int, str], ...]
 
+    @property
+    def width(self) -> int:
+        """Return how many columns there are."""
+        return 1 + (self.name is not None) + (self.arch is not None) + len(self.models)
+
     @classmethod
     def of(cls, path: str, head: list[str]) -> Columns:
         """Return what a table's head says.
@@ -59,10 +67,10 @@ class Columns(NamedTuple):
         names = [name.strip() for name in head]
         for name in names:
             if name not in (*_NO_MODELS, *DEVICE_MODELS) and name.removesuffix("-pci") not in DEVICE_MODELS:
-                near = get_close_matches(name, (*_NO_MODELS, *DEVICE_MODELS), 3)
+                near = get_close_matches(name[:60], (*_NO_MODELS, *DEVICE_MODELS), 3)
                 raise _bad(
                     path,
-                    f"the column {name!r} is no model of a device",
+                    f"the column {name[:60]!r} is no model of a device",
                     *((f"did you mean {', '.join(near)}?",) if near else ()),
                     code="unknown-device",
                     remedy="pcisim assign --device=? lists the models; beside them there are machine, name and arch",
@@ -71,7 +79,7 @@ class Columns(NamedTuple):
             raise _bad(
                 path,
                 f"the column {MACHINE!r} is missing",
-                f"there are: {', '.join(names)}",
+                f"there are: {', '.join(dict.fromkeys(names))}",
                 remedy="the first line names the columns, with commas: machine,name,virtio-blk,virtio-net",
             )
         names = [name if name in _NO_MODELS else device_model(name).name for name in names]
@@ -93,8 +101,14 @@ class Columns(NamedTuple):
         """
         name = machine = None
         try:
-            if len(cells) <= max(self.machine, self.name or 0, self.arch or 0, *(place for place, _ in self.models)):
+            if len(cells) < self.width:
                 raise InputError(f"the record has only {len(cells)} values", code="inventory-record", line=line)
+            if len(cells) > self.width and any(cells[self.width :]):
+                raise InputError(
+                    f"the record has {len(cells)} values, and the table {self.width} columns",
+                    code="inventory-record",
+                    line=line,
+                )
             name = _text(cells[self.name]) if self.name is not None else None
             machine = _text(cells[self.machine])
             if machine is None:
@@ -110,7 +124,8 @@ class Columns(NamedTuple):
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value).strip() or None
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return None if text is None else str(text).strip() or None
 
 
 def _count(model: str, value: Any, line: int | None) -> int:
@@ -131,12 +146,39 @@ def _bad(path: str, headline: str, *details: str, code: str = "inventory-column"
     return InputError(headline, code=code, details=details, remedy=remedy, file=shown(path), line=1)
 
 
+_FIELD = rb'(?:"(?:[^"]|"")*+"|[^",\r\n]*+)'
+_RECORD = re.compile(rb"%(field)s(?:,%(field)s)*+(?:\r?\n|\r?\Z)" % {b"field": _FIELD})
+"""A record as RFC 4180 has it: a quote stands at the ends of a field, or twice within one in quotes."""
+_RECORDS = re.compile(rb"(?:%s)*+" % _RECORD.pattern)
+_UNCLOSED = re.compile(rb'(?:%s,)*+"(?:[^"]|"")*+\Z' % _FIELD)
+"""A record that may go on after the end of the text."""
+
+
+def _well_formed(data: bytes, start: int = 0) -> int:
+    """Return where the records end that are well-formed and no longer than `_MOST_BYTES`, from `start` on."""
+    if len(data) - start > _MOST_BYTES:
+        while start < len(data) and (found := _RECORD.match(data, start)) and found.end() - start <= _MOST_BYTES:
+            start = found.end()
+        return start
+    if data.find(b'"', start) < 0 and (start == 0 or data.find(b"\r", start) < 0):
+        returns = data.count(b"\r")
+        if returns == data.count(b"\r\n") + data.endswith(b"\r"):
+            return len(data)
+    found = _RECORDS.match(data, start)
+    return found.end() if found else start
+
+
+def _next_line(data: bytes, start: int) -> int:
+    return data.find(b"\n", start) + 1 or len(data)
+
+
 class Records(NamedTuple):
     """A range of bytes of a CSV.
 
     Args:
         path: the file, as it was named.
         file: its absolute path.
+        stamp: what it was when the range was found.
         columns: what the columns hold.
         start: where the range begins.
         end: where it ends.
@@ -146,6 +188,7 @@ class Records(NamedTuple):
 
     path: str
     file: str
+    stamp: Stamp
     columns: Columns
     start: int
     end: int
@@ -159,23 +202,51 @@ class Records(NamedTuple):
             InputError: the file cannot be read any more.
         """
         try:
-            with open(self.file, "rb", buffering=0) as stream:
-                data = os.pread(stream.fileno(), self.end - self.start, self.start)
+            with ordinary(self.file) as number:
+                data = os.pread(number, self.end - self.start, self.start)
+                self.stamp.check(number)
+        except InputError as error:
+            return [self._bad(line, error, answers) for line in range(self.line, self.line + self.size)]
         except OSError as error:
             raise _cannot_read(self.path, error) from error
-        reader = csv.reader(io.StringIO(data.decode("utf-8", "replace"), newline=""))
-        rows = []
-        line = self.line
-        try:
-            for cells in reader:
-                if cells:
-                    rows.append(self.columns.row(f"{shown(self.path)}:{line}", cells, line, answers))
-                line = self.line + reader.line_num
-        except csv.Error as error:
-            raise InputError(
-                f"a record cannot be read: {error}", code="inventory-record", file=shown(self.path), line=line
-            ) from error
+        rows: list[Row] = []
+        done, line = 0, self.line
+        while done < len(data):
+            end = _well_formed(data, done)
+            self._read(data[done:end], line, rows, answers)
+            line += data.count(b"\n", done, end)
+            if end < len(data):
+                rows.append(self._bad(line, InputError(_fault(data, end), code="inventory-record", line=line), answers))
+                end = _next_line(data, end)
+                line += 1
+            done = end
         return rows
+
+    def _read(self, data: bytes, line: int, rows: list[Row], answers: Answers) -> None:
+        """Append the rows of well-formed records."""
+        reader = csv.reader(io.StringIO(data.decode("utf-8", "replace"), newline=""))
+        first = line
+        for cells in reader:
+            if cells:
+                rows.append(self.columns.row(f"{shown(self.path)}:{line}", cells, line, answers))
+            line = first + reader.line_num
+
+    def _bad(self, line: int, error: InputError, answers: Answers) -> Row:
+        return error_row(f"{shown(self.path)}:{line}", None, None, answers.question.libvirt, error)
+
+
+def _fault(data: bytes, start: int) -> str:
+    """Return what is wrong with the record that begins there."""
+    line = data[start : _next_line(data, start)]
+    if len(line) > _MOST_BYTES:
+        return f"the record has more than {_MOST_BYTES >> 10} KiB"
+    if _UNCLOSED.match(data, start):
+        return "a quote is not closed"
+    if b"\r" in line.removesuffix(b"\n").removesuffix(b"\r"):
+        return "a carriage return within the line, outside quotes"
+    if b'"' in line:
+        return "a quote within a field: such a field is in quotes, and has the quote twice"
+    return f"the record has more than {_MOST_BYTES >> 10} KiB"
 
 
 def csv_batches(path: str) -> Iterator[Records]:
@@ -189,31 +260,68 @@ def csv_batches(path: str) -> Iterator[Records]:
     """
     file = os.path.abspath(path)
     try:
-        with open(path, "rb") as stream:
-            head = stream.readline(_MOST_BYTES)
+        with ordinary(path) as number, open(number, "rb", closefd=False) as stream:
+            stamp = Stamp.of(number)
+            head = stream.readline(_MOST_BYTES + 1)
             columns = Columns.of(path, _names(path, head))
-            start, line = len(head), 2
-            empty = True
-            while data := stream.read(_RANGE):
-                data += stream.readline(_MOST_BYTES)
-                # a line that ends between quotes does not end a record
-                while data.count(b'"') % 2 and len(data) < _MOST_BYTES and (rest := stream.readline(_MOST_BYTES)):
-                    data += rest
+            line, empty = 2, True
+            for start, data in _ranges(stream, len(head)):
                 lines = data.count(b"\n") + (not data.endswith(b"\n"))
                 empty = False
-                yield Records(path, file, columns, start, start + len(data), line, lines)
-                start, line = start + len(data), line + lines
+                yield Records(path, file, stamp, columns, start, start + len(data), line, lines)
+                line += lines
     except OSError as error:
         raise _cannot_read(path, error) from error
     if empty:
         raise _no_records(path)
 
 
+def _ranges(stream: BinaryIO, start: int) -> Iterator[tuple[int, bytes]]:
+    """Yield where ranges begin that end where a record does, and what is in them; of a line too long its beginning."""
+    data = b""
+    while True:
+        more = stream.read(_RANGE)
+        more += stream.readline(_MOST_BYTES + 1) if more and not more.endswith(b"\n") else b""
+        data += more
+        if not data:
+            return
+        done = _well_formed(data)
+        while done < len(data):
+            if more and len(data) - done <= _MOST_BYTES and _UNCLOSED.match(data, done):
+                break
+            done = _well_formed(data, _next_line(data, done))
+        if done:
+            yield start, data[:done]
+        start, data = start + done, data[done:]
+        if not more.endswith(b"\n"):
+            start += _rest_of_line(stream)
+
+
+def _rest_of_line(stream: BinaryIO) -> int:
+    """Read to the end of a line, and return how many bytes that were."""
+    read = 0
+    while piece := stream.readline(_MOST_BYTES):
+        read += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return read
+
+
 def _names(path: str, head: bytes) -> list[str]:
+    if b"\r" in head.removesuffix(b"\n").removesuffix(b"\r"):
+        raise _bad(
+            path,
+            "the lines end with a carriage return alone",
+            remedy="end them with a line feed: tr '\\r' '\\n' <OLD >NEW",
+        )
+    if len(head) > _MOST_BYTES:
+        raise _bad(path, f"the first line has more than {_MOST_BYTES >> 10} KiB", remedy="it names the columns")
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _bad(path, "the names of the columns are not UTF-8", remedy="save it as UTF-8") from error
+    if _well_formed(text.encode()) < len(text.encode()):
+        raise _bad(path, _fault(text.encode(), 0).replace("record", "first line"))
     return next(csv.reader([text]), [])
 
 
@@ -223,6 +331,7 @@ class Group(NamedTuple):
     Args:
         path: the file, as it was named.
         file: its absolute path.
+        stamp: what it was when its head was read.
         names: the columns that are read.
         columns: what they hold.
         group: the row group.
@@ -233,6 +342,7 @@ class Group(NamedTuple):
 
     path: str
     file: str
+    stamp: Stamp
     names: tuple[str, ...]
     columns: Columns
     group: int
@@ -247,15 +357,30 @@ class Group(NamedTuple):
             InputError: the file cannot be read any more.
         """
         pyarrow, _ = _parquet()
+        libvirt = answers.question.libvirt
+        places = [f"{shown(self.path)}:{self.first + n}" for n in range(self.size)]
         try:
-            table = _row_group(self.file, os.stat(self.file).st_mtime_ns, self.group, self.names)
-        except (OSError, pyarrow.ArrowException) as error:
+            table = _row_group(self.file, self.stamp, self.group, self.names)
+        except InputError as error:
+            return [error_row(place, None, None, libvirt, error) for place in places]
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise _cannot_read(self.path, error) from error
-        cells = [table.column(name).slice(self.skip, self.size).to_pylist() for name in self.names]
-        return [
-            self.columns.row(f"{shown(self.path)}:{self.first + n}", list(record), None, answers)
-            for n, record in enumerate(zip(*cells))
-        ]
+        cells = [_values(table.column(name).slice(self.skip, self.size)) for name in self.names]
+        return [self.columns.row(place, list(record), None, answers) for place, record in zip(places, zip(*cells))]
+
+
+def _values(column: Any) -> list[Any]:
+    """Return the values of a column; of a text that is not UTF-8 as much as is."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        return [_decoded(value) for value in column]
+    return values
+
+
+def _decoded(value: Any) -> str | None:
+    value = getattr(value, "value", value) if hasattr(value, "dictionary") else value
+    return None if not value.is_valid else value.as_buffer().to_pybytes().decode("utf-8", "replace")
 
 
 def parquet_batches(path: str) -> Iterator[Group]:
@@ -269,31 +394,48 @@ def parquet_batches(path: str) -> Iterator[Group]:
         UsageError: pyarrow is not there.
     """
     pyarrow, parquet = _parquet()
+    file = os.path.abspath(path)
     try:
-        with parquet.ParquetFile(path) as file:
-            schema, metadata = file.schema_arrow, file.metadata
-            groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
-    except (OSError, pyarrow.ArrowException) as error:
+        with ordinary(path) as number, open(number, "rb", closefd=False) as stream:
+            stamp = Stamp.of(number)
+            with parquet.ParquetFile(stream) as table:
+                schema, metadata = table.schema_arrow, table.metadata
+                names = tuple(schema.names)
+                groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+                sizes = [(group.num_rows, group.total_byte_size) for group in groups]
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise _cannot_read(path, error) from error
-    names = tuple(schema.names)
     columns = Columns.of(path, list(names))
     for place, model in columns.models:
         if not pyarrow.types.is_integer(schema.types[place]):
             raise _bad(path, f"the counts of {model} are of type {schema.types[place]}, not whole numbers")
     first = 1
-    for group, count in enumerate(groups):
+    for group, (count, size) in enumerate(sizes):
+        if count < 0 or max(size, count * len(names) * _LEAST_IN_CELL) > _MOST_IN_GROUP:
+            raise _bad(
+                path,
+                f"a row group of {count:,} rows is more than is read at once",
+                code="cannot-read",
+                remedy="write it with smaller ones, such as row_group_size=100000",
+            )
         for skip in range(0, count, RECORDS):
-            size = min(RECORDS, count - skip)
-            yield Group(path, os.path.abspath(path), names, columns, group, skip, size, first + skip)
+            wanted = min(RECORDS, count - skip)
+            yield Group(path, file, stamp, names, columns, group, skip, wanted, first + skip)
         first += count
     if first == 1:
         raise _no_records(path)
 
 
+_LEAST_IN_CELL = 8
+"""How many bytes a cell takes in memory, or more."""
+
+
 @lru_cache(maxsize=2)
-def _row_group(file: str, changed: int, group: int, names: tuple[str, ...]) -> Any:
+def _row_group(file: str, stamp: Stamp, group: int, names: tuple[str, ...]) -> Any:
     """Return a row group, which can be read as a whole only and serves many batches."""
-    return _parquet()[1].ParquetFile(file).read_row_group(group, columns=list(names))
+    with ordinary(file) as number, open(number, "rb", closefd=False) as stream:
+        stamp.check(number)
+        return _parquet()[1].ParquetFile(stream).read_row_group(group, columns=list(names))
 
 
 def _parquet() -> tuple[Any, Any]:

@@ -10,6 +10,8 @@ from pcisim.more import SPACE
 
 SCHEMA = "pcisim.fleet/1"
 """The version of the columns."""
+MOST_TEXT = 4096
+"""How many characters of a document's text a row holds: a worker has many rows at once."""
 
 
 class Row(NamedTuple):
@@ -88,4 +90,10 @@ def error_row(path: str, name: str | None, machine: str | None, libvirt: str, er
         error: what is wrong.
     """
     fits = False if isinstance(error, RefusedError) else None
-    return Row(path, name, machine, libvirt, fits, error.code, error.headline, error.line)
+    name, machine = (None if text is None else cut(text) for text in (name, machine))
+    return Row(path, name, machine, libvirt, fits, error.code, cut(error.headline), error.line)
+
+
+def cut(text: str) -> str:
+    """Return a text of a document as a row holds it: its first `MOST_TEXT` characters, and that there are more."""
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}... ({len(text):,} characters)"

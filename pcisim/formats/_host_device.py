@@ -127,7 +127,7 @@ def _scsi(source: Element, rules: Libvirt) -> HostDevice:
 
 def _scsi_host(source: Element, rules: Libvirt) -> HostDevice:
     if "protocol" not in source.attrib:
-        if rules.words_of_sources:
+        if rules.words_of_address_types:
             raise missing(source, "protocol")
         raise InputError("Missing scsi_host subsystem protocol", code="missing-attribute", line=source.line)
     wwpn = source.attrib.get("wwpn")

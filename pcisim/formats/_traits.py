@@ -315,7 +315,7 @@ def _max_memory(element: Element, traits: Traits, rules: Libvirt) -> None:
     slots = parse_number(element.attrib.get("slots", "0"))
     if slots is None:
         raise InputError("Failed to parse memory slot count", code="bad-number", line=element.line)
-    if rules.memory_needs_slots and not slots:
+    if not rules.memory_without_slots and not slots:
         raise InputError(
             "both maximum memory size and memory slot count must be specified",
             code="memory-device",

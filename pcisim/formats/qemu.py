@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.bridges import BRIDGES
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.x86_machines import X86
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
@@ -153,8 +153,7 @@ class _Line:
         for device in (*(d for d in usb if not d.companion), *(d for d in usb if d.companion), *guest.all_devices()):
             if device in addresses and device not in done:
                 done[device] = None
-                # what has a PCI address without being on PCI, as libvirt lets it, is nothing to QEMU
-                if device.plug or (isinstance(device, Controller) and device.type == "pci"):
+                if device.on_pci:
                     yield device
 
     def _is_built_in(self, device: Device) -> bool:

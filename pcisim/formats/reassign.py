@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pcisim._record import record
 from pcisim.catalogue.controllers import GROWN, PCI_CONTROLLERS, PORTS, ROOT_MODELS, pci_controller
-from pcisim.catalogue.machines import X86, Machine, machine_of
+from pcisim.catalogue.machines import machine_of
 from pcisim.catalogue.other_machines import architectures_of
 from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.compare.matching import USER_ALIAS, alias_of, is_pci_controller
 from pcisim.errors import RefusedError
 from pcisim.formats._splice import Editor

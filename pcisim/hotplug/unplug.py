@@ -8,7 +8,7 @@ from __future__ import annotations
 from pcisim.address import format_packed
 from pcisim.catalogue.controllers import EXPANDERS, SHPC_BRIDGES
 from pcisim.catalogue.devices import DISKS_A_CONTROLLER
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.x86_machines import X86
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.hotplug.kinds import HOT, bus_name, emulator_refuses
 from pcisim.topology import Topology

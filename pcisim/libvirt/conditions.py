@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pcisim.catalogue.machines import X86
 from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.x86_machines import X86
 from pcisim.errors import RefusedError
 from pcisim.guest import Device, Guest, refuse
 from pcisim.libvirt.parsing import second, wrong_type
@@ -26,7 +26,7 @@ def check_definition(guest: Guest, rules: Libvirt) -> None:
     if guest.machine_origin is not None:
         _check_acpi(guest)
     memory = [d for d in guest.devices.get("memory", ()) if d.traits]
-    if memory or (rules.memory_needs_slots and guest.traits.get("memory_slots")):
+    if memory or (not rules.memory_without_slots and guest.traits.get("memory_slots")):
         _check_memory(memory, guest, rules)
     tpms = guest.devices.get("tpm")
     if tpms and len(tpms) > 1:
@@ -66,19 +66,19 @@ def _check_memory(memory: list[Device], guest: Guest, rules: Libvirt) -> None:
             _GIVE_ROOM,
         )
     nodes = len(guest.numa_nodes)
-    if rules.memory_needs_slots and not nodes:
+    if not rules.memory_without_slots and not nodes:
         headline = "At least one numa node has to be configured when enabling memory hotplug"
         remedy = "add <cpu><numa><cell id='0' .../></numa></cpu>, or take <maxMemory> out"
         label = (memory[0].label,) if memory else ()
         line = memory[0].line if memory else guest.machine_line
         raise RefusedError(headline, code="memory-device", line=line, parties=label, remedy=remedy)
-    if rules.memory_needs_slots and len(memory) > slots:
+    if not rules.memory_without_slots and len(memory) > slots:
         headline = f"memory device count '{len(memory)}' exceeds slots count '{slots}'"
         raise refuse(memory[-1], headline, "memory-device", "give <maxMemory> more slots")
     taken: dict[int, Device] = {}
     for device in memory:
         lacks_node = device.traits.get("node") is None and nodes and device.model not in _WITHOUT_NODE
-        if lacks_node and rules.memory_needs_slots:
+        if lacks_node and not rules.memory_without_slots:
             raise _no_node(device)
         _check_slot(device, slots, taken)
         _check_address(device, rules)

@@ -109,12 +109,16 @@ def is_usb(device: Device) -> bool:
     """Return whether a device sits on USB."""
     return (
         device.element in ("hub", "redirdev", "smartcard")
-        or (device.element == "interface" and device.model == "usb-net" and not device.plug & NO_CLASS)
+        or (device.element == "interface" and (device.kind == "usb" or _is_usb_net(device)))
         or (device.element in ("input", "disk", "hostdev") and device.bus == "usb")
         or (device.element == "sound" and device.model == "usb")
         or (device.element == "filesystem" and device.model == "mtp")
         or (device.element == "serial" and device.model == "usb-serial")
     )
+
+
+def _is_usb_net(device: Device) -> bool:
+    return device.model == "usb-net" and device.bus != "hostdev" and not device.plug & NO_CLASS
 
 
 def without_usb(device: Device, off: Controller | None, headline: str = NO_USB) -> RefusedError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pcisim.address import MAX_FUNCTION, pack
 from pcisim.catalogue.controllers import EXPANDERS
-from pcisim.catalogue.machines import IDE_0
+from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.guest import Controller
 from pcisim.placement import Placement
 

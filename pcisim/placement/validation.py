@@ -17,10 +17,10 @@ from pcisim.catalogue.controllers import (
     TARGET_RANGES,
     pci_controller,
 )
-from pcisim.catalogue.devices import ICH9_START_PORTS, WALK
-from pcisim.catalogue.machines import X86, Machine
+from pcisim.catalogue.devices import DIMMS, ICH9_START_PORTS, ON_SPAPR_VIO, WALK
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
+from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.errors import RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
 from pcisim.libvirt.conditions import check_definition, check_memory_slots, check_node, check_sharing, check_thread
@@ -67,7 +67,9 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
             continue
         before, after = _BEFORE.get(element), _CHECKS.get(element)
         for device in row:
-            kind = "pci" if device in addresses else device.address_type  # some are on PCI by now
+            kind = device.address_type
+            if kind is not None and (device in addresses or (element, device.model) in DIMMS):
+                kind = "pci" if device in addresses else None  # another than the one that is written, by now
             if kind == "unassigned" and element != "hostdev":
                 raise refuse(
                     device,
@@ -100,7 +102,7 @@ def _check_usb(guest: Guest) -> None:
     usb = [c for c in guest.controllers if c.type == "usb" and not (c.model == "none" and "@model" in c.defaults)]
     _check_usb_indexes(usb)
     off = next((c for c in usb if c.model == "none"), None)
-    if usb and off is None:
+    if any(c.model != "none" for c in usb):
         return
     for device in _walk(guest):
         if is_usb(device) or (isinstance(device, Controller) and device.type == "ccid"):
@@ -119,7 +121,7 @@ def _check_address(device: Device, kind: str | None, guest: Guest, rules: Libvir
     """Refuse an address of some type that no device of the guest can have."""
     if kind == "ccw" and guest.machine.virtio_bus != "ccw":
         headline = f"CCW addresses are not supported by machine type '{guest.machine_type}'"
-        if rules.ccw_names_device:
+        if not rules.words_of_address_types:
             headline = f"cannot use CCW address type for device '<null>' using machine type '{guest.machine_type}'"
         remedy = "only s390 guests have CCW addresses: leave the address out"
         raise refuse(device, headline, "wrong-address-type", remedy)
@@ -150,7 +152,7 @@ def _check_acpi_index(device: Device) -> None:
         or (element == "disk" and device.bus in _DRIVE_BUSES)
         or (element == "hostdev" and device.bus == "scsi")
         or (element == "channel" and device.bus == "virtio")
-        or (element, device.model) in _ON_OTHER_BUSES
+        or (element, device.model) in DIMMS | ON_SPAPR_VIO
     ):
         raise refuse(
             device,
@@ -159,14 +161,6 @@ def _check_acpi_index(device: Device) -> None:
             "take the <acpi> element out",
             f"{device.label} has an address of another type than PCI",
         )
-
-
-_ON_OTHER_BUSES = frozenset(
-    {
-        ("memory", "dimm"), ("memory", "nvdimm"), ("controller/scsi", "ibmvscsi"), ("interface", "spapr-vlan"),
-        ("serial", "spapr-vio-serial"), ("nvram", ""),
-    }
-)  # fmt: skip
 
 
 def _check_watchdogs(watchdogs: Sequence[Device]) -> None:
@@ -385,7 +379,7 @@ def _check_lun(device: Device, rules: Libvirt) -> None:
     if device.bus not in _LUN_BUSES:
         headline = f"disk device='lun' is not supported for bus='{device.bus}'"
         raise refuse(device, headline, "disk-bus", "write bus='scsi'")
-    if device.bus == "virtio" and not rules.lun_on_virtio:
+    if device.bus == "virtio" and rules.lun_on_scsi_only:
         headline = "This QEMU doesn't support SCSI emulation with 'virtio-blk' device"
         raise refuse(device, headline, "disk-bus", "write bus='scsi', or device='disk'")
 
@@ -422,7 +416,10 @@ def _interface(device: Device, guest: Guest, rules: Libvirt) -> None:
 def _hostdev_interface(device: Device) -> None:
     if device.bus != "hostdev":
         return
-    if device.address_type not in (None, "pci", "unassigned") or device.model == _ON_SPAPR_VIO:
+    if device.kind == "usb":
+        if device.address_type not in (None, "usb"):
+            raise wrong_type(device, "USB host device must use 'usb' address type", "usb")
+    elif device.address_type not in (None, "pci", "unassigned") or device.model == _ON_SPAPR_VIO:
         raise wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
 
 

@@ -160,8 +160,9 @@ def test_bad_quotes_and_bytes(tmp_path: Path) -> None:
     assert row.code == "inventory-record"
     (row,) = rows(table(tmp_path, b"name,machine\n\xff,pc\n"))
     assert (row.name, row.fits) == ("\ufffd", True)
-    error = refused(table(tmp_path, f"name,machine\na,pc\n{'x' * 200_000},pc\n"))
-    assert (error.code, error.line) == ("inventory-record", 3)
+    before, long, after = rows(table(tmp_path, f"name,machine\na,pc\n{'x' * 200_000},pc\nb,pc\n"))
+    assert (before.fits, after.fits, after.line, after.path[-2:]) == (True, True, None, ":4")
+    assert (long.code, long.line, long.message) == ("inventory-record", 3, "the record has more than 128 KiB")
 
 
 def stored(folder: Path, columns: dict[str, Any], **options: Any) -> Path:

@@ -55,7 +55,7 @@ def test_rows(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"rows{suffix}"
     path.write_text("what was there")
     path.chmod(0o640)
-    output = Output(str(path))
+    output = Output(str(path), raw=True)
     output.write([FINE])
     output.write([])
     output.write([BAD, FINE])
@@ -70,12 +70,12 @@ def test_rows(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_what_an_interruption_leaves(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"rows{suffix}"
-    output = Output(str(path))
+    output = Output(str(path), raw=True)
     output.write([FINE, BAD])
     output.leave()
     assert [p.name for p in tmp_path.iterdir()] == [f"{path.name}.partial"]
     assert read(tmp_path / f"{path.name}.partial") == [plain(FINE), plain(BAD)]
-    again = Output(str(path))
+    again = Output(str(path), raw=True)
     again.write([BAD])
     again.complete()
     assert read(path) == [plain(BAD)]
@@ -94,7 +94,7 @@ def test_nothing_at_all(tmp_path: Path, suffix: str) -> None:
 def test_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_ROW_GROUP", 3)
     path = tmp_path / "rows.parquet"
-    output = Output(str(path))
+    output = Output(str(path), raw=True)
     for _ in range(5):
         output.write([FINE, BAD])
     output.complete()
@@ -104,7 +104,7 @@ def test_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_links_are_followed_and_devices_written_to(tmp_path: Path) -> None:
     (tmp_path / "link.csv").symlink_to("real.csv")
-    output = Output(str(tmp_path / "link.csv"))
+    output = Output(str(tmp_path / "link.csv"), raw=True)
     output.write([FINE])
     output.complete()
     assert (tmp_path / "link.csv").is_symlink()
@@ -126,11 +126,8 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         Output(str(tmp_path / "folder.csv"))
     full = tmp_path / "full.csv"
     full.symlink_to("/dev/full")
-    output = Output(str(full))
     with pytest.raises(InputError, match="no space left on device"):
-        output.write([FINE] * 1000)
-    with pytest.raises(InputError, match="no space left on device"):
-        output.leave()
+        Output(str(full))
 
 
 @pytest.mark.parametrize("name", ["rows", "rows.xml", "rows.json", "", "-"])

@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from pcisim.fleet.answers import Question
 from pcisim.fleet.rows import Row
 from pcisim.fleet.sources import batches
 from pcisim.fleet.survey import rows_of, survey
+from tests.cli.running import is_tidy, process
 from tests.fleet.fleets import archive, member, write_fleet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,9 +89,9 @@ class Cluster:
         self.workers[0].wait()
 
     def close(self) -> None:
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait()
+        for each in (*self.workers, self.scheduler):
+            each.kill()
+            each.wait()
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +228,69 @@ def test_no_scheduler(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPa
     with pytest.raises(InputError) as caught:
         list(survey(tmp_path, scheduler=address))
     assert (caught.value.code, caught.value.exit_status) == ("cannot-connect", 3)
+
+
+@pytest.fixture
+def listener() -> Iterator[str]:
+    """Give the address of somebody who takes calls and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_listener_that_says_nothing(tmp_path: Path, listener: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    from pcisim.fleet import cluster
+
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    write_fleet(tmp_path, 1)
+    begin = time.monotonic()
+    with pytest.raises(InputError) as caught:
+        list(survey(tmp_path, scheduler=listener))
+    assert caught.value.code == "cannot-connect"
+    assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize("address", ["tls://127.0.0.1:1", "ucx://127.0.0.1:1", "inproc://x"])
+def test_transports_that_are_not_set_up(tmp_path: Path, address: str) -> None:
+    """There is the headline, and nothing of what Dask thinks of it."""
+    pytest.importorskip("distributed")
+    write_fleet(tmp_path, 1)
+    done = process(["fleet", str(tmp_path), "--scheduler", address])
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.startswith(f"no Dask scheduler with workers answers at {address}\n".encode())
+    assert is_tidy(done.stderr.decode())
+
+
+@pytest.mark.parametrize("how", ["workers", "scheduler", "silence"])
+def test_a_cluster_that_goes_away(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All workers are killed, the scheduler is, or it stops to answer: the run ends after the time that is said."""
+    pytest.importorskip("distributed")
+    from pcisim.fleet import cluster as module
+
+    monkeypatch.setattr(module, "LOST_SECONDS", 1.0)
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0.2)
+    monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.5)
+    write_fleet(tmp_path / "fleet", 1200)
+    cluster = Cluster(tmp_path)
+    try:
+        cluster.ready()
+        rows = rows_of(batches([str(tmp_path / "fleet")]), Question(), **cluster.options)
+        next(rows)
+        if how == "workers":
+            for worker in cluster.workers:
+                worker.kill()
+                worker.wait()
+        elif how == "scheduler":
+            cluster.scheduler.kill()
+        else:
+            cluster.scheduler.send_signal(signal.SIGSTOP)
+        begin = time.monotonic()
+        with pytest.raises(InputError) as caught:
+            list(rows)
+        assert caught.value.code == "cluster-failed"
+        assert time.monotonic() - begin < 15
+    finally:
+        cluster.close()
 
 
 def test_without_distributed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
