@@ -51,8 +51,6 @@ class Libvirt:
     """A maximum of memory needs neither slots nor a NUMA node, and only dimms take slots."""
     vhostuser_needs_sharing: bool
     """An interface of type vhostuser needs shared memory, as a disk of that type does."""
-    lun_on_scsi_only: bool
-    """A disk on virtio may no longer be a LUN of the host (its QEMU hands no SCSI commands on)."""
 
 
 SINCE: Mapping[str, tuple[int, int]] = MappingProxyType(
@@ -73,7 +71,6 @@ SINCE: Mapping[str, tuple[int, int]] = MappingProxyType(
         "displays_of_host_devices": (10, 0),
         "memory_without_slots": (10, 0),
         "vhostuser_needs_sharing": (10, 0),
-        "lun_on_scsi_only": (10, 0),
     }
 )
 """For each difference the first release that has it; (10, 0) where it came somewhere between 9.0 and 11.3."""

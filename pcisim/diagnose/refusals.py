@@ -230,11 +230,6 @@ def _without_zpci(guest: Guest, subject: Device | None) -> Guest | None:
     return None if subject is None else _replaced(guest, subject, evolved(subject, zpci=None))
 
 
-def _of_another_machine(guest: Guest, subject: Device | None) -> Guest | None:
-    """Leave out what the machine does not have: a device, or ACPI."""
-    return _without(guest, subject) if subject is not None else _without_acpi(guest, subject) if guest.acpi else None
-
-
 def _without_drive(guest: Guest, subject: Device | None) -> Guest | None:
     """Forget the place of a disk or a SCSI host device on its controller."""
     if subject is None:
@@ -277,7 +272,7 @@ _WAYS: Mapping[str, _Way] = MappingProxyType(
         "usb-disabled": _without,
         "root-index": _without,
         "no-model": _without,
-        "wrong-machine": _of_another_machine,
+        "wrong-machine": _without,
         "needs-acpi": _with_acpi,
         "needs-uefi": _without_acpi,
         "needs-graphics": _without_trait("display"),

@@ -8,8 +8,6 @@ from pcisim.errors import RefusedError
 from pcisim.guest import Device, Guest, refuse
 from pcisim.libvirt.parsing import second, wrong_type
 
-_WITH_ACPI = ("arm-virt", "riscv-virt", "loongarch-virt")
-"""Families of machines that have ACPI, beside all of x86."""
 _ACPI_NEEDS_UEFI = "aarch64"
 _IN_SLOTS = ("dimm", "nvdimm")
 """The models of memory devices that take a slot, in every version."""
@@ -43,9 +41,6 @@ def _check_acpi(guest: Guest) -> None:
         if uefi and not guest.acpi:
             headline, code = "UEFI requires ACPI on this architecture", "needs-acpi"
             remedy = "add <features><acpi/></features>"
-    elif guest.acpi and guest.machine.family not in _WITH_ACPI:
-        headline, code = f"machine type '{guest.machine_name}' does not support ACPI", "wrong-machine"
-        remedy = "take <acpi/> out of <features>"
     elif guest.acpi and guest.arch == _ACPI_NEEDS_UEFI and not uefi:
         headline, code = "ACPI requires UEFI on this architecture", "needs-uefi"
         remedy = "write <os firmware='efi'>, or take <acpi/> out of <features>"

@@ -352,14 +352,15 @@ _LUN_BUSES = ("scsi", "virtio")
 _NOT_EJECTABLE = ("virtio", "sd")
 
 
-def _disk(device: Device, guest: Guest, rules: Libvirt) -> None:
+def _disk(device: Device, guest: Guest, _rules: Libvirt) -> None:
     traits = device.traits
     if device.bus == "usb" and device.address_type not in (None, "usb"):
         raise wrong_type(device, "unexpected address type for usb disk", "usb")
     if not traits:
         return
-    if "lun" in traits:
-        _check_lun(device, rules)
+    if "lun" in traits and device.bus not in _LUN_BUSES:
+        headline = f"disk device='lun' is not supported for bus='{device.bus}'"
+        raise refuse(device, headline, "disk-bus", "write bus='scsi'")
     if "cdrom" in traits and device.bus in _NOT_EJECTABLE:
         headline = f"disk type of '{device.label[5:]}' does not support ejectable media"
         raise refuse(device, headline, "disk-bus", "write bus='sata' or bus='scsi'")
@@ -373,15 +374,6 @@ def _disk(device: Device, guest: Guest, rules: Libvirt) -> None:
             check_thread(device, guest, number, "iothread '{}' not defined in iothreadid")
     if "vhostuser" in traits:
         check_sharing(device, guest, "vhostuser")
-
-
-def _check_lun(device: Device, rules: Libvirt) -> None:
-    if device.bus not in _LUN_BUSES:
-        headline = f"disk device='lun' is not supported for bus='{device.bus}'"
-        raise refuse(device, headline, "disk-bus", "write bus='scsi'")
-    if device.bus == "virtio" and rules.lun_on_scsi_only:
-        headline = "This QEMU doesn't support SCSI emulation with 'virtio-blk' device"
-        raise refuse(device, headline, "disk-bus", "write bus='scsi', or device='disk'")
 
 
 def _hostdev(device: Device, guest: Guest, _rules: Libvirt) -> None:
