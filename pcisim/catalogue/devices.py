@@ -27,6 +27,13 @@ WALK = (
 )  # fmt: skip
 """Every element that can hold a guest address, in the order in which libvirt walks them."""
 
+READING = (
+    "disk", "controller", "filesystem", "interface", "smartcard", "parallel", "serial", "console", "channel", "input",
+    "graphics", "sound", "video", "hostdev", "watchdog", "memballoon", "rng", "crypto", "tpm", "nvram", "hub",
+    "redirdev", "panic", "shmem", "memory", "iommu", "vsock", "pstore",
+)  # fmt: skip
+"""The elements in the order in which libvirt reads them, so that of two that it refuses the first is named."""
+
 PLACED = (
     "filesystem", "interface", "sound", "controller", "disk", "hostdev", "memballoon", "rng", "watchdog", "video",
     "shmem", "input", "serial", "iommu", "vsock", "memory", "crypto", "panic", "pstore",

@@ -13,6 +13,7 @@ from pcisim.catalogue.devices import (
     ADDRESS_UNREAD,
     PLACED_SINCE_11,
     PLUGS,
+    READING,
     WALK,
 )
 from pcisim.catalogue.versions import Libvirt
@@ -32,6 +33,7 @@ UNREADABLE = "?"
 """The model of a device of which something cannot be read."""
 
 _KNOWN = frozenset(WALK)
+_READING = {element: place for place, element in enumerate(READING)}
 _ON_OFF = ("on", "off")
 _TARGET_NUMBERS = ("chassisNr", "chassis", "port", "busNr", "index")
 
@@ -141,8 +143,12 @@ class Reader(DeviceReader):
         guest.arch = (of_arch is not None and of_arch.get("arch")) or "x86_64"
         guest.traits = guest_traits(root, self.rules)
         self.machine = guest.machine
-        for devices in root.findall("devices"):
-            self._devices(devices, guest)
+        parents = root.findall("devices")
+        try:
+            for devices in parents:
+                self._devices(devices, guest)
+        except PcisimError as error:
+            raise self._first_refusal([child for parent in parents for child in parent.children]) or error from None
         disks = guest.devices.get("disk")
         if disks:
             self._check_targets(disks)
@@ -160,6 +166,18 @@ class Reader(DeviceReader):
                 if element.tag != "controller":
                     row = guest.devices.setdefault(element.tag, [])
                     row.append(Device(element.tag, f"{element.tag}:{len(row)}", UNREADABLE, origin=element))
+
+    def _first_refusal(self, elements: list[Element]) -> PcisimError | None:
+        """Return what libvirt refuses first: it reads one kind of devices after the other (rule 8.7)."""
+        again = Reader(self.document, self.rules, self.host_pci)
+        again.machine = self.machine
+        around, guest = Element(), Guest("")
+        around.children = sorted(elements, key=lambda element: _READING.get(element.tag, len(_READING)))
+        try:
+            again._devices(around, guest)
+        except PcisimError as error:
+            return error
+        return None
 
     def read_one(self, element: Element, guest: Guest) -> Device | None:
         """Read a child of ``<devices>`` into a guest, and return the device that it is, if it is one."""

@@ -43,6 +43,8 @@ _CHIPSET = {
 }
 _MOST_BUSES = 16 * (MAX_INDEX + 1)
 """Where the trial pass gives up; as far as that, the missing places of the new buses are found out first."""
+_MOST_NAMED = 4
+"""How many buses that were added are named in an error."""
 IMAGINARY = Owner("a device that libvirt imagines, to keep room for a bridge", RESERVED)
 """The trial pass looks for a place for it on a conventional machine, and gives it back."""
 SPARE = Owner("the spare root port", RESERVED)
@@ -238,13 +240,38 @@ class Pass:
         plug = self.plug(device) or c.CONVENTIONAL
         if not self.topology.buses:
             raise _no_buses(self.guest, device)
-        if self.trial and packed >> 8 & 0xFF >= len(self.topology.buses) and self.topology.buses:
+        written, there = packed, len(self.topology.buses)
+        if self.trial and packed >> 8 & 0xFF >= there and there:
             grown = self.grow(packed >> 8 & 0xFF, plug, device)
             packed = packed & ~0xFF00 | grown << 8
             if device in self.present:
                 self.present[device] = packed
-        self.topology.reserve(packed, plug, device)
+        try:
+            self.topology.reserve(packed, plug, device)
+        except RefusedError as error:
+            if there < len(self.topology.buses):
+                raise self._as_written(error, written, packed, there) from None
+            raise
         self.addresses[device] = packed
+
+    def _as_written(self, error: RefusedError, written: int, packed: int, there: int) -> RefusedError:
+        """Return a refusal by the address that is written down, where buses have been added for it (rule 6.6)."""
+        added = [f"{bus.model.name} {bus.index}" for bus in self.topology.buses[there:]]
+        if len(added) > _MOST_NAMED:
+            added[1:-2] = ["..."]
+        asked, got = written >> 8 & 0xFF, packed >> 8 & 0xFF
+        return RefusedError(
+            error.headline.replace(format_packed(packed), format_packed(written)),
+            code=error.code,
+            details=(
+                f"there is no bus {asked} yet: libvirt has added {', '.join(added[:-1])}{' and ' * (len(added) > 1)}"
+                f"{added[-1]} for it" + (f", and takes bus {got} for bus {asked}" if got != asked else ""),
+                *error.details,
+            ),
+            remedy=error.remedy,
+            line=error.line,
+            parties=error.parties,
+        )
 
     def find(self, plug: int, owner: Device | Owner, function: int = 0) -> int:
         """Find a place for a device and take it; the trial pass appends a bus if need be (rule 6.3)."""
