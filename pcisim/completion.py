@@ -56,14 +56,13 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
         guest = _without_newcomers(guest, rules)
     hostdevs = [hostdev for hostdev in guest.devices.get("hostdev", ()) if hostdev.bus == "scsi"]
     check_kinds(guest, controllers.items, rules)
-    if controllers.items:
-        _check_pci_controllers(controllers.items, guest)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
     if controllers.items:
         controllers.number()
         _check_models(controllers.items)
     _machine_controllers(controllers, machine)
     check_devices(guest, controllers.items)
+    _check_pci_controllers(controllers.items, guest)
     _check_expanders(controllers.items, machine)
     devices = dict(guest.devices)
     if machine.balloon and not devices.get("memballoon"):

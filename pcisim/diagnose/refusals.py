@@ -286,6 +286,7 @@ _WAYS: Mapping[str, _Way] = MappingProxyType(
         "disk-source": _without_trait("lun"),
         "disk-bus": _without,
         "input-bus": _without,
+        "obsolete-model": _without,
         "no-shared-memory": _without,
         "no-iothread": _without_thread,
         "memory-device": _without,

@@ -54,6 +54,20 @@ _WHICH_HOST_DEVICE = (
 _DISK_REMEDIES = {"floppy": "write bus='fdc'"}
 
 
+def refused_later(device: Device, headline: str, code: str, remedy: str, *, by_emulator: bool = False) -> None:
+    """Note what libvirt refuses of a device by itself once everything has its place (rule 8.7).
+
+    Args:
+        device: the device.
+        headline: libvirt's words.
+        code: the code of the refusal.
+        remedy: what to do about it.
+        by_emulator: whether its driver of QEMU refuses it, after the address is judged.
+    """
+    name = "refused_by_emulator" if by_emulator else "refused"
+    device.traits = {name: (headline, code, remedy), **device.traits}
+
+
 class DeviceReader:
     """Reads devices as a version of libvirt does.
 
@@ -289,11 +303,11 @@ class DeviceReader:
             device.model = model or "virtio"
             device.plug = PLUGS["disk"][device.model]
         elif model is not None:
-            raise self.refuse(
-                element,
+            refused_later(
+                device,
                 f"disk model '{model}' not supported for bus '{bus}'",
                 "disk-bus",
-                remedy="write bus='virtio', or take the model out",
+                "write bus='virtio', or take the model out",
             )
         if device.address_type == "drive":
             self._drive(element, device)
@@ -490,7 +504,7 @@ class DeviceReader:
             if driver is not None and (kind not in PLUGS["filesystem"] or kind in PLUGS["disk"]):
                 raise unknown(driver, "type", kind, _FILESYSTEM_DRIVERS)
             if kind == "virtiofs" and model is not None:
-                raise self.refuse(element, "virtiofs does not support model", "wrong-option", remedy="take it out")
+                refused_later(device, "virtiofs does not support model", "filesystem", "take it out", by_emulator=True)
         device.model = kind
         device.plug = PLUGS["filesystem"][kind]
 
@@ -501,14 +515,16 @@ class DeviceReader:
             raise unknown(model, "type", kind, PLUGS["shmem"])
         if kind is None or kind == "ivshmem":
             former = not self.rules.words_of_address_types
-            raise self.refuse(
-                element,
+            refused_later(
+                device,
                 "ivshmem device is not supported with this QEMU binary"
                 if former
                 else "ivshmem device is no longer supported",
                 "obsolete-model",
-                remedy="write <model type='ivshmem-plain'/>",
+                "write <model type='ivshmem-plain'/>",
+                by_emulator=True,
             )
+            kind = "ivshmem"
         device.model = kind
         device.plug = PLUGS["shmem"][kind]
 
@@ -520,7 +536,7 @@ class DeviceReader:
                 "missing input device type", code="missing-attribute", line=element.line, remedy="add type='tablet'"
             )
         if bus is not None:
-            self._check_input_bus(element, kind, bus)
+            self._check_input_bus(device, kind, bus)
         else:
             models = self.machine.models
             bus = {
@@ -537,14 +553,14 @@ class DeviceReader:
             device.plug = PLUGS["input"][device.model]
         elif "model" in element.attrib:
             model = element.attrib["model"]
-            raise self.refuse(
-                element,
+            refused_later(
+                device,
                 f"only bus 'virtio' is supported for input model '{model}'",
                 "input-bus",
-                remedy="write bus='virtio', or take the model out",
+                "write bus='virtio', or take the model out",
             )
 
-    def _check_input_bus(self, element: Element, kind: str, bus: str) -> None:
+    def _check_input_bus(self, device: Device, kind: str, bus: str) -> None:
         problem = ""
         if bus == "ps2" and kind not in ("mouse", "keyboard"):
             problem = f"ps2 bus does not support {kind} input device"
@@ -555,7 +571,7 @@ class DeviceReader:
         elif kind == "passthrough" and bus != "virtio":
             problem = "only bus 'virtio' is supported for 'passthrough' input devices"
         if problem:
-            raise self.refuse(element, problem, "input-bus", remedy="leave the bus out")
+            refused_later(device, problem, "input-bus", "leave the bus out")
 
     def _vsock(self, element: Element, device: Device) -> None:
         if element.attrib.get("model", "default") != "default":

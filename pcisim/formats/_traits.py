@@ -53,7 +53,7 @@ def read_traits(element: Element, device: Device, rules: Libvirt) -> None:
     if read is not None:
         read(element, traits, rules)
     if traits:
-        device.traits = traits
+        device.traits = {**device.traits, **traits}
 
 
 def positive(element: Element, attribute: str) -> int:

@@ -26,6 +26,14 @@ def check_definition(guest: Guest, rules: Libvirt) -> None:
     memory = [d for d in guest.devices.get("memory", ()) if d.traits]
     if memory or (not rules.memory_without_slots and guest.traits.get("memory_slots")):
         _check_memory(memory, guest, rules)
+
+
+def check_tpms(guest: Guest) -> None:
+    """Refuse a second TPM of a kind.
+
+    Raises:
+        RefusedError: in libvirt's words.
+    """
     tpms = guest.devices.get("tpm")
     if tpms and len(tpms) > 1:
         for proxy, name in ((True, "TPM Proxy"), (False, "TPM non-proxy")):

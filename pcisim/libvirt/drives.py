@@ -100,23 +100,33 @@ def said(drive: _Drive) -> str:
     return f"controller='{controller}' bus='{bus}' target='{target}' unit='{unit}'"
 
 
-def check_hostdevs_beside_disks(hostdevs: Iterable[Device], disks: Iterable[Device]) -> None:
-    """Refuse a SCSI host device and a disk at one place, while the definition is read.
+def check_disks_beside_hostdevs(hostdevs: Iterable[Device], disks: Iterable[Device]) -> None:
+    """Refuse a SCSI disk that has the place of a SCSI host device by its number, while the definition is read.
 
     Raises:
         RefusedError: in libvirt's words.
     """
-    written = {drive: d for d in hostdevs if d.controller is not None and (drive := drive_of(d)) is not None}
+    written = {drive_of(d): d for d in hostdevs if d.bus == "scsi" and d.controller is not None}
     if not written:
         return
-    meets = [(d, written[drive], drive) for d in disks if d.bus == "scsi" and (drive := drive_of(d)) in written]
-    for disk, hostdev, drive in meets:
-        if disk.controller is None:  # sic: the last quote is missing
+    for disk in disks:
+        drive = drive_of(disk) if disk.bus == "scsi" and disk.controller is None else None
+        if drive is not None and drive in written:  # libvirt forgets the last quote
             headline = (
                 f"using disk target name '{disk.label[5:]}' conflicts with SCSI host device address {said(drive)[:-1]}"
             )
-            raise _conflict(disk, hostdev, headline, "give one of the two another address")
-    for disk, hostdev, drive in meets:
+            raise _conflict(disk, written[drive], headline, "give one of the two another address")
+
+
+def check_hostdev_beside_disks(hostdev: Device, disks: Iterable[Device]) -> None:
+    """Refuse a SCSI host device at the place of a SCSI disk, while the definition is read.
+
+    Raises:
+        RefusedError: in libvirt's words.
+    """
+    drive = drive_of(hostdev) if hostdev.controller is not None else None
+    disk = next((d for d in disks if d.bus == "scsi" and drive is not None and drive_of(d) == drive), None)
+    if disk is not None and drive is not None:
         headline = f"SCSI host address {said(drive)} in use by a SCSI disk"
         raise _conflict(hostdev, disk, headline, "give one of the two another address")
 

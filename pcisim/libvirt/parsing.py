@@ -12,7 +12,7 @@ from pcisim.catalogue.versions import Libvirt
 from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
-from pcisim.libvirt.drives import check_hostdevs_beside_disks
+from pcisim.libvirt.drives import check_disks_beside_hostdevs, check_hostdev_beside_disks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,9 +190,13 @@ def check_devices(guest: Guest, controllers: Iterable[Controller]) -> None:
         _check_isa_ports(serials)
     hostdevs = devices.get("hostdev")
     if hostdevs:
-        check_hostdevs_beside_disks([d for d in hostdevs if d.bus == "scsi"], devices.get("disk", ()))
+        disks = devices.get("disk", ())
+        check_disks_beside_hostdevs(hostdevs, disks)
         for device in hostdevs:
-            _check_mdev(device)
+            if device.bus == "scsi":
+                check_hostdev_beside_disks(device, disks)
+            else:
+                _check_mdev(device)
     for controller in controllers:
         if "iothread" in controller.traits and not _is_virtio_scsi(controller):
             raise refuse(

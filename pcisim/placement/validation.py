@@ -23,7 +23,14 @@ from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
 from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.errors import RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
-from pcisim.libvirt.conditions import check_definition, check_memory_slots, check_node, check_sharing, check_thread
+from pcisim.libvirt.conditions import (
+    check_definition,
+    check_memory_slots,
+    check_node,
+    check_sharing,
+    check_thread,
+    check_tpms,
+)
 from pcisim.libvirt.drives import check_drive
 from pcisim.libvirt.parsing import NO_USB, is_usb, second, without_usb, wrong_type
 from pcisim.libvirt.twice import check_twice
@@ -57,6 +64,7 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
         if ("panic", panic.model) in foreign:
             raise _foreign(panic, foreign)
         _panic(panic, guest)
+    check_tpms(guest)
     _check_watchdogs(guest.devices.get("watchdog", ()))
     for element in WALK:
         row: Sequence[Device] | None = guest.controllers if element == "controller" else guest.devices.get(element)
@@ -79,15 +87,26 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
                 )
             if before is not None:
                 before(device, guest, rules)
+            if device.traits:
+                _refused_already(device, "refused")
             if kind is not None or element == "disk":
                 _check_address(device, kind, guest, rules)
             if device.acpi_index is not None and device not in addresses:
                 _check_acpi_index(device)
             if (element, device.model) in foreign and element not in ("panic", "watchdog"):
                 raise _foreign(device, foreign)
+            if device.traits:
+                _refused_already(device, "refused_by_emulator")
             if after is not None:
                 after(device, guest, rules)
     check_twice(guest, _walk(guest))
+
+
+def _refused_already(device: Device, stage: str) -> None:
+    """Refuse what the reader has found."""
+    if stage in device.traits:
+        headline, code, remedy = device.traits[stage]
+        raise refuse(device, headline, code, remedy)
 
 
 def _walk(guest: Guest) -> Iterator[Device]:
@@ -497,9 +516,11 @@ def _smartcard(device: Device, _guest: Guest, _rules: Libvirt) -> None:
 
 def _video_alone(device: Device, guest: Guest, _rules: Libvirt) -> None:
     """Refuse what libvirt refuses of a video device by itself."""
-    if device.model == "none" and len(guest.devices["video"]) > 1:
+    videos = guest.devices["video"]
+    nothing = next((d for d in videos if d.model == "none"), None)
+    if nothing is not None and len(videos) > 1:
         raise refuse(
-            device,
+            nothing,
             "a 'none' video type must be the only video device defined for the domain",
             "secondary-video",
             "take the others out, or this one",

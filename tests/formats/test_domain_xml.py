@@ -530,7 +530,7 @@ REFUSED = (
     ),
     (
         "<filesystem model='virtio'><driver type='virtiofs'/><source dir='/a'/><target dir='a'/></filesystem>",
-        "wrong-option",
+        "filesystem",
         "virtiofs does not support model",
     ),
     (
