@@ -64,7 +64,7 @@ def check_twice(guest: Guest, walk: Iterable[Device]) -> None:
     Raises:
         RefusedError: in libvirt's words.
     """
-    hostdevs = [*_hostdevs(guest)]
+    hostdevs = [*host_devices(guest)]
     if len(hostdevs) > 1:
         _check_hostdevs(hostdevs)
     check_drives_twice(guest)
@@ -81,7 +81,7 @@ def check_twice(guest: Guest, walk: Iterable[Device]) -> None:
         )
 
 
-def _hostdevs(guest: Guest) -> Iterator[Device]:
+def host_devices(guest: Guest) -> Iterator[Device]:
     """Yield the devices of the host in libvirt's order: interfaces first."""
     for element in ("interface", "hostdev"):
         for device in guest.devices.get(element, ()):
@@ -91,13 +91,14 @@ def _hostdevs(guest: Guest) -> Iterator[Device]:
 
 def _check_hostdevs(hostdevs: list[Device]) -> None:
     seen: dict[tuple[object, ...], Device] = {}
+    usb: list[Device] = []
     ramfb: Device | None = None
-    usb = [d for d in hostdevs if d.traits["host"][0] == "usb"]
     for device in hostdevs:
         host = device.traits["host"]
         first: Device | None
         if host[0] == "usb":
-            first = next((d for d in usb[: usb.index(device)] if _is_same_usb(d, device)), None)
+            first = next((d for d in usb if is_same_host_device(d, device)), None)
+            usb.append(device)
         else:
             first = seen.setdefault(host, device)
         if first is not None and first is not device:
@@ -120,9 +121,16 @@ def _check_hostdevs(hostdevs: list[Device]) -> None:
             ramfb = device
 
 
-def _is_same_usb(first: Device, second: Device) -> bool:
-    """Return whether libvirt takes two USB devices for one: the first says whether places or products are compared."""
+def is_same_host_device(first: Device, second: Device) -> bool:
+    """Return whether libvirt takes two devices of the host for one (libvirt rule 8.5).
+
+    Args:
+        first: the one that comes first; of two on USB it says whether places or products are compared.
+        second: the other.
+    """
     one, other = first.traits["host"], second.traits["host"]
+    if one[0] != "usb" or other[0] != "usb":
+        return bool(one == other)
     _, bus, number, *ids = one
     return bool(one[1:3] == other[1:3] if bus and number else ids == list(other[3:]))
 

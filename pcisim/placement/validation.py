@@ -336,7 +336,12 @@ def _foreign(device: Device, foreign: Mapping[tuple[str, str], str]) -> RefusedE
     return refuse(device, headline, "wrong-machine", "take the device out, or use another model of it")
 
 
-def _check_ide(controller: Controller, machine: Machine) -> None:
+def check_ide(controller: Controller, machine: Machine) -> None:
+    """Refuse an IDE controller that a machine does not have; one without an index is judged as one of another.
+
+    Raises:
+        RefusedError: in libvirt's words.
+    """
     if not machine.ide:
         raise refuse(
             controller,
@@ -344,7 +349,7 @@ def _check_ide(controller: Controller, machine: Machine) -> None:
             "no-ide",
             "use bus='sata' for the disks of a q35 guest",
         )
-    if controller.index:
+    if controller.index != 0:
         raise refuse(
             controller,
             "Only a single IDE controller is supported for this machine type",
@@ -446,7 +451,7 @@ def _controller(device: Device, guest: Guest, _rules: Libvirt) -> None:
         if guest.arch not in X86 and device.origin is not None:
             _check_hole(device, guest)
     elif device.type == "ide":
-        _check_ide(device, guest.machine)
+        check_ide(device, guest.machine)
     elif "iothread" in device.traits:
         if device.address_type not in (None, "pci", "ccw"):
             headline = "virtio-scsi IOThreads only available for virtio pci and virtio ccw controllers"
