@@ -9,7 +9,6 @@ from pcisim.address import parse_number, whole_number
 from pcisim.catalogue.versions import Libvirt
 from pcisim.errors import InputError, RefusedError
 from pcisim.formats._attributes import bad, missing, number_of, short
-from pcisim.formats._host_device import host_device, interface_host_device
 from pcisim.formats._xml import Element
 from pcisim.guest import NO_TRAITS, Device
 
@@ -139,6 +138,8 @@ def _hostdev(element: Element, traits: Traits, rules: Libvirt) -> None:
     kind = element.attrib.get("type", "")
     source = element.find("source")
     if source is not None:
+        from pcisim.formats._host_device import host_device
+
         traits["host"] = host_device(kind, source, rules)
     if kind == "mdev" or (kind == "pci" and rules.displays_of_host_devices):
         for name in ("display", "ramfb"):
@@ -151,6 +152,8 @@ def _hostdev(element: Element, traits: Traits, rules: Libvirt) -> None:
 
 def _interface(element: Element, traits: Traits, rules: Libvirt) -> None:
     if element.attrib.get("type") == "hostdev":
+        from pcisim.formats._host_device import interface_host_device
+
         traits["host"] = interface_host_device(element, rules)
 
 
