@@ -145,7 +145,7 @@ class _Host:
     """The devices of the host that a document names, each by its number in the order in which they come."""
 
     def __init__(self) -> None:
-        self.numbers: dict[object, int] = {}
+        self.numbers: dict[object, int] = {(0, 0, 0, 0): 0}  # what libvirt takes one without an address for
         self.odd = 0
         """How many addresses on PCI are written in a way that is not compared here."""
 
@@ -168,7 +168,7 @@ class _Host:
                 noted = "type", "pci"
             elif USUAL_NUMBERS.get(value, _HOST_LIMITS[name] + 1) > _HOST_LIMITS[name]:
                 self.odd += 1
-                if self.odd > 1 or self.numbers:
+                if self.odd > 1 or len(self.numbers) > 1:
                     raise _UnusualError
                 return attributes
             else:
