@@ -290,3 +290,14 @@ def test_what_hangs_in_a_circle_is_not_seen() -> None:
     adrift = {function.label for function in view.unseen if function.remarks == (reason,)}
     assert adrift == {"pci:1", "pci:2", "pci:3"}
     assert set(plan.addresses) == {function.label for function in (*view.functions, *view.unseen)} - {None}
+
+
+def test_what_is_not_on_pci_is_no_function() -> None:
+    sound = "<sound model='sb16'><address type='pci' slot='5'/></sound>"
+    rng = "<rng model='virtio'><address type='pci' slot='5' function='1'/></rng>"
+    plan = pcisim.assign(domain("pc", BARE, sound, rng))
+    assert plan.addresses["sound:0"] == PciAddress("0000:00:05.0")
+    seen = enumerate_guest(plan.placement)
+    assert seen.find("sound:0") is None
+    assert [function.label for function in seen.unseen] == ["rng:0"]
+    assert not any("sb16" in argument for argument in plan.to_qemu_args())

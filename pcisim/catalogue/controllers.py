@@ -5,6 +5,7 @@ Source: sections 2 and 7 of the rules, asked of libvirt 9.0.0 and 11.3.0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from pcisim import connector as c
@@ -129,6 +130,17 @@ SHPC_BRIDGES = frozenset(row.name for row in _ROWS if row.model_names and BRIDGE
 """Bridges with a hotplug controller of their own."""
 GROWN = frozenset({"pcie-root-port", "pci-bridge", "pcie-to-pci-bridge"})
 """The controllers that libvirt adds by itself."""
+COMMON = ("pcie-root-port", "pci-bridge")
+"""The models that are meant more often than others."""
+LED_TO_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "pcie-to-pci-bridge": ("pcie-root-port",),
+        "pcie-switch-upstream-port": ("pcie-root-port",),
+        "pcie-switch-downstream-port": ("pcie-root-port", "pcie-switch-upstream-port"),
+        "pci-bridge": ("pcie-root-port", "pcie-to-pci-bridge"),
+    }
+)
+"""Which controllers lead from the root of a PCI Express machine to one."""
 ROOT_MODELS = frozenset(row.name for row in _ROWS if not row.plug)
 
 MODEL_NAMES = frozenset(name for row in _ROWS for name in row.model_names) | {"spapr-pci-host-bridge", "pnv-phb"}

@@ -84,21 +84,24 @@ def run(arguments: argparse.Namespace) -> int:
         import json
 
         common.write_stdout(json.dumps(_document(rows, counts, unreadable, arguments.libvirt), indent=2) + "\n")
-    common.say(_summary(len(arguments.files), counts, unreadable, arguments.libvirt))
-    if arguments.format == "text":
-        common.say(f"not judged: {'; '.join(NOT_JUDGED)}")
+    judged = arguments.format == "text" and unreadable < len(arguments.files)
+    common.say(
+        _summary(len(arguments.files), counts, unreadable, arguments.libvirt),
+        *([f"  not judged: {'; '.join(NOT_JUDGED)}"] if judged else []),
+    )
     return UNREADABLE if unreadable else int(bool(counts["error"]))
 
 
 def check_file(name: str, libvirt: str, host_pci: HostPci = None) -> tuple[list[Finding], bool]:
     """Return the findings of a file, and whether it could be read as a guest."""
-    from pcisim.diagnose import Finding, examine
+    from pcisim.diagnose import Finding, Judge, examine, with_remedies
 
     try:
         data = common.read_bytes(name)
     except InputError as error:
         return [Finding.of(error)], False
-    diagnosis = examine(data, libvirt=libvirt, host_pci=host_pci)
+    judge = Judge(libvirt, host_pci=host_pci)
+    diagnosis = with_remedies(examine(data, libvirt=libvirt, host_pci=host_pci), judge)
     return diagnosis.findings, diagnosis.readable or not _is_input_error(diagnosis.findings)
 
 

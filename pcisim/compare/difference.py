@@ -235,7 +235,7 @@ class Placed(Protocol):
 
 
 def compare(old: Placed, new: Placed) -> Difference:
-    """Say what differs between two placed guests: addresses, controllers, models, multifunction bits.
+    """Say what differs between two placed guests: addresses, controllers, models, multifunction bits, interface names.
 
     Devices are matched as `match` says, PCI controllers as `match_pci_controllers` says, by index
     when a device behind them moves.  A device moved when the way to it from the root bus changed,
@@ -258,7 +258,7 @@ def compare(old: Placed, new: Placed) -> Difference:
     for device in (*matching.new, *buses.new):
         if device in new.placement.addresses:
             changes.append(Change(APPEARED, None, work.after(device)))
-    if changes:  # or the guest is as it was
+    if any(pair.old.element == "interface" for pair in matching.pairs):
         from pcisim.compare.names import renames  # 20 ms, so not before it is needed
 
         for pair, was, becomes, schemes in renames(old.placement, new.placement, matching.pairs):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
-from functools import cache
+from functools import cache, lru_cache
 
 from pcisim._record import record
 from pcisim.capacity import room
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.diagnose.diagnosis import Diagnosis, controller_text, examine
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.patches import patched
 from pcisim.diagnose.texts import TEXTS, Text
+from pcisim.diagnose.trial import patched
 from pcisim.fits import fits
 from pcisim.placement.libvirt import LibvirtPolicy
 
@@ -52,7 +52,7 @@ def meanings(text: str) -> list[Text]:
     words = _words(text)
     hits: list[tuple[int, int, Text]] = []
     for place, row in enumerate(TEXTS):
-        lengths = [len(pattern) for pattern in row.patterns if _compiled(pattern).search(words)]
+        lengths = [len(pattern) for pattern in row.patterns if _is_in(words, _pieces(pattern))]
         if lengths:
             hits.append((-max(lengths), place, row))
     return [row for _, _, row in sorted(hits, key=lambda hit: hit[:2])]
@@ -66,7 +66,7 @@ def near(text: str, most: int = 3) -> list[Text]:
         best = 0.0
         for pattern in row.patterns:
             known = set(_words(pattern).split()) - _COMMON
-            if known and words:
+            if known and words and 2 * len(known) >= _NEAR * (len(known) + len(words)):
                 shared = sum(max(_alike(a, b) for b in words) for a in known)
                 best = max(best, 2 * shared / (len(known) + len(words)))
         if best >= _NEAR:
@@ -121,12 +121,42 @@ def _words(text: str) -> str:
 
 
 @cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    pieces = [re.escape(piece.strip()) for piece in _words(pattern).split("*")]
-    return re.compile(rf"(?<!\w){'.*?'.join(pieces)}(?!\w)")
+def _pieces(pattern: str) -> tuple[str, ...]:
+    """Return what stands between the ``*`` of a pattern."""
+    return tuple(piece.strip() for piece in _words(pattern).split("*"))
 
 
-@cache
+def _is_in(words: str, pieces: tuple[str, ...]) -> bool:
+    """Return whether pieces stand in a text one after the other, the first and the last at the ends of words.
+
+    The first place of each leaves most room for the next, so that none is looked for twice.
+    """
+    place, last = 0, len(pieces) - 1
+    for number, piece in enumerate(pieces):
+        while True:
+            place = words.find(piece, place)
+            if place < 0:
+                return False
+            end = place + len(piece)
+            begins = number > 0 or not piece or place == 0 or not _is_word(words[place - 1])
+            if begins and (number < last or not piece or end == len(words) or not _is_word(words[end])):
+                break
+            place += 1
+        place = end
+    return True
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+@lru_cache(maxsize=1024)
 def _alike(a: str, b: str) -> float:
+    """Return how alike two words are, from 0 to 1, and 0 for all that is not above `_ALIKE`."""
+    if 2 * min(len(a), len(b)) <= _ALIKE * (len(a) + len(b)):
+        return 0.0
     ratio = SequenceMatcher(None, a, b).ratio()
-    return ratio if ratio > 0.75 else 0.0
+    return ratio if ratio > _ALIKE else 0.0
+
+
+_ALIKE = 0.75

@@ -230,6 +230,14 @@ def _without_zpci(guest: Guest, subject: Device | None) -> Guest | None:
     return None if subject is None else _replaced(guest, subject, evolved(subject, zpci=None))
 
 
+def _without_memory(guest: Guest, subject: Device | None) -> Guest | None:
+    """Leave a memory device out; all of them, and the maximum, where the guest has no NUMA node for any."""
+    if guest.numa_nodes:
+        return _without(guest, subject)
+    traits = {name: value for name, value in guest.traits.items() if name != "memory_slots"}
+    return evolved(guest, traits=traits, devices={**guest.devices, "memory": []})
+
+
 def _without_drive(guest: Guest, subject: Device | None) -> Guest | None:
     """Forget the place of a disk or a SCSI host device on its controller."""
     if subject is None:
@@ -289,7 +297,7 @@ _WAYS: Mapping[str, _Way] = MappingProxyType(
         "obsolete-model": _without,
         "no-shared-memory": _without,
         "no-iothread": _without_thread,
-        "memory-device": _without,
+        "memory-device": _without_memory,
         "zpci": _without_zpci,
         "index-range": _without_too_many,
         "bridge-order": _without,

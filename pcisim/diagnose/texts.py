@@ -126,7 +126,7 @@ TEXTS = (
          "a pci-bridge sits on a bus with an index that is not lower than its own",
          "a pci-bridge needs a higher index than the bus it is on; a lone pci-bridge on q35 finds only itself (7.3)",
          "number the bridge higher; on q35 add a pcie-root-port and a pcie-to-pci-bridge before it"),
-    Text(LIBVIRT, ("No free busNr lower than current lowest busNr * is available",), ("no-bus-number",),
+    Text(LIBVIRT, ("No free busNr lower than current lowest busNr is available",), ("no-bus-number",),
          "no bus number is left for one more expander",
          "libvirt counts down by two from 254, or from the lowest busNr that is written (7.2)",
          "write <target busNr='...'/> on each expander, with room above each for the buses below it"),

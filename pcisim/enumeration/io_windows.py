@@ -10,6 +10,7 @@ same counts.  Every figure here is of those versions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from types import MappingProxyType
 
@@ -18,7 +19,7 @@ from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, SHPC_BRIDGE
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, WINDOW, IoRoom
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.drivers import driver_of
-from pcisim.guest import Controller
+from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
 
 BUILT_IN_PORTS = MappingProxyType({"q35": 64, "i440fx": 0})
@@ -65,24 +66,11 @@ def io_budget(placement: Placement) -> IoBudget:
     own = [0] * len(buses)
     unknown: list[str] = []
     bridges: list[tuple[Controller, int]] = []
-    express = [bool(bus.model.accepts & EXPRESS) for bus in buses]
-    alike: dict[tuple[object, ...], int | None] = {}
-    first_video = next(iter(guest.devices.get("video", ())), None)
-    for device, packed in placement.addresses.items():
-        number = packed >> 8
-        if number >= len(buses) or device.mirrors is not None or not device.on_pci:
-            continue
-        if isinstance(device, Controller) and device.type == "pci":
-            bridges.append((device, number))
-            continue
-        kind = device.type if isinstance(device, Controller) else device.kind
-        where = express[number], express[number] and not number
-        what = device.element, kind, device.model, device.bus, device.row, device is first_video, where
-        if what not in alike:
-            alike[what] = _ports(driver_of(device, guest), express=where[0], root=where[1])
-        ports = alike[what]
+    for device, number, ports in io_ports(placement):
         if ports is None:
             unknown.append(device.label)
+        elif isinstance(device, Controller) and device.type == "pci":
+            bridges.append((device, number))
         else:
             own[number] += ports
     profile = DEFAULT_PROFILE.io_room(guest.firmware, guest.machine.family)
@@ -102,6 +90,32 @@ def io_budget(placement: Placement) -> IoBudget:
         occupied = any(ports for number, ports in enumerate(own) if number not in roots)
         room = profile.occupied if occupied else profile.windows
     return IoBudget(profile, tuple(asking), total, tuple(unknown), forwarded // WINDOW, room)
+
+
+def io_ports(placement: Placement) -> Iterator[tuple[Device, int, int | None]]:
+    """Yield each device with its bus and the bytes of its I/O ports: 0 for a bridge, ``None`` where not known.
+
+    Args:
+        placement: a placed guest.
+    """
+    guest = placement.guest
+    buses = placement.topology.buses
+    express = [bool(bus.model.accepts & EXPRESS) for bus in buses]
+    alike: dict[tuple[object, ...], int | None] = {}
+    first_video = next(iter(guest.devices.get("video", ())), None)
+    for device, packed in placement.addresses.items():
+        number = packed >> 8
+        if number >= len(buses) or device.mirrors is not None or not device.on_pci:
+            continue
+        if isinstance(device, Controller) and device.type == "pci":
+            yield device, number, 0
+            continue
+        kind = device.type if isinstance(device, Controller) else device.kind
+        where = express[number], express[number] and not number
+        what = device.element, kind, device.model, device.bus, device.row, device is first_video, where
+        if what not in alike:
+            alike[what] = _ports(driver_of(device, guest), express=where[0], root=where[1])
+        yield device, number, alike[what]
 
 
 def stops(placement: Placement) -> IoBudget | None:

@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 from pcisim.catalogue.devices import DEVICE_MODELS
@@ -224,7 +223,7 @@ class Records(NamedTuple):
 
     def _read(self, data: bytes, line: int, rows: list[Row], answers: Answers) -> None:
         """Append the rows of well-formed records."""
-        reader = csv.reader(io.StringIO(data.decode("utf-8", "replace"), newline=""))
+        reader = csv.reader(io.StringIO(data.decode("utf-8", "replace"), newline="\n"))
         first = line
         for cells in reader:
             if cells:
@@ -360,7 +359,9 @@ class Group(NamedTuple):
         libvirt = answers.question.libvirt
         places = [f"{shown(self.path)}:{self.first + n}" for n in range(self.size)]
         try:
-            table = _row_group(self.file, self.stamp, self.group, self.names)
+            with ordinary(self.file) as number:
+                table = _row_group(number, self.file, self.stamp, self.group, self.names)
+                self.stamp.check(number)
         except InputError as error:
             return [error_row(place, None, None, libvirt, error) for place in places]
         except (OSError, ValueError, pyarrow.ArrowException) as error:
@@ -430,12 +431,17 @@ _LEAST_IN_CELL = 8
 """How many bytes a cell takes in memory, or more."""
 
 
-@lru_cache(maxsize=2)
-def _row_group(file: str, stamp: Stamp, group: int, names: tuple[str, ...]) -> Any:
-    """Return a row group, which can be read as a whole only and serves many batches."""
-    with ordinary(file) as number, open(number, "rb", closefd=False) as stream:
-        stamp.check(number)
-        return _parquet()[1].ParquetFile(stream).read_row_group(group, columns=list(names))
+_read: dict[tuple[object, ...], Any] = {}
+"""The last row group that was read, which can be read as a whole only and serves many batches."""
+
+
+def _row_group(number: int, file: str, stamp: Stamp, group: int, names: tuple[str, ...]) -> Any:
+    key = (file, stamp, group, names)
+    if key not in _read:
+        _read.clear()
+        with open(number, "rb", closefd=False) as stream:
+            _read[key] = _parquet()[1].ParquetFile(stream).read_row_group(group, columns=list(names))
+    return _read[key]
 
 
 def _parquet() -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ somebody's file of that name, is left alone: then it is ``FILE.2.partial``, and 
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -23,11 +24,6 @@ from pcisim.fleet.extras import needed
 from pcisim.fleet.rows import COLUMNS, SCHEMA, Row
 from pcisim.formats.plain import printable
 from pcisim.replacement import Replacement, replaceable
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover  # where there are no such locks
-    fcntl = None  # type: ignore[assignment]
 
 PARTIAL = ".partial"
 _ROW_GROUP = 50_000
@@ -213,9 +209,8 @@ class Output:
         self._maker = format_of(name)
         with self._errors():
             if replaceable(name):
-                self._new = Replacement(name, temporary=self._partial_names(), last=True).open()
+                self._new = self._incomplete()
                 self._stream = self._new.stream
-                _lock(self._stream.fileno())
             else:
                 self._stream = open(name, "wb")  # noqa: SIM115  # closed by complete() or leave()
             self._whole = _Whole(self._stream, self._new is not None)
@@ -294,6 +289,14 @@ class Output:
                 self.rows, self._ended = 0, True
             raise
 
+    def _incomplete(self) -> Replacement:
+        """Return the incomplete file, new and locked."""
+        while True:
+            new = Replacement(self.name, temporary=self._partial_names(), last=True).open()
+            if _lock(new.stream.fileno(), new.path):
+                return new
+            new.stream.close()  # another run has taken it for one that was left, and removed it
+
     def _partial_names(self) -> Iterator[str]:
         """Yield names for the incomplete file; what an earlier run left under the first one gives way."""
         name = os.path.basename(os.path.realpath(self.name))
@@ -328,11 +331,19 @@ class Output:
 _MOST_PARTIAL = 100
 
 
-def _lock(number: int) -> None:
-    """Show other runs that this one writes into a file, as long as it or a worker of it lives."""
-    if fcntl is not None:
-        with suppress(OSError):  # there are file systems without locks
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _lock(number: int, path: str) -> bool:
+    """Show other runs that this one writes into a file, as long as it or a worker of it lives.
+
+    Returns:
+        whether it is still there under its name.
+    """
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(number), os.lstat(path))
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError:  # there are file systems without locks
+        return True
 
 
 def _remove_left_over(path: str, maker: Maker) -> bool:
@@ -347,15 +358,16 @@ def _remove_left_over(path: str, maker: Maker) -> bool:
     number = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(number)
-        if fcntl is None or not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
             return False
         start = os.pread(number, 4096, 0)
         end = os.pread(number, _FOOTER, max(0, found.st_size - _FOOTER))
+        rows = not found.st_size or _are_rows(start, maker, end)
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return not start or _are_rows(start, maker, end) or maker is Parquet
-        if _are_rows(start, maker, end) and os.path.samestat(found, os.lstat(path)):
+            return rows or maker is Parquet
+        if rows and os.path.samestat(found, os.lstat(path)):
             os.unlink(path)
         return False
     finally:

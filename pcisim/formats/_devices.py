@@ -459,7 +459,7 @@ class DeviceReader:
         parts = {n: self.number(address, n, address.attrib.get(n, "0")) for n in ("domain", "bus", "slot", "function")}
         for name, limit in (("bus", MAX_BUS), ("slot", MAX_SLOT), ("function", MAX_FUNCTION)):
             if parts[name] > limit:
-                raise _out_of_range(address, name, parts[name], limit)
+                raise _out_of_range(address, name, parts[name], limit, host=True)
         if self.host_pci is None:
             return EXPRESS
         return CONVENTIONAL if self.host_pci(PciAddress.from_int(pack(**parts))) else EXPRESS
@@ -632,7 +632,8 @@ class DeviceReader:
                 )
 
     def _tpm(self, element: Element, device: Device) -> None:
-        device.model = element.attrib.get("model", "")
+        # whatever its model is called, on pseries it is on spapr-vio
+        device.model = "tpm-spapr" if self.machine.family == "pseries" else element.attrib.get("model", "")
 
     def _hub(self, element: Element, _device: Device) -> None:
         if "type" not in element.attrib:
@@ -655,12 +656,14 @@ class DeviceReader:
             )
 
 
-def _out_of_range(element: Element, name: str, value: int, limit: int) -> InputError:
+def _out_of_range(element: Element, name: str, value: int, limit: int, *, host: bool = False) -> InputError:
+    bounds = f"a {name} is a number from 0 to {limit:#x}"
     return InputError(
         out_of_range(name, value, limit),
         code="address-range",
         line=element.line,
-        remedy=f"a {name} is a number from 0 to {limit:#x}",
+        details=("it is the address that the device has on the host, in <source>",) if host else (),
+        remedy=f"write the address that 'lspci -D' shows on the host: {bounds}" if host else bounds,
     )
 
 

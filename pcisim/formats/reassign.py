@@ -70,12 +70,10 @@ def reassign(text: str | bytes, rules: Libvirt, *, machine: str | None = None) -
         _check_devices(guest, family, name)
     editor = Editor(guest.document)
     if name:
-        kind = guest.document.root.find("os").find("type")
-        editor.set_attribute(kind, "machine", name)
+        editor.set_attribute(guest.machine_origin, "machine", name)
     lost = list(_lost(guest))
     has_root = False  # whether one was seen that stays: pseries may have many
-    parent = guest.document.root.find("devices")
-    for element in parent.children if parent is not None else ():
+    for element in (each for parent in guest.document.root.findall("devices") for each in parent.children):
         if element.tag != "controller" or element.get("type") != "pci":
             for address in element.findall("address"):
                 if address.get("type") == "pci":

@@ -207,7 +207,7 @@ def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
     if isinstance(device, Controller) and device.type == "pci":
         check_options(device)
     elif isinstance(device, Controller) and device.type == "ide":
-        check_ide(device, guest.machine)
+        check_ide(device, guest)
     if device.element == "hostdev" and device.traits.get("host"):
         same = next((d for d in host_devices(guest) if is_same_host_device(d, device)), None)
         if same is not None:

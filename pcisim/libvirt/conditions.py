@@ -71,7 +71,7 @@ def _check_memory(memory: list[Device], guest: Guest, rules: Libvirt) -> None:
     nodes = len(guest.numa_nodes)
     if not rules.memory_without_slots and not nodes:
         headline = "At least one numa node has to be configured when enabling memory hotplug"
-        remedy = "add <cpu><numa><cell id='0' .../></numa></cpu>, or take <maxMemory> out"
+        remedy = "add <cell id='0' .../> to <cpu><numa>, or take <maxMemory> out"
         label = (memory[0].label,) if memory else ()
         line = memory[0].line if memory else guest.machine_line
         raise RefusedError(headline, code="memory-device", line=line, parties=label, remedy=remedy)

@@ -82,7 +82,7 @@ def _check_usb(usb: list[Controller]) -> Controller | None:
             other,
             "Can't add another USB controller: USB is disabled for this domain",
             "usb-disabled",
-            "take out the controller with model='none', or the others",
+            "take the controller with model='none' out, or take the other USB controllers out",
             f"a controller of model 'none' switches USB off{at(disabled)}",
         )
     if usb and all(item.companion for item in usb):

@@ -41,7 +41,7 @@ def check_boot_orders(guest: Guest) -> None:
                     first,
                     f"boot order '{order}' used for more than one device",
                     "duplicate-boot",
-                    "give one of the two another order, or none",
+                    "take its <boot> out, or give one of the two another order",
                 )
     if seen and "os_boot" in guest.traits:
         device = next(iter(seen.values()))
@@ -49,7 +49,7 @@ def check_boot_orders(guest: Guest) -> None:
             device,
             "per-device boot elements cannot be used together with os/boot elements",
             "boot-order",
-            "take <boot dev='...'/> out of <os>, or the <boot order='...'/> out of the devices",
+            "take <boot> out of <os>, or take its <boot> out",
             f"<os> has a <boot> on line {guest.traits['os_boot']}",
         )
 
@@ -148,7 +148,7 @@ def _check_aliases(guest: Guest, walk: Iterable[Device]) -> None:
                 first,
                 f"non unique alias detected: {alias}",
                 "duplicate-alias",
-                "give one of the two another alias, or none",
+                "take its <alias> out, or give one of the two another alias",
             )
 
 

@@ -142,8 +142,8 @@ def _check_address(device: Device, kind: str | None, guest: Guest, rules: Libvir
         headline = f"CCW addresses are not supported by machine type '{guest.machine_type}'"
         if not rules.words_of_address_types:
             headline = f"cannot use CCW address type for device '<null>' using machine type '{guest.machine_type}'"
-        remedy = "only s390 guests have CCW addresses: leave the address out"
-        raise refuse(device, headline, "wrong-address-type", remedy)
+        why = "only s390 guests have CCW addresses"
+        raise refuse(device, headline, "wrong-address-type", "leave the address out", why)
     if kind == "virtio-s390":
         raise refuse(device, "virtio-s390 bus doesn't have an address", "wrong-address-type", "leave the address out")
     if kind == "pci":
@@ -336,19 +336,24 @@ def _foreign(device: Device, foreign: Mapping[tuple[str, str], str]) -> RefusedE
     return refuse(device, headline, "wrong-machine", "take the device out, or use another model of it")
 
 
-def check_ide(controller: Controller, machine: Machine) -> None:
+def check_ide(controller: Controller, guest: Guest) -> None:
     """Refuse an IDE controller that a machine does not have; one without an index is judged as one of another.
 
     Raises:
         RefusedError: in libvirt's words.
     """
-    if not machine.ide:
-        raise refuse(
+    if not guest.machine.ide:
+        error = refuse(
             controller,
             "IDE controllers are unsupported for this QEMU binary or machine type",
             "no-ide",
-            "use bus='sata' for the disks of a q35 guest",
+            "use another bus, such as bus='sata', for the disks",
         )
+        disk = next((disk for disk in guest.devices.get("disk", ()) if disk.bus == "ide"), None)
+        if disk is not None and controller.origin is None:
+            error.details = (f"libvirt adds {controller.label} for {disk.label}, which is on bus='ide'",)
+            error.line, error.parties = disk.line, (controller.label, disk.label)
+        raise error
     if controller.index != 0:
         raise refuse(
             controller,
@@ -451,7 +456,7 @@ def _controller(device: Device, guest: Guest, _rules: Libvirt) -> None:
         if guest.arch not in X86 and device.origin is not None:
             _check_hole(device, guest)
     elif device.type == "ide":
-        check_ide(device, guest.machine)
+        check_ide(device, guest)
     elif "iothread" in device.traits:
         if device.address_type not in (None, "pci", "ccw"):
             headline = "virtio-scsi IOThreads only available for virtio pci and virtio ccw controllers"
@@ -522,7 +527,7 @@ def _smartcard(device: Device, _guest: Guest, _rules: Libvirt) -> None:
 def _video_alone(device: Device, guest: Guest, _rules: Libvirt) -> None:
     """Refuse what libvirt refuses of a video device by itself."""
     videos = guest.devices["video"]
-    nothing = next((d for d in videos if d.model == "none"), None)
+    nothing = next((d for d in videos if d.model == "none"), None) if device is videos[0] else None
     if nothing is not None and len(videos) > 1:
         raise refuse(
             nothing,

@@ -16,7 +16,7 @@ from tests.guests import at, disk, disks, domain, nic, pci
 CLEAN = domain("pc", disks(2), nic())
 DOUBLE = domain("pc", nic("virtio", at(0, 5)), disk(0, at(0, 5)))
 LOST = domain("pc", nic("virtio", at(0, 5, 1)))
-NOT_JUDGED = f"not judged: {'; '.join(diagnose.NOT_JUDGED)}\n"
+NOT_JUDGED = f"  not judged: {'; '.join(diagnose.NOT_JUDGED)}\n"
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_line_and_remedy(folder: Path) -> None:
 
 
 def test_what_is_not_judged_is_said(folder: Path) -> None:
-    assert check(folder, "clean.xml").err.splitlines()[-1] == NOT_JUDGED.strip()
+    assert check(folder, "clean.xml").err.splitlines()[-1] == NOT_JUDGED.rstrip()
     done = check(folder, "clean.xml", "--format", "json")
     assert json.loads(done.out)["not_judged"] == list(diagnose.NOT_JUDGED)
     assert "not judged" not in done.err + check(folder, "clean.xml", "--format", "github").err

@@ -89,9 +89,9 @@ class Cluster:
         self.workers[0].wait()
 
     def close(self) -> None:
-        for each in (*self.workers, self.scheduler):
-            each.kill()
-            each.wait()
+        for one in (*self.workers, self.scheduler):
+            one.kill()
+            one.wait()
 
 
 @pytest.fixture(scope="module")
