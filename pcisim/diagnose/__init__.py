@@ -6,7 +6,7 @@ is merely worth knowing.
 """
 
 from pcisim.diagnose.diagnosis import Diagnosis, examine
-from pcisim.diagnose.explain import Case, explain_in, meanings, near
+from pcisim.diagnose.explain import Case, explain_in, meaning_of, meanings, near
 from pcisim.diagnose.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding
 from pcisim.diagnose.rules import NOT_JUDGED, RULES, Rule
 from pcisim.diagnose.texts import TEXTS, Text
@@ -23,6 +23,7 @@ __all__ = [
     "Case",
     "explain_in",
     "meanings",
+    "meaning_of",
     "near",
     "Finding",
     "SEVERITIES",

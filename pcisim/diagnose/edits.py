@@ -185,6 +185,16 @@ def write_attribute(site: Site, name: str, value: str, element: Element | None =
 _OF_ADDRESSES = frozenset({"domain", "slot", "function", "multifunction", "uid", "fid", "cssid", "ssid", "devno"})
 
 
+def write_model(site: Site, name: str, value: str) -> bool:
+    """Write an attribute of ``<model>``."""
+    models = children_named(site, "model")
+    for model in models[:1]:
+        site.editor.set_attribute(model, name, value)
+    if not models and site.element is not site.root:
+        site.editor.append_child(site.element, Fragment("model", {name: value}))
+    return site.element is not site.root
+
+
 def take_out(site: Site, elements: list[Element]) -> bool:
     """Take elements out."""
     for element in elements:

@@ -76,22 +76,11 @@ def _model(site: Site) -> bool:
     return e.take_out(site, models)
 
 
-def _model_attribute(site: Site, name: str, value: str) -> bool:
-    models = e.children_named(site, "model")
-    for model in models[:1]:
-        site.editor.set_attribute(model, name, value)
-    if not models and site.element is not site.root:
-        site.editor.append_child(site.element, Fragment("model", {name: value}))
-    return site.element is not site.root
-
-
 def _required(site: Site, said: re.Match[str]) -> bool:
     """Write ``<model name>``, and the index as every number that ``<target>`` has to say."""
     index = site.element.get("index") or "1"
     options = re.findall(r"(\w+)=\.\.\.", said[2] or "")
-    return _model_attribute(site, "name", said[1]) and all(
-        e.write_target(site, site.element, o, index) for o in options
-    )
+    return e.write_model(site, "name", said[1]) and all(e.write_target(site, site.element, o, index) for o in options)
 
 
 def _other_index(site: Site) -> bool:
@@ -238,6 +227,21 @@ def _node(site: Site) -> bool:
     return bool(nodes and known)
 
 
+def _cell_ids(site: Site) -> bool:
+    """Give each NUMA cell whose id another one has an id that none has."""
+    cells = [
+        cell for cpu in site.root.findall("cpu") for numa in cpu.findall("numa")[:1] for cell in numa.findall("cell")
+    ]
+    free = (number for number in range(len(cells), 2 * len(cells)))
+    seen: set[int | None] = set()
+    for place, cell in enumerate(cells):
+        number = parse_number(cell.get("id") or str(place))
+        if number in seen:
+            site.editor.set_attribute(cell, "id", str(next(free)))
+        seen.add(number)
+    return len(seen) < len(cells)
+
+
 def _as_libvirt(site: Site) -> bool:
     site.policy = "libvirt"
     return True
@@ -324,6 +328,7 @@ PHRASES: tuple[tuple[str, _Said], ...] = (
         lambda s, m: e.slot_in_range(s, int(m[1], 16), int(m[2], 16)),
     ),
     (r"give it an address with bus='0x00', or none", _on_the_root),
+    (r"give each <cell> an id of its own", lambda s, m: _cell_ids(s)),
     (r"give (?:it )?one of type '?(\w+)'?", lambda s, m: e.address_of_type(s, s.element, m[1])),
     (
         r"write type='pci'",
@@ -332,6 +337,7 @@ PHRASES: tuple[tuple[str, _Said], ...] = (
             and e.write_attribute(s, "type", "pci", e.children_named(s, "address")[0])
         ),
     ),
+    (r"write model='virtio' or model='virtio-non-transitional'", lambda s, m: e.write_attribute(s, "model", "virtio")),
     (r"write (?P<pairs>(?:\w+='[^']*' ?)+)(?: ?in (?:the address of )?(?P<of>\S+?))?", _attributes),
     (r"write <target busNr='\.\.\.'/> on each expander", lambda s, m: _bus_numbers(s)),
     (r"write <target .*", _targets),
@@ -349,7 +355,7 @@ PHRASES: tuple[tuple[str, _Said], ...] = (
     ),
     (r"(?:leave <model>|take the model) out|take it out", lambda s, m: _model(s)),
     (r"write <model name='([\w-]+)'/>(?: and <target (.*)/>)?", _required),
-    (r"write <model type='([\w-]+)'/>", lambda s, m: _model_attribute(s, "type", m[1])),
+    (r"write <model type='([\w-]+)'/>", lambda s, m: e.write_model(s, "type", m[1])),
     (r"write <target type='([\w-]+)'/?>", lambda s, m: e.write_target(s, s.element, "type", m[1])),
     (r"write a number from (\d+) to (\d+)", lambda s, m: e.number_in_range(s, int(m[1]), int(m[2]))),
     (r"take the <(\w+)> element out", _named_element),
@@ -418,9 +424,9 @@ PHRASES: tuple[tuple[str, _Said], ...] = (
     ),
     (
         r"write ([\w-]+)(?: or [\w-]+)*",
-        lambda s, m: s.finding.code == "wrong-model-name" and _model_attribute(s, "name", m[1]),
+        lambda s, m: s.finding.code == "wrong-model-name" and e.write_model(s, "name", m[1]),
     ),
-    (r"letters, digits, - and _ are allowed", lambda s, m: _model_attribute(s, "type", "virtio")),
+    (r"letters, digits, - and _ are allowed", lambda s, m: e.write_model(s, "type", "virtio")),
     (r"add type='(\w+)'", lambda s, m: e.write_attribute(s, "type", m[1])),
     (r"add the attribute", lambda s, m: _missing(s)),
     (r"write a number without sign and blanks: decimal, or hexadecimal with 0x", lambda s, m: _number(s)),

@@ -211,7 +211,7 @@ def _close_words(site: Site) -> Iterator[Proposal]:
         return
     words = known.split(", ")
     likely = [*get_close_matches(place[0].get(place[1]) or "", words, 3, 0.4), *(w for w in _LIKELY if w in words)]
-    for word in dict.fromkeys([*likely, *words[:3]]):
+    for word in dict.fromkeys(likely):
         yield Proposal(f"write {place[1]}='{word}'", lambda s, w=word: _write_word(s, w))  # type: ignore[misc]
 
 
@@ -245,6 +245,30 @@ def _versions(site: Site) -> Iterator[Proposal]:
     for version in reversed([*VERSIONS]):
         if version != site.libvirt:
             yield Proposal(f"ask for --libvirt {version}", partial(e.other_version, version=version))
+
+
+def _other_model(site: Site) -> Iterator[Proposal]:
+    """Propose a model that QEMU has for what it lacks."""
+    kind = site.element.tag if site.element.tag != "controller" else f"controller/{site.element.get('type')}"
+    for model in _USUAL.get(kind, ()):
+        if "model" in site.element.attrib:
+            yield Proposal(f"write model='{model}'", lambda s, m=model: e.write_attribute(s, "model", m))  # type: ignore[misc]
+        else:
+            yield Proposal(f"write <model type='{model}'/>", lambda s, m=model: e.write_model(s, "type", m))  # type: ignore[misc]
+
+
+_USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "controller/usb": ("qemu-xhci",),
+        "controller/scsi": ("virtio-scsi",),
+        "interface": ("virtio", "e1000e"),
+        "sound": ("ich9",),
+        "video": ("virtio", "vga"),
+        "vsock": ("virtio",),
+        "input": ("virtio",),
+    }
+)
+"""A model of each kind that every QEMU has."""
 
 
 def _leave_address(site: Site) -> Iterator[Proposal]:
@@ -296,6 +320,7 @@ LAST: Mapping[str, tuple[_Proposes, ...]] = MappingProxyType(
         "cannot-grow": (_led_to,),
         "index-range": (_highest_bus,),
         "duplicate-index": (_leave_out,),
+        "no-such-device": (_other_model,),
     }
 )
 """What is left when nothing of the finding's own remedy helps, by its code; then `LAST_OF_ALL`."""

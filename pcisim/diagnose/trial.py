@@ -2,7 +2,8 @@
 
 What is told of a remedy is what was tried: of the ways out that a refusal or a rule offers those that work, else
 what `pcisim.diagnose.remedies` proposes and works, else nothing.  A remedy works when the finding is gone and no
-error is there that was not there before.
+error is there that was not there before.  A document that cannot be read as a guest at all is not edited: what its
+refusal says is told.
 """
 
 from __future__ import annotations
@@ -154,23 +155,24 @@ def _size(document: str | bytes | Guest) -> int:
 
 
 def patched(
-    document: str | bytes, before: Diagnosis, codes: frozenset[str], libvirt: str
+    document: str | bytes, before: Diagnosis, which: frozenset[str | Finding], libvirt: str
 ) -> tuple[str | bytes, int, Diagnosis]:
     """Mend findings in a document: no device is taken away for it, and the machine type stays.
 
     Args:
         document: domain XML.
         before: its diagnosis.
-        codes: which findings.
+        which: which findings: the findings themselves, or their codes.
         libvirt: whose rules.
 
     Returns:
         The document, how many findings were mended, and its new diagnosis.
     """
     judge = Judge(libvirt)
+    keys = {_key(finding) for finding in which if isinstance(finding, Finding)}
     mended = 0
     for _ in range(_MOST_MENDED):
-        mine = (finding for finding in before.findings if finding.code in codes)
+        mine = (finding for finding in before.findings if finding.code in which or _key(finding) in keys)
         ways = (way for finding in mine for way in ways_out(finding, before, judge))
         step = next((way for way in ways if way.document != document and _keeps(way.diagnosis, before)), None)
         if step is None:

@@ -17,7 +17,7 @@ from pcisim.catalogue.controllers import (
     TARGET_RANGES,
     pci_controller,
 )
-from pcisim.catalogue.devices import DIMMS, ICH9_START_PORTS, ON_SPAPR_VIO, WALK
+from pcisim.catalogue.devices import ADDRESS_READDRESSED, DIMMS, ICH9_START_PORTS, ON_SPAPR_VIO, WALK
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
 from pcisim.catalogue.x86_machines import X86, Machine
@@ -164,6 +164,8 @@ def _check_acpi_index(device: Device) -> None:
     kind, element = device.address_type, device.element
     if isinstance(device, Controller):
         element = f"controller/{device.type}"
+    if kind == "pci" and (element, device.model) not in ADDRESS_READDRESSED:
+        return  # it is empty, and nothing takes its place
     if (
         kind not in (None, IGNORED, "pci")
         or is_usb(device)
