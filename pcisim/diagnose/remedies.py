@@ -215,7 +215,7 @@ def _close_words(site: Site) -> Iterator[Proposal]:
         yield Proposal(f"write {place[1]}='{word}'", lambda s, w=word: _write_word(s, w))  # type: ignore[misc]
 
 
-_LIKELY = (*COMMON, "vfio-pci")
+_LIKELY = (*COMMON, "vfio-pci", "vga")
 """Words that are meant more often than others."""
 
 
