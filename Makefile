@@ -1,13 +1,14 @@
 # make run   sets up and shows the main job on an example guest
 # make test  sets up and runs the tests
-# more: make check, slow, limits, score, oracle, bench, notebooks, wheel, clean
+# more: make check, slow, fuzz, limits, score, oracle, bench, notebooks, wheel, clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+FUZZ_SECONDS ?= 3600
 ORACLE_DIR ?= /var/tmp/pcisim-oracle
 
-.PHONY: run test check slow score limits oracle bench notebooks wheel clean
+.PHONY: run test check slow fuzz score limits oracle bench notebooks wheel clean
 
 run: $(VENV)/.installed
 	@echo '$$ pcisim tree examples/desktop.xml'
@@ -31,6 +32,10 @@ check: $(VENV)/.developer
 # every count of devices against the engine
 slow: $(VENV)/.developer
 	$(BIN)/pytest -m slow $(PYTEST_OPTIONS)
+
+# calls of every command with damaged sources; FUZZ_SECONDS=N, an hour by default, and FUZZ_OPTIONS=--seed=N
+fuzz: $(VENV)/.developer
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_OPTIONS)
 
 # the limits on time, which say something on a quiet machine only
 limits: $(VENV)/.developer

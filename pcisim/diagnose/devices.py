@@ -51,14 +51,15 @@ def missing_devices(view: View) -> Iterator[Finding]:
             headline,
             (device,),
             f'libvirt defines the guest, and it does not start: "{said}"',
-            remedy=_REMEDIES.get(device.element, "take another model of it"),
+            remedy=_REMEDIES.get(device.element, ""),
         )
 
 
 _REMEDIES = MappingProxyType(
     {
-        "vsock": "write model='virtio' or model='virtio-non-transitional'",
-        "interface": "write <model type='virtio'/>, or another model that QEMU has",
+        "vsock": "write model='virtio', or write model='virtio-non-transitional'",
+        "interface": "write <model type='virtio'/>",
+        "controller": "write model='qemu-xhci'",
     }
 )
 

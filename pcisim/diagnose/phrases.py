@@ -227,6 +227,21 @@ def _node(site: Site) -> bool:
     return bool(nodes and known)
 
 
+def _cell_ids(site: Site) -> bool:
+    """Give each NUMA cell whose id another one has an id that none has."""
+    cells = [
+        cell for cpu in site.root.findall("cpu") for numa in cpu.findall("numa")[:1] for cell in numa.findall("cell")
+    ]
+    free = (number for number in range(len(cells), 2 * len(cells)))
+    seen: set[int | None] = set()
+    for place, cell in enumerate(cells):
+        number = parse_number(cell.get("id") or str(place))
+        if number in seen:
+            site.editor.set_attribute(cell, "id", str(next(free)))
+        seen.add(number)
+    return len(seen) < len(cells)
+
+
 def _as_libvirt(site: Site) -> bool:
     site.policy = "libvirt"
     return True
@@ -288,6 +303,7 @@ PHRASES: tuple[tuple[str, _Said], ...] = (
         lambda s, m: e.slot_in_range(s, int(m[1], 16), int(m[2], 16)),
     ),
     (r"give it an address with bus='0x00', or none", _on_the_root),
+    (r"give each <cell> an id of its own", lambda s, m: _cell_ids(s)),
     (r"give (?:it )?one of type '?(\w+)'?", lambda s, m: e.address_of_type(s, s.element, m[1])),
     (
         r"write type='pci'",

@@ -629,8 +629,12 @@ class DeviceReader:
                 )
 
     def _tpm(self, element: Element, device: Device) -> None:
+        default = "tpm-spapr" if self.machine.family == "pseries" else "tpm-tis"
+        model = element.attrib.get("model")
+        if model is None:
+            device.defaults = {"@model": default}
         # whatever its model is called, on pseries it is on spapr-vio
-        device.model = "tpm-spapr" if self.machine.family == "pseries" else element.attrib.get("model", "")
+        device.model = default if self.machine.family == "pseries" else model or default
 
     def _hub(self, element: Element, _device: Device) -> None:
         if "type" not in element.attrib:

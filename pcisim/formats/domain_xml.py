@@ -126,7 +126,7 @@ class Reader(DeviceReader):
             elif child.tag == "cpu":
                 numa = child.find("numa")
                 cells += numa.findall("cell") if numa is not None else []
-        guest.numa_nodes = _numa_nodes(cells)
+        guest.numa_nodes = self._numa_nodes(cells)
         if not kinds:
             raise RefusedError(
                 "an os <type> must be specified",
@@ -145,6 +145,24 @@ class Reader(DeviceReader):
         if disks:
             self._check_targets(disks)
         return guest
+
+    def _numa_nodes(self, cells: list[Element]) -> frozenset[int]:
+        numbers: set[int] = set()
+        for place, cell in enumerate(cells):
+            number = parse_number(cell.get("id", str(place)) or "")
+            if number in numbers:
+                error = InputError(
+                    f"Duplicate NUMA cell info for cell id '{number}'",
+                    code="numa-node",
+                    line=cell.line,
+                    remedy="give each <cell> an id of its own",
+                )
+                if self.problems is None:
+                    raise error
+                self.problems.append((cell, error))
+            if number is not None:
+                numbers.add(number)
+        return frozenset(numbers)
 
     def _devices(self, parent: Element, guest: Guest) -> None:
         for element in parent.children:
@@ -356,19 +374,3 @@ def _label(element: Element, guest: Guest) -> str:
     target = element.find("target") if tag == "disk" else None
     name = target.get("dev") if target is not None else None
     return f"disk:{short(name)}" if name else f"{tag}:{len(guest.devices.get(tag, ()))}"
-
-
-def _numa_nodes(cells: list[Element]) -> frozenset[int]:
-    numbers: set[int] = set()
-    for place, cell in enumerate(cells):
-        number = parse_number(cell.get("id", str(place)) or "")
-        if number in numbers:
-            raise InputError(
-                f"Duplicate NUMA cell info for cell id '{number}'",
-                code="numa-node",
-                line=cell.line,
-                remedy="give each <cell> an id of its own",
-            )
-        if number is not None:
-            numbers.add(number)
-    return frozenset(numbers)

@@ -17,7 +17,7 @@ from pcisim.catalogue.controllers import (
     TARGET_RANGES,
     pci_controller,
 )
-from pcisim.catalogue.devices import DIMMS, ICH9_START_PORTS, ON_SPAPR_VIO
+from pcisim.catalogue.devices import ADDRESS_READDRESSED, DIMMS, ICH9_START_PORTS, ON_SPAPR_VIO
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
 from pcisim.catalogue.x86_machines import X86, Machine
@@ -318,6 +318,8 @@ def _is_on_another_bus(device: Device) -> bool:
     if device.address_type not in (None, IGNORED, "pci"):
         return True
     element = device.element
+    if device.address_type == "pci" and (element, device.model) not in ADDRESS_READDRESSED:
+        return False  # it is empty, and nothing takes its place
     return (
         _is_usb(device)
         or (element == "disk" and device.bus in _DRIVE_BUSES)

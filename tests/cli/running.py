@@ -37,7 +37,11 @@ def run(*words: str, given: bytes = b"", encoding: str = "utf-8") -> Done:
         status = main(words)
         sys.stdout.flush()
         sys.stderr.flush()
-        return Done(status, out.getvalue().decode(encoding), err.getvalue().decode(encoding))
+        return Done(
+            status,
+            out.getvalue().decode(encoding, "surrogateescape"),
+            err.getvalue().decode(encoding, "surrogateescape"),
+        )
 
 
 def process(
