@@ -379,6 +379,19 @@ def port_on_expander(site: Site, index: int, slot: int) -> bool:
     return write_address(site, bus=index, slot=0, function=0)
 
 
+def on_new_bus(site: Site, device: Element, model: str, index: int, slot: int) -> bool:
+    """Add a PCI controller, and put a device on its bus."""
+    site.add_controller(model, index)
+    address = device.find("address")
+    where = {"bus": f"{index:#04x}", "slot": f"{slot:#04x}", "function": "0x0"}
+    if address is None:
+        site.editor.append_child(device, Fragment("address", {"type": "pci", "domain": "0x0000", **where}))
+        return True
+    for name, value in where.items():
+        site.editor.set_attribute(address, name, value)
+    return True
+
+
 def add_usb(site: Site, attributes: dict[str, str], *children: Fragment, after: bool = False) -> bool:
     """Add a USB controller before an element, or after it."""
     fragment = Fragment("controller", {"type": "usb", **attributes}, children=children)

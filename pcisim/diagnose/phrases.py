@@ -445,6 +445,7 @@ PHRASES: tuple[tuple[str, _Said], ...] = (
         lambda s, m: e.write_address(s, bus=int(m[1], 16), slot=int(m[2], 16), function=0),
     ),
     (r"put (\S+) alone into a slot, not on an expander, and have <acpi/> in <features>", _alone),
+    (r"give (?P<of>\S+) a place on another bus", _address_of),
     (r"move one to another slot", lambda s, m: e.drop_address(s, s.labelled(s.finding.parties[0]))),
     (r"put \S+ on a bus nearer to the root", lambda s, m: e.drop_address(s, s.element)),
     (r"write the bus of a controller that leads to the root, and comes earlier, in \S+", _on_the_root),
