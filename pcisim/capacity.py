@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pcisim import connector as c
 from pcisim._record import record
 from pcisim.address import FUNCTIONS, MAX_SLOT, format_packed
-from pcisim.catalogue.machines import DEVICE
+from pcisim.catalogue.x86_machines import DEVICE
 from pcisim.enumeration.io_windows import IoBudget, io_budget
 from pcisim.placement import Placement
 from pcisim.topology import Bus, Holder, Topology
@@ -156,10 +156,10 @@ class Capacity:
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
-    def _repr_html_(self) -> str:
-        from pcisim.plot.table import capacity_table
+    def _repr_html_(self) -> str | None:
+        from pcisim.notebook import HTML, picture
 
-        return capacity_table(self)
+        return picture(self, HTML)
 
     def to_json(self) -> dict[str, Any]:
         """Return the capacity as plain data; the key ``schema`` names its version."""
@@ -223,8 +223,8 @@ def capacity(placement: Placement) -> Capacity:
             for bus in topology.buses
         ]
     )
-    ports = sum("port" in bus.model.name for bus in topology.buses)
-    hidden = sum(bus.model.name == "pci-expander-bus" for bus in topology.buses)
+    ports = sum(bus.model.is_port or bus.model.accepts == c.DOWNSTREAM_PORT for bus in topology.buses)
+    hidden = sum(bus.model.own_bus_numbers - 1 for bus in topology.buses)
     return Capacity(
         machine=placement.guest.machine_name,
         buses=buses,

@@ -19,15 +19,16 @@ from pcisim.catalogue.devices import (
     ICH9_START_PORTS,
     KNOWN_SINCE_11,
     NEVER_ON_MMIO,
+    ON_SPAPR_VIO,
     ON_VIRTIO_BUS,
     PLACED_SINCE_11,
     PLUGS,
     SCSI_HOSTDEV_UNITS,
 )
-from pcisim.catalogue.machines import X86, Machine, Models
 from pcisim.catalogue.versions import VERSIONS, Libvirt
+from pcisim.catalogue.x86_machines import X86, Machine, Models
 from pcisim.connector import CONVENTIONAL
-from pcisim.errors import RefusedError
+from pcisim.errors import NotCoveredError, RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
 
 SERIAL_PORTS = 31
@@ -77,8 +78,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     _check_numbers(devices, rules)
     _check_watchdogs(devices.get("watchdog", []))
     _controllers_of_disks(controllers, devices.get("disk", []))
-    channels, consoles = _virtio_ports(devices, "channel"), _virtio_ports(devices, "console")
-    for device in (*channels, *consoles):
+    for device in (*_virtio_ports(devices, "channel"), *_virtio_ports(devices, "console")):
         controllers.ensure("virtio-serial", device.controller or 0)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=False)
     for index, controller in enumerate(controllers.items):
@@ -89,12 +89,11 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
                 plug=PLUGS["controller/scsi"][machine.models.scsi],
                 defaults=controller.defaults | {"@model": machine.models.scsi},
             )
-            if ("controller/scsi", machine.models.scsi) in ADDRESS_DROPPED and controller.address_type == "pci":
-                dropped = controllers.items[index]
-                dropped.address_type, dropped.address = IGNORED, None
+            if ("controller/scsi", machine.models.scsi) in ON_SPAPR_VIO and _loses_its_address(controller):
+                controllers.items[index] = evolved(controllers.items[index], address_type=IGNORED, address=None)
     if guest.graphics and not devices.get("video"):
         devices["video"] = [_implied("video", machine.models.video)]
-    _assign_serial_ports(controllers, consoles, channels)
+    _assign_serial_ports(controllers, devices)
     if machine.virtio_bus:
         _leave_pci(devices, controllers, machine)
     labels: set[str] = set()
@@ -272,7 +271,7 @@ def _check_usb(controllers: Iterable[Controller]) -> None:
             other,
             "Can't add another USB controller: USB is disabled for this domain",
             "usb-disabled",
-            "take out the controller with model='none', or the others",
+            "take the controller with model='none' out, or take the other USB controllers out",
             f"a controller of model 'none' switches USB off{_at(disabled)}",
         )
     if usb and all(item.companion for item in usb):
@@ -456,7 +455,7 @@ def _device_defaults(
             kind = first.address_type and IGNORED
             defaults = {"target/@type": "serial"}
             first = evolved(first, mirrors=serials[0], address_type=kind, address=None, defaults=defaults)
-        elif first.address_type == "pci" and ("serial", models.serial) in ADDRESS_DROPPED:  # it becomes a serial port
+        elif ("serial", models.serial) in ON_SPAPR_VIO and _loses_its_address(first):  # it becomes a serial port
             first = evolved(first, address_type=IGNORED, address=None)
         devices["console"] = [first, *consoles[1:]]
     for element, devices_of in devices.items():
@@ -483,6 +482,22 @@ def _device_defaults(
         for video in videos:
             ordered.insert(0 if video.primary else len(ordered), video)
         devices["video"] = [evolved(video, label=f"video:{n}") for n, video in enumerate(ordered)]
+
+
+def _loses_its_address(device: Device) -> bool:
+    """Return whether a device that turns out to be on spapr-vio has an address of another type (rule 1.2)."""
+    if device.address_type in (None, IGNORED, "spapr-vio", "virtio-serial"):
+        return False
+    bus, slot = (0, 0) if device.address is None else (device.address >> 8 & 0xFF, device.address >> 3 & 0x1F)
+    if bus and slot:
+        raise refuse(
+            device,
+            f"spapr-vio reg='{bus << 32:#x}' exceeds maximum possible value (0xffffffff)",
+            "address-range",
+            "leave the address out",
+            f"{device.label} is on spapr-vio, and libvirt takes what its address holds for a register",
+        )
+    return True
 
 
 def _sorted_disks(disks: list[Device]) -> list[Device]:
@@ -596,36 +611,67 @@ def _virtio_ports(devices: dict[str, list[Device]], element: str) -> list[Device
     return [device for device in devices.get(element, []) if device.bus == "virtio"]
 
 
-def _assign_serial_ports(controllers: ControllerList, consoles: list[Device], channels: list[Device]) -> None:
-    """Add virtio-serial controllers when the ports of those there run out (rule 5.5, step 7)."""
-    wanting = [
-        *(console for console in consoles if console.controller is not None and not console.unit),
-        *(channel for channel in channels if not channel.unit),
-    ]
-    written = [device for device in (*consoles, *channels) if device.unit]
-    counts: dict[int, int] = {}
-    taken: dict[int, dict[int, Device | None]] = {}
-
-    def open_ports(index: int) -> None:
-        found = controllers.find("virtio-serial", index)
-        counts[index] = found.ports if found is not None and found.ports is not None else SERIAL_PORTS
-        taken[index] = {}
-
-    if wanting or written:
-        for item in controllers.items:
-            if item.type == "virtio-serial" and item.index is not None and item.index not in counts:
-                open_ports(item.index)
+def _assign_serial_ports(controllers: ControllerList, devices: dict[str, list[Device]]) -> None:
+    """Give ports of virtio-serial controllers, and add controllers when those there run out (rule 5.5, step 7)."""
+    everything = (*controllers.items, *chain.from_iterable(devices.values()))
+    written = [device for device in everything if device.address_type == "virtio-serial" and device.unit]
+    consoles = [d for d in _virtio_ports(devices, "console") if d.controller is not None and not d.unit]
+    channels = [d for d in _virtio_ports(devices, "channel") if not d.unit]
+    if not written and not consoles and not channels:
+        return
+    ports = _SerialPorts(controllers)
     for device in written:
+        ports.reserve(device)
+    for device in consoles:  # which keep port 0, and take one of controller 0 all the same; without address they do not
+        ports.take(device, 0)
+    for device in channels:
+        ports.take(device, device.controller)
+
+
+class _SerialPorts:
+    """The ports of all virtio-serial controllers."""
+
+    def __init__(self, controllers: ControllerList) -> None:
+        self.controllers = controllers
+        self.counts: dict[int, int] = {}
+        self.taken: dict[int, dict[int, Device]] = {}
+        self.next: dict[int, int] = {}
+        for item in controllers.items:
+            if item.type == "virtio-serial" and item.index is not None and item.index not in self.counts:
+                self._open(item.index)
+        self.order = sorted(self.counts)
+        self.full = 0
+        """How many of the controllers in order have no port left."""
+
+    def _open(self, index: int) -> None:
+        found = self.controllers.find("virtio-serial", index)
+        self.counts[index] = found.ports if found is not None and found.ports is not None else SERIAL_PORTS
+        self.taken[index] = {}
+        self.next[index] = 1
+
+    def _check_controller(self, device: Device, index: int) -> None:
+        if index not in self.counts:
+            raise refuse(
+                device,
+                f"virtio serial controller {index} is missing",
+                "port-range",
+                f"leave the address of {device.label} out",
+                "only channels and consoles of type virtio bring their controller along",
+            )
+
+    def reserve(self, device: Device) -> None:
+        """Take the port that an address names."""
         index, port = device.controller or 0, device.unit or 0
-        if port >= counts[index]:
+        self._check_controller(device, index)
+        if port >= self.counts[index]:
             raise refuse(
                 device,
                 f"virtio serial controller {index} does not have port {port}",
                 "port-range",
-                f"name a port from 1 to {counts[index] - 1}, or leave the address out",
+                f"name a port from 1 to {self.counts[index] - 1}, or leave the address out",
             )
-        other = taken[index].setdefault(port, device)
-        if other is not None and other is not device:
+        other = self.taken[index].setdefault(port, device)
+        if other is not device:
             error = refuse(
                 device,
                 f"virtio serial port {port} on controller {index} is already occupied",
@@ -635,24 +681,38 @@ def _assign_serial_ports(controllers: ControllerList, consoles: list[Device], ch
             )
             error.parties += (other.label,)
             raise error
-    order = sorted(counts)
-    place = 0
-    next_port = dict.fromkeys(order, 1)
-    for _ in wanting:  # consoles without an address take no port
-        while True:
-            if place == len(order):
-                index = next(n for n in count() if n not in counts)
-                controllers.ensure("virtio-serial", index)
-                open_ports(index)
-                order.append(index)
-                next_port[index] = 1
-            index = order[place]
-            while next_port[index] in taken[index]:
-                next_port[index] += 1
-            if next_port[index] < counts[index]:
-                taken[index][next_port[index]] = None
-                break
-            place += 1
+
+    def take(self, device: Device, index: int | None) -> None:
+        """Take the lowest free port: of a controller, or of any."""
+        if index is not None:
+            self._check_controller(device, index)
+            if not self._take_of(index, device):
+                raise refuse(
+                    device,
+                    f"Unable to find a free port on virtio-serial controller {index}",
+                    "port-range",
+                    "leave the address out: libvirt then adds a controller",
+                    f"the controller has {self.counts[index]} ports, and the first is for a console only",
+                )
+            return
+        while self.full < len(self.order):
+            if self._take_of(self.order[self.full], device):
+                return
+            self.full += 1
+        index = next(n for n in count() if n not in self.counts)
+        self.controllers.ensure("virtio-serial", index)
+        self._open(index)
+        self.order.append(index)
+        self._take_of(index, device)
+
+    def _take_of(self, index: int, device: Device) -> bool:
+        taken = self.taken[index]
+        while self.next[index] in taken:
+            self.next[index] += 1
+        if self.next[index] >= self.counts[index]:
+            return False
+        taken[self.next[index]] = device
+        return True
 
 
 def _leave_pci(devices: dict[str, list[Device]], controllers: ControllerList, machine: Machine) -> None:
@@ -677,7 +737,7 @@ def _leave_pci(devices: dict[str, list[Device]], controllers: ControllerList, ma
 
 def _keeps_its_address(device: Device) -> bool:
     element = f"controller/{device.type}" if isinstance(device, Controller) else device.element
-    return (element, device.model) not in ADDRESS_DROPPED and device.mirrors is None
+    return (element, device.model) not in ADDRESS_DROPPED | ON_SPAPR_VIO and device.mirrors is None
 
 
 _ALIASES = {
@@ -692,7 +752,7 @@ def _check_architecture(guest: Guest, rules: Libvirt) -> None:
 
     known = (*X86, *ARCHITECTURES)
     if guest.arch not in known:
-        raise RefusedError(
+        raise NotCoveredError(
             f"architecture {guest.arch!r} is not covered: pcisim knows the rules of {', '.join(known)}",
             code="unknown-architecture",
             details=(f"libvirt calls it {_ALIASES[guest.arch]}",) if guest.arch in _ALIASES else (),
@@ -710,9 +770,9 @@ def _check_architecture(guest: Guest, rules: Libvirt) -> None:
         )
     versions = list(VERSIONS)
     if versions.index(guest.machine.since) > versions.index(rules.version):
-        raise RefusedError(
+        raise NotCoveredError(
             f"machine type '{guest.machine_type}' of {guest.arch} is not covered as libvirt {rules.version}",
-            code="unknown-machine",
+            code="machine-not-covered",
             details=(f"pcisim knows what libvirt does with it from {guest.machine.since} on",),
             line=guest.machine_line,
             remedy=f"ask for --libvirt {guest.machine.since}, or libvirt itself about this guest",

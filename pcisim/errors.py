@@ -73,6 +73,12 @@ class RefusedError(PcisimError):
     """Well-formed, but refused, unsound or without room (exit status 1)."""
 
 
+class NotCoveredError(RefusedError):
+    """Nothing that pcisim knows the rules of: neither a yes nor a no (exit status 4)."""
+
+    exit_status = 4
+
+
 class UsageError(PcisimError, ValueError):
     """A wrong call: an unknown option, device name or policy (exit status 2)."""
 

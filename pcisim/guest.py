@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 
 from pcisim._record import evolved
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
-from pcisim.catalogue.machines import DEVICE, X86, Machine, default_machine, machine_of
-from pcisim.connector import EXPRESS
+from pcisim.catalogue.machines import default_machine, machine_of
+from pcisim.catalogue.x86_machines import DEVICE, X86, Machine
+from pcisim.connector import EXPRESS, NO_CLASS
 from pcisim.errors import RefusedError, UsageError, check_type
 
 TYPE_CHECKING = False
@@ -44,7 +45,8 @@ class Device:
         unit: a disk's number among its kind, or a channel's or console's port.
         controller: the index of the disk, channel or console controller that its address names.
         drive: bus, target and unit on that controller, for disks and SCSI host devices.
-        kind: what kind of input device it is: ``mouse``, ``keyboard``, ``tablet``, ``passthrough``.
+        kind: what kind of input device it is: ``mouse``, ``keyboard``, ``tablet``, ``passthrough``; ``usb`` for an
+            interface that is a USB device of the host.
         row: the name in `DEVICE_MODELS` of a device that was described by it.
         primary: whether a video device is marked as the primary one.
         mirrors: the serial port that the first console is another name for; it shares the address.
@@ -128,6 +130,11 @@ class Device:
     def line(self) -> int | None:
         """Return the line of the document where it stands, if it stands in one."""
         return None if self.origin is None else int(self.origin.line)
+
+    @property
+    def on_pci(self) -> bool:
+        """Return whether QEMU has it on PCI; for others libvirt keeps a place too, where one is written down."""
+        return bool(self.plug & ~NO_CLASS)
 
     @property
     def owner_kind(self) -> str:
@@ -229,6 +236,11 @@ class Controller(Device):
         self.model_name = model_name
         self.ports = ports
         self.read_as = read_as
+
+    @property
+    def on_pci(self) -> bool:
+        """Return whether QEMU has it on PCI, as all controllers of type ``pci`` are."""
+        return self.type == "pci" or bool(self.plug & ~NO_CLASS)
 
     @property
     def ich9(self) -> bool:

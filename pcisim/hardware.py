@@ -6,36 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
+from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDER_BRIDGE, ROOT, SHPC_BRIDGES, UNSET_RESERVE
 from pcisim.catalogue.functions import BUILT_INS, FUNCTIONS, PciFunction, function_at, is_measured
+from pcisim.catalogue.profiles import QEMUS
 
-ENUMERATED_ON = "7.2"
-"""The profile of `pcisim.catalogue.functions` that goes with the firmwares that were measured."""
-
-PORT, SWITCH, CONVENTIONAL, ROOT = "port", "switch", "conventional", "root"
-"""Kinds of buses: one link with one device, the inside of a switch, conventional PCI, a root bus."""
-
-BUS_KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        "pcie-root-port": PORT, "ioh3420": PORT, "cxl-rp": PORT, "xio3130-downstream": PORT, "cxl-downstream": PORT,
-        "x3130-upstream": SWITCH, "cxl-upstream": SWITCH,
-        "pci-bridge": CONVENTIONAL, "pci-bridge-seat": CONVENTIONAL, "pcie-pci-bridge": CONVENTIONAL,
-        "i82801b11-bridge": CONVENTIONAL,
-    }
-)  # fmt: skip
-"""The kind of bus behind each bridge that QEMU has."""
-ROOT_PORTS = frozenset({"pcie-root-port", "ioh3420", "cxl-rp"})
-
-UNSET_RESERVE = str((1 << 64) - 1)
-"""The value of a ``*-reserve`` option that says nothing, which is also the default."""
-NO_IO_WINDOW: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"pcie-root-port": frozenset({"0"}), "cxl-rp": frozenset({"0", UNSET_RESERVE})}
-)
-"""Ports whose I/O window has no registers, and the values of ``io-reserve`` with which it has none."""
-
-EXPANDERS = MappingProxyType({"pxb": False, "pxb-pcie": True, "pxb-cxl": True})
-"""Devices that bring a root bus of their own, and whether that is PCI Express."""
 HIDDEN_BRIDGE: Mapping[str, str] = MappingProxyType({"shpc": "off"})
-"""The options of the bridge between the root bus of a pxb and what is plugged into it."""
+"""The options of the bridge between the root bus of a conventional expander and what is plugged into it."""
 
 _USB_SET = frozenset({"ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3", "ich9-usb-ehci1"})
 MULTIFUNCTION_BUILT_INS = frozenset({"PIIX3", "ICH9-LPC", "ich9-ahci", "ICH9-SMB"}) | _USB_SET
@@ -133,7 +109,13 @@ class PciBus:
 
 def forwards_io(bridge: Part) -> bool:
     """Return whether a bridge can have an I/O window."""
-    return bridge.options.get("io-reserve", UNSET_RESERVE) not in NO_IO_WINDOW.get(bridge.driver, ())
+    row = BRIDGES.get(bridge.driver)
+    return row is None or bridge.options.get("io-reserve", UNSET_RESERVE) not in row.no_io_window
+
+
+def has_hotplug_controller(bridge: Part) -> bool:
+    """Return whether a bridge has a hotplug controller of its own that is not switched off."""
+    return bridge.driver in SHPC_BRIDGES and bridge.options.get("shpc") != "off"
 
 
 class Hardware:
@@ -183,7 +165,7 @@ class Hardware:
 
 @lru_cache(maxsize=4096)
 def _row(driver: str, express: bool, root: bool, options: tuple[tuple[str, str], ...]) -> PciFunction | None:
-    for profile in (ENUMERATED_ON, "10.0"):
+    for profile in QEMUS:
         if is_measured(driver, profile):
             return function_at(driver, express_bus=express, root_bus=root, options=dict(options), profile=profile)
     return None
@@ -219,14 +201,14 @@ def expander_bus(part: Part, number: int, label: str | None) -> PciBus:
     On pc that is the bus of a bridge which nobody lists.
 
     Args:
-        part: a pxb, pxb-pcie or pxb-cxl.
+        part: an expander.
         number: the number of its root bus.
         label: the name of the bus.
     """
-    express = EXPANDERS[part.driver]
+    express = BRIDGES[part.driver].express
     bus = PciBus(ROOT, express=express, label=label if express else "pxb-internal", number=number)
     part.expander = bus
     if express:
         return bus
-    hidden = Part("pci-bridge", 0, 0, bus, row_on("pci-bridge", bus, HIDDEN_BRIDGE), options=HIDDEN_BRIDGE)
+    hidden = Part(EXPANDER_BRIDGE, 0, 0, bus, row_on(EXPANDER_BRIDGE, bus, HIDDEN_BRIDGE), options=HIDDEN_BRIDGE)
     return PciBus(CONVENTIONAL, express=False, label=label, parent=hidden)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from pcisim import connector as c
 from pcisim._record import record
 from pcisim.catalogue.devices import PLUGS, plug_on
-from pcisim.catalogue.machines import X86
 from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.x86_machines import X86
 from pcisim.completion import complete
 from pcisim.errors import RefusedError
 from pcisim.guest import Guest, device_model

@@ -159,9 +159,9 @@ class Plan:
         return "\n".join(tree(self.placement))
 
     def _repr_svg_(self) -> str | None:
-        from pcisim.plot import shown
+        from pcisim.notebook import SVG, picture
 
-        return shown(self)
+        return picture(self, SVG)
 
     def __repr__(self) -> str:
         return f"<Plan {self.guest.machine_name}: {len(self.addresses)} addresses, {self.policy.describe()}>"

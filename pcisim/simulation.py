@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 
 from pcisim._record import record
 from pcisim.catalogue.bars import IO, MEM64
+from pcisim.catalogue.bridges import ROOT_PORTS
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, check_firmware
 from pcisim.enumeration import linux
 from pcisim.enumeration.appearing import appears
-from pcisim.enumeration.enumerate import FIRMWARES, check_firmware, program, view_of
+from pcisim.enumeration.enumerate import program, view_of
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.view import ROM, WINDOW_KINDS, GuestFunction, GuestView
 from pcisim.errors import RefusedError
-from pcisim.hardware import ROOT_PORTS, Part, PciBus
+from pcisim.hardware import Part, PciBus
 from pcisim.qemu.listing import placement_of
 from pcisim.qemu.machine import SHPC, QemuMachine
 
@@ -126,7 +128,7 @@ class Simulation:
             return record
         record[self.firmware] = {
             "name": self.firmware,
-            "profile": FIRMWARES[self.firmware],
+            "profile": DEFAULT_PROFILE.firmware_name(self.firmware),
             "ended": _ended(self.firmware, programmed),
             "buses": self._buses(programmed),
         }

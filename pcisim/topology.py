@@ -15,7 +15,7 @@ from pcisim import connector as c
 from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, SOCKETS, ControllerModel
-from pcisim.catalogue.machines import DEVICE
+from pcisim.catalogue.x86_machines import DEVICE
 from pcisim.errors import RefusedError
 
 TYPE_CHECKING = False
@@ -447,9 +447,9 @@ class Topology:
         return rows
 
     def _repr_svg_(self) -> str | None:
-        from pcisim.plot import shown
+        from pcisim.notebook import SVG, picture
 
-        return shown(self)
+        return picture(self, SVG)
 
     # refusals, in the words that libvirt's users search for
 

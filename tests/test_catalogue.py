@@ -27,7 +27,11 @@ from pcisim.catalogue.devices import (
     WALK,
     plug_on,
 )
-from pcisim.catalogue.machines import (
+from pcisim.catalogue.machines import machine_of
+from pcisim.catalogue.other_machines import architectures_of
+from pcisim.catalogue.profiles import QEMUS
+from pcisim.catalogue.versions import SINCE, VERSIONS, Libvirt, libvirt_version
+from pcisim.catalogue.x86_machines import (
     BUILT_IN,
     CHIPSET_FUNCTIONS,
     I440FX,
@@ -39,10 +43,7 @@ from pcisim.catalogue.machines import (
     Q35,
     RESERVED,
     Machine,
-    machine_of,
 )
-from pcisim.catalogue.other_machines import architectures_of
-from pcisim.catalogue.versions import VERSIONS, libvirt_version
 from pcisim.errors import UsageError
 from tests import model
 
@@ -495,3 +496,11 @@ def test_unknown_version(name: str) -> None:
     assert caught.value.code == "unknown-version"
     assert caught.value.headline == f"unknown libvirt version {name!r}"
     assert caught.value.details == ("known: 9.0, 11.3",)
+
+
+def test_every_difference_between_versions_has_a_first_release() -> None:
+    flags = [name for name, kind in Libvirt.__annotations__.items() if kind == "bool"]
+    assert flags == list(SINCE)
+    assert not any(getattr(VERSIONS["9.0"], flag) for flag in flags)
+    assert all(getattr(VERSIONS["11.3"], flag) for flag in flags)
+    assert {row.qemu for row in VERSIONS.values()} <= set(QEMUS)

@@ -286,6 +286,23 @@ def test_interfaces_that_the_guest_will_call_something_else() -> None:
     assert found.summary == "1 appeared, 1 renamed in the guest"
 
 
+def test_renamed_although_nothing_moves() -> None:
+    """The names follow ACPI, too: an index of the interface's own, and the tables that a guest without ACPI lacks."""
+    indexed = nic("virtio", at(0, 5)).replace("</interface>", "<acpi index='1'/></interface>")
+    found = difference("q35", nic("virtio", at(0, 5)), indexed)
+    assert str(found) == "interface:0  the guest's enp0s5 -> eno1"
+    assert found.summary == "1 renamed in the guest"
+    assert found
+    assert str(difference("q35", indexed, nic("virtio", at(0, 5)))) == "interface:0  the guest's eno1 -> enp0s5"
+    assert not difference("q35", indexed, indexed)
+    with_acpi = domain("pc", BARE, nic("virtio", at(0, 5)))
+    without = with_acpi.replace("<features><acpi/></features>", "")
+    assert with_acpi != without
+    lost = compare(pcisim.assign(with_acpi), pcisim.assign(without))
+    assert str(lost) == "interface:0  the guest's ens5 -> enp0s5"
+    assert [(change.kind, change.before, change.after) for change in lost.changes] == [(RENAMED, "ens5", "enp0s5")]
+
+
 def test_renamed_by_some_schemes_only() -> None:
     bridge = pci("pci-bridge", 1, at(0, 4))
     found = difference("pc", bridge + nic("virtio", at(1, 4)), bridge + nic("virtio", at(1, 7)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pcisim.catalogue.machines import X86
 from pcisim.catalogue.other_machines import ARCHITECTURES
 from pcisim.catalogue.versions import libvirt_version
+from pcisim.catalogue.x86_machines import X86
 from pcisim.completion import ControllerList, complete
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import PcisimError
@@ -644,7 +644,7 @@ def test_unknown_architecture(arch: str) -> None:
     guest = Guest("virt", arch=arch)
     with pytest.raises(PcisimError) as caught:
         complete(guest, libvirt_version("11.3"))
-    assert caught.value.code == "unknown-architecture"
+    assert (caught.value.code, caught.value.exit_status) == ("unknown-architecture", 4)
     assert f"architecture {arch!r} is not covered" in caught.value.headline
 
 
@@ -657,7 +657,7 @@ def test_known_architectures(arch: str) -> None:
 def test_machines_that_are_not_known_of_an_older_version(arch: str, machine: str) -> None:
     with pytest.raises(PcisimError) as caught:
         complete(Guest(machine, arch=arch), libvirt_version("9.0"))
-    assert caught.value.code == "unknown-machine"
+    assert (caught.value.code, caught.value.exit_status) == ("machine-not-covered", 4)
     assert caught.value.headline == f"machine type '{machine}' of {arch} is not covered as libvirt 9.0"
 
 

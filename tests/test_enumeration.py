@@ -79,10 +79,11 @@ def test_numbers_depth_first_with_reserves() -> None:
     }
 
 
-def test_reserve_that_does_not_fit_is_passed_over() -> None:
+def test_reserve_beyond_255_takes_the_bus_number_back() -> None:
+    """Firmware rule 2.2: SeaBIOS takes such a reserve as none, ends the port at bus 0 and counts on from there."""
     seen = view("q35", "pcie-root-port,id=a,chassis=1,bus-reserve=255", "pcie-root-port,id=b,chassis=2")
-    assert function(seen, "a").numbers == Numbers(0, 1, 1)
-    assert function(seen, "b").numbers == Numbers(0, 2, 2)
+    assert function(seen, "a").numbers == Numbers(0, 1, 0)
+    assert function(seen, "b").numbers == Numbers(0, 1, 1)
 
 
 def test_hidden_bridge_of_an_expander() -> None:
@@ -289,3 +290,14 @@ def test_what_hangs_in_a_circle_is_not_seen() -> None:
     adrift = {function.label for function in view.unseen if function.remarks == (reason,)}
     assert adrift == {"pci:1", "pci:2", "pci:3"}
     assert set(plan.addresses) == {function.label for function in (*view.functions, *view.unseen)} - {None}
+
+
+def test_what_is_not_on_pci_is_no_function() -> None:
+    sound = "<sound model='sb16'><address type='pci' slot='5'/></sound>"
+    rng = "<rng model='virtio'><address type='pci' slot='5' function='1'/></rng>"
+    plan = pcisim.assign(domain("pc", BARE, sound, rng))
+    assert plan.addresses["sound:0"] == PciAddress("0000:00:05.0")
+    seen = enumerate_guest(plan.placement)
+    assert seen.find("sound:0") is None
+    assert [function.label for function in seen.unseen] == ["rng:0"]
+    assert not any("sb16" in argument for argument in plan.to_qemu_args())

@@ -6,7 +6,14 @@ import pickle
 
 import pytest
 
-from pcisim.errors import InputError, PcisimError, RefusedError, UsageError, WrongTypeError
+from pcisim.errors import (
+    InputError,
+    NotCoveredError,
+    PcisimError,
+    RefusedError,
+    UsageError,
+    WrongTypeError,
+)
 
 
 def test_carries_what_it_was_given() -> None:
@@ -63,7 +70,9 @@ def test_explanation_is_one_headline_and_indented_detail() -> None:
     assert PcisimError("headline", code="c").explanation() == ["headline"]
 
 
-@pytest.mark.parametrize(("kind", "status"), [(PcisimError, 1), (RefusedError, 1), (UsageError, 2), (InputError, 3)])
+@pytest.mark.parametrize(
+    ("kind", "status"), [(PcisimError, 1), (RefusedError, 1), (UsageError, 2), (InputError, 3), (NotCoveredError, 4)]
+)
 def test_exit_status(kind: type[PcisimError], status: int) -> None:
     assert kind("headline", code="c").exit_status == status
     assert issubclass(kind, PcisimError)

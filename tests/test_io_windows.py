@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given
 
 import pcisim
-from pcisim.enumeration.io_windows import PROFILES, IoBudget, io_budget, stops
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, FIRMWARES
+from pcisim.enumeration.io_windows import IoBudget, io_budget, stops
 from pcisim.guest import Guest
 from tests.guests import BARE, NO_BALLOON, at, controller, domain, nic, pci, video
 from tests.property.strategies import Drawn, drawn_guests
 from tests.property.test_occupancy_laws import accepted
 
-SEABIOS_Q35 = PROFILES["seabios", "q35"]
-SEABIOS_PC = PROFILES["seabios", "i440fx"]
-OVMF_Q35 = PROFILES["ovmf", "q35"]
-OVMF_PC = PROFILES["ovmf", "i440fx"]
+SEABIOS_Q35 = DEFAULT_PROFILE.io_room("seabios", "q35")
+SEABIOS_PC = DEFAULT_PROFILE.io_room("seabios", "i440fx")
+OVMF_Q35 = DEFAULT_PROFILE.io_room("ovmf", "q35")
+OVMF_PC = DEFAULT_PROFILE.io_room("ovmf", "i440fx")
 
 
 def budget(machine: str, *devices: str, firmware: str = "") -> IoBudget:
@@ -41,12 +42,15 @@ def bridges(count: int) -> list[str]:
 
 def test_profiles() -> None:
     """Every figure carries the versions that it was measured with; no other is guessed."""
-    assert {(p.name, p.family, p.windows, p.occupied, p.fatal) for p in PROFILES.values()} == {
+    rooms = [DEFAULT_PROFILE.io_room(name, family) for name in FIRMWARES for family in ("q35", "i440fx", "arm-virt")]
+    assert [room and (room.name, room.family, room.windows, room.occupied, room.fatal) for room in rooms] == [
         ("qemu-7.2/seabios-1.16.2", "q35", 14, 14, True),
-        ("qemu-7.2/seabios-1.16.2", "i440fx", 8, 8, True),
+        ("qemu-7.2/seabios-1.16.2", "pc", 8, 8, True),
+        None,
         ("qemu-7.2/ovmf-2022.11", "q35", 10, 9, False),
-        ("qemu-7.2/ovmf-2022.11", "i440fx", 4, 3, False),
-    }
+        ("qemu-7.2/ovmf-2022.11", "pc", 4, 3, False),
+        None,
+    ]
 
 
 @pytest.mark.parametrize("model", ["e1000e", "igb"])

@@ -24,8 +24,8 @@ import pcisim
 from pcisim import plot
 from pcisim.address import pack
 from pcisim.capacity import capacity
-from pcisim.catalogue.machines import OWNER_KINDS, PREFERRED, RESERVED
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
+from pcisim.catalogue.x86_machines import OWNER_KINDS, PREFERRED, RESERVED
 from pcisim.connector import PCI_BRIDGE
 from pcisim.errors import UsageError
 from pcisim.guest import Guest
@@ -659,6 +659,7 @@ def test_a_plan_and_a_topology_show_their_tree() -> None:
 
 def test_a_capacity_shows_a_table() -> None:
     html = capacity(desktop().placement)._repr_html_()
+    assert html is not None
     root = ElementTree.fromstring(f"<div>{html.replace('<br>', '<br/>')}</div>")
     rows = [[cell.text for cell in row] for row in root.iter("tr")]
     assert rows[0][:4] == ["bus", "model", "takes", "used"]

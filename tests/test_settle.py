@@ -129,9 +129,9 @@ def test_bus_numbers_run_out(lowest: int) -> None:
     error = refused("q35", pci("pcie-expander-bus", 1, f"<target busNr='{lowest}'/>"), pci("pcie-expander-bus", 2))
     assert error.code == "no-bus-number"
     assert error.headline == (
-        f"No free busNr lower than current lowest busNr {lowest} is available to auto-assign to bus 2."
-        " Must be manually assigned"
+        "No free busNr lower than current lowest busNr is available to auto-assign to bus 0. Must be manually assigned"
     )
+    assert error.details == (f"it is pci:2 that gets none: the lowest busNr is {lowest}",)
     assert (error.line, error.parties) == (FIRST_LINE + 1, ("pci:2",))
 
 

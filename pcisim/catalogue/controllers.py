@@ -5,10 +5,12 @@ Source: sections 2 and 7 of the rules, asked of libvirt 9.0.0 and 11.3.0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from pcisim import connector as c
 from pcisim._record import record
+from pcisim.catalogue.bridges import BRIDGES
 
 
 @record
@@ -42,6 +44,25 @@ class ControllerModel:
     def explicit_socket(self) -> int:
         """Return what an address that somebody wrote may put on its bus."""
         return c.explicit_socket(self.accepts)
+
+    @property
+    def is_port(self) -> bool:
+        """Return whether it is a root port or a downstream port, whose bus is one slot."""
+        return self.slots == (0, 0)
+
+    @property
+    def is_expander(self) -> bool:
+        """Return whether its bus is a root bus of its own."""
+        return bool(self.plug & (c.EXPANDER | c.EXPRESS_EXPANDER))
+
+    @property
+    def own_bus_numbers(self) -> int:
+        """Return how many bus numbers it takes by itself: a conventional expander has a bridge that nobody lists."""
+        return 2 if self.plug == c.EXPANDER else 1
+
+    def port_number(self, slot: int, function: int) -> int:
+        """Return the ``port`` that libvirt gives a port in its place (libvirt rule 7.2)."""
+        return slot << 3 | function if self.plug == c.ROOT_PORT else slot
 
     @property
     def slot_count(self) -> int:
@@ -102,10 +123,31 @@ def pci_controller(model: str, *, host_bridges: bool) -> ControllerModel:
 SOCKETS = MappingProxyType({row.name: (row.automatic_socket, row.explicit_socket, row.slot_mask) for row in _ROWS})
 """For each model what automatic placement and what a written address may put on its bus, and its usable slots."""
 
+EXPANDERS = frozenset(row.name for row in _ROWS if row.is_expander)
+"""Extra root buses."""
+PORTS = frozenset(row.name for row in _ROWS if row.is_port)
+SHPC_BRIDGES = frozenset(row.name for row in _ROWS if row.model_names and BRIDGES[row.model_names[0]].shpc)
+"""Bridges with a hotplug controller of their own."""
+GROWN = frozenset({"pcie-root-port", "pci-bridge", "pcie-to-pci-bridge"})
+"""The controllers that libvirt adds by itself."""
+COMMON = ("pcie-root-port", "pci-bridge")
+"""The models that are meant more often than others."""
+LED_TO_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "pcie-to-pci-bridge": ("pcie-root-port",),
+        "pcie-switch-upstream-port": ("pcie-root-port",),
+        "pcie-switch-downstream-port": ("pcie-root-port", "pcie-switch-upstream-port"),
+        "pci-bridge": ("pcie-root-port", "pcie-to-pci-bridge"),
+    }
+)
+"""Which controllers lead from the root of a PCI Express machine to one."""
 ROOT_MODELS = frozenset(row.name for row in _ROWS if not row.plug)
 
 MODEL_NAMES = frozenset(name for row in _ROWS for name in row.model_names) | {"spapr-pci-host-bridge", "pnv-phb"}
 """Every word that libvirt knows for `<model name=>` of a PCI controller (the last two are POWER's)."""
+
+FILLED_IN = ("chassisNr", "chassis", "port", "busNr")
+"""Options that libvirt fills in where a definition leaves them out (libvirt rule 7.2)."""
 
 TARGET_RANGES = MappingProxyType(
     {"chassisNr": (1, 255), "chassis": (0, 255), "port": (0, 255), "busNr": (1, 254), "index": (0, 30)}

@@ -126,15 +126,21 @@ or virtio-serial."""
 NEVER_ON_MMIO = frozenset({"filesystem", "vsock"})
 """Elements that are on PCI even where other virtio devices are on virtio-mmio."""
 
-ADDRESS_DROPPED = frozenset(
+ADDRESS_UNREAD = frozenset({("memballoon", "none"), ("controller/usb", "none")})
+"""Devices of whose address and ACPI index libvirt reads nothing, whatever they hold."""
+ADDRESS_DROPPED = frozenset({*ADDRESS_UNREAD, ("video", "none"), ("hostdev", "vfio-ap")})
+"""Devices whose address libvirt does not keep; a virtio channel is another."""
+ON_SPAPR_VIO = frozenset(
     {
-        ("memballoon", "none"), ("video", "none"), ("controller/usb", "none"), ("controller/scsi", "ibmvscsi"),
-        ("interface", "spapr-vlan"), ("serial", "spapr-vio-serial"), ("hostdev", "vfio-ap"),
+        ("controller/scsi", "ibmvscsi"), ("interface", "spapr-vlan"), ("serial", "spapr-vio-serial"), ("nvram", ""),
+        ("tpm", "tpm-spapr"),
     }
 )  # fmt: skip
-"""Devices whose PCI address libvirt does not keep; a virtio channel is another."""
-ADDRESS_READDRESSED = ("hub",)
-"""Elements whose PCI address is reserved and then replaced by one of another type."""
+"""Devices on spapr-vio, whose address becomes one of that type."""
+DIMMS = frozenset({("memory", "dimm"), ("memory", "nvdimm")})
+"""Devices whose address becomes one of type dimm."""
+ADDRESS_READDRESSED = frozenset({("hub", ""), *DIMMS})
+"""Devices whose PCI address is reserved and then replaced by one of another type."""
 
 ADDRESS_TYPES = frozenset(
     {"pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio", "virtio-s390", "ccw", "virtio-mmio", "isa", "dimm",

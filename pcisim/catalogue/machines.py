@@ -1,179 +1,12 @@
-"""The machine types of x86: their root bus, what is built in, what libvirt adds.
+"""Machine types of all architectures, by their names.
 
-Those of other architectures are in `pcisim.catalogue.other_machines`.
-
-Source: sections 4 and 5.4 of the rules, asked of libvirt 9.0.0 and 11.3.0; the built-in functions are those of
-QEMU 7.2 and 10.0.
+The rows are in `pcisim.catalogue.x86_machines` and `pcisim.catalogue.other_machines`; the second is not imported
+before it is needed.
 """
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
-from pcisim._record import record
-
-BUILT_IN = "built-in"
-RESERVED = "reserved"
-PREFERRED = "preferred"
-DEVICE = "device"
-OWNER_KINDS = (BUILT_IN, RESERVED, PREFERRED, DEVICE)
-"""What an owner of a place can be: part of the machine; kept free by libvirt although
-nothing of the definition is there; a device at a place that its kind has a right to; any other device."""
-
-
-@record
-class Place:
-    """One row: a function of the root bus that the machine or libvirt disposes of."""
-
-    slot: int
-    function: int
-    owner: str
-    kind: str
-
-
-@record
-class Models:
-    """One row: the models that libvirt fills in where nobody names one."""
-
-    interface: str = "rtl8139"
-    video: str = "cirrus"
-    usb: str = "piix3-uhci"
-    scsi: str = "lsilogic"
-    panic: str = ""
-    """"" where there is no default."""
-    serial: str = ""
-    """The type of a serial port's target; "" where there is no default."""
-    pointer: str = "usb"
-    """The bus of a mouse and a keyboard."""
-    tablet: str = "usb"
-    """The bus of any other input device."""
-
-
-@record
-class Machine:
-    """One row: a family of machine types."""
-
-    family: str
-    root: str | None
-    """The model of PCI controller 0; `None` where there is no PCI bus."""
-    usb: str | None
-    """The model of the USB controller that libvirt adds; `None` where it adds none."""
-    sata: bool
-    """Whether libvirt adds SATA controller 0."""
-    ide: bool
-    """Whether the machine has an IDE controller."""
-    video_slot: int | None
-    """The slot that the primary video device takes if it is empty."""
-    places: tuple[Place, ...]
-    """Fixed functions of the root bus."""
-    preferred: tuple[Place, ...]
-    """Places that a device of a certain kind takes if it finds the slot empty."""
-    models: Models = Models()
-    balloon: bool = True
-    """Whether libvirt adds a memory balloon."""
-    places_pci: bool = True
-    """Whether libvirt gives PCI addresses at all: where it gives none, a device may go without."""
-    one_pci_bus: bool = False
-    """Whether libvirt calls the root bus ``pci``, because the emulator does."""
-    root_hotplug: bool = True
-    """Whether QEMU plugs devices into a conventional root bus while the guest runs."""
-    usb_pointers: bool = False
-    """Whether libvirt adds a keyboard and a mouse on USB to a guest with a display."""
-    virtio_bus: str = ""
-    """Where virtio devices are instead of on PCI: ``ccw`` always, ``virtio-mmio`` where there is no PCI Express or
-    a device of the guest is there already."""
-    disk_addresses: tuple[str, ...] = ("ccw", "virtio-mmio")
-    """The other types than ``pci`` that the address of a virtio disk may have; the emulator has to know virtio-mmio."""
-    host_bridges: bool = False
-    """Whether there may be many pci-root controllers, each a host bridge; libvirt adds them instead of bridges."""
-    since: str = "9.0"
-    """The oldest version of libvirt of which pcisim knows what it does with these machines."""
-
-    @property
-    def express(self) -> bool:
-        """Return whether the root bus is PCI Express."""
-        return self.root == "pcie-root"
-
-    @property
-    def growth(self) -> str:
-        """Return the model of the controllers that libvirt adds for conventional devices."""
-        return "pci-root" if self.host_bridges else "pci-bridge"
-
-    @property
-    def zpci(self) -> bool:
-        """Return whether PCI functions have a uid and a fid."""
-        return self.virtio_bus == "ccw"
-
-    @property
-    def spoken_for(self) -> int:
-        """Return the slots of bus 0, as bits, on which somebody has a claim."""
-        return sum({1 << place.slot for place in (*self.places, *self.preferred)})
-
-
-_X86 = Models(panic="isa", serial="isa-serial", pointer="ps2")
-I440FX = Machine(
-    family="i440fx",
-    root="pci-root",
-    usb="piix3-uhci",
-    sata=False,
-    ide=True,
-    video_slot=2,
-    places=(
-        Place(0, 0, "i440FX host bridge", BUILT_IN),
-        Place(1, 0, "PIIX3 ISA bridge", BUILT_IN),
-        Place(1, 1, "PIIX3 IDE controller (ide:0)", RESERVED),
-        Place(1, 2, "PIIX3 USB controller (usb:0)", RESERVED),
-        Place(1, 3, "PIIX4 power management", BUILT_IN),
-    ),
-    preferred=(Place(2, 0, "primary video", PREFERRED),),
-    models=_X86,
-)
-Q35 = Machine(
-    family="q35",
-    root="pcie-root",
-    usb="qemu-xhci",
-    sata=True,
-    ide=False,
-    video_slot=1,
-    places=(
-        Place(0, 0, "Q35 host bridge", BUILT_IN),
-        Place(0x1F, 0, "ICH9 LPC bridge", BUILT_IN),
-        Place(0x1F, 2, "ICH9 SATA controller (sata:0)", RESERVED),
-        Place(0x1F, 3, "ICH9 SMBus controller", BUILT_IN),
-    ),
-    preferred=(
-        Place(1, 0, "primary video", PREFERRED),
-        Place(0x1B, 0, "ICH9 sound", PREFERRED),
-        Place(0x1D, 0, "ICH9 USB controllers, first set", PREFERRED),
-        Place(0x1A, 0, "ICH9 USB controllers, second set", PREFERRED),
-        Place(0x1E, 0, "dmi-to-pci-bridge", PREFERRED),
-    ),
-    models=_X86,
-)
-ISAPC = Machine("isapc", None, None, False, False, None, (), (), _X86)
-OTHER = Machine("other", None, "piix3-uhci", False, False, None, (), (), _X86)
-"""Every other x86 machine, such as microvm: libvirt knows no PCI bus of it."""
-
-IDE_0 = (1, 1)
-USB_0 = (1, 2)
-SATA_0 = (0x1F, 2)
-ICH9_USB_SLOTS = (0x1D, 0x1A)
-DMI_SLOT = 0x1E
-ICH9_SOUND_SLOT = 0x1B
-CHIPSET_FUNCTIONS = MappingProxyType(
-    {family.family: tuple(p for p in family.places if p.kind == BUILT_IN and p.slot) for family in (I440FX, Q35)}
-)
-"""Functions that libvirt itself keeps for the chipset (slot 0 needs no keeping)."""
-
-X86 = ("x86_64", "i686")
-_EXACT = MappingProxyType({"": I440FX, "pc": I440FX, "q35": Q35, "isapc": ISAPC})
-_PREFIXES = (
-    ("pc-q35-", Q35),
-    ("pc-i440fx-", I440FX),
-    ("pc-0.", I440FX),
-    ("pc-1.", I440FX),
-    ("rhel", I440FX),
-)
+from pcisim.catalogue.x86_machines import X86, Machine, x86_machine
 
 
 def machine_of(name: str, arch: str = "x86_64") -> Machine:
@@ -183,14 +16,11 @@ def machine_of(name: str, arch: str = "x86_64") -> Machine:
         name: the machine type; an empty one is the architecture's default, ``pc`` on x86.
         arch: the architecture, in libvirt's words.
     """
-    if arch not in X86:
-        from pcisim.catalogue.other_machines import other_machine
+    if arch in X86:
+        return x86_machine(name)
+    from pcisim.catalogue.other_machines import other_machine
 
-        return other_machine(name, arch)
-    row = _EXACT.get(name)
-    if row is not None:
-        return row
-    return next((row for prefix, row in _PREFIXES if name.startswith(prefix)), OTHER)
+    return other_machine(name, arch)
 
 
 def default_machine(arch: str) -> str:

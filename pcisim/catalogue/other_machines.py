@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pcisim._record import evolved, record
-from pcisim.catalogue.machines import BUILT_IN, I440FX, Q35, X86, Machine, Models, Place, machine_of
+from pcisim.catalogue.x86_machines import BUILT_IN, I440FX, Q35, X86, Machine, Models, Place, x86_machine
 
 _CONVENTIONAL = Machine(
     "conventional",
@@ -168,6 +168,6 @@ def _is(name: str, known: str) -> bool:
 
 def architectures_of(name: str) -> list[str]:
     """Return the architectures that have a family of machine types of that name; none of a name that says nothing."""
-    if machine_of(name) in (I440FX, Q35):
+    if x86_machine(name) in (I440FX, Q35):
         return list(X86) if name else []
     return [arch for arch, row in ARCHITECTURES.items() if any(_is(name, known) for known, _ in row.machines)]

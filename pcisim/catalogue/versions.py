@@ -1,10 +1,11 @@
 """The versions of libvirt that pcisim answers for, one row each.
 
-Source: section 11 of the rules; every difference was asked of both daemons.
+Source: libvirt rule 11; every difference was asked of both daemons.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from pcisim._record import record
@@ -16,6 +17,8 @@ class Libvirt:
     """One row: how a version of libvirt differs where addresses depend on it."""
 
     version: str
+    qemu: str
+    """The version of QEMU that the distribution has with it."""
     sorts_added_controllers: bool
     """Controllers that libvirt adds are sorted in by index, instead of put last."""
     integrated_conventional_on_express: bool
@@ -36,14 +39,40 @@ class Libvirt:
     """PCI controllers that libvirt adds get a uid and a fid, on s390."""
     binary_numbers: bool
     """0b11 is a number (its C library is glibc 2.38 or newer)."""
+    words_of_address_types: bool
+    """A type of address that is missing or unknown is refused as other words are; before, in words of its own."""
+    first_video_model_says_all: bool
+    """Of several ``<model>`` of a video device the first says all; before, the first that has an attribute says it."""
 
 
-VERSIONS = MappingProxyType(
+SINCE: Mapping[str, tuple[int, int]] = MappingProxyType(
     {
-        "9.0": Libvirt("9.0", False, False, False, False, False, False, False, False, False, False),
-        "11.3": Libvirt("11.3", True, True, True, True, True, True, True, True, True, True),
+        "sorts_added_controllers": (10, 0),
+        "integrated_conventional_on_express": (10, 0),
+        "places_newcomers": (10, 0),
+        "usb_net_is_usb": (10, 0),
+        "vhostuser_is_virtio": (10, 0),
+        "memory_reserve": (10, 0),
+        "several_watchdogs": (10, 0),
+        "memory_on_ccw": (10, 0),
+        "numbers_added_bridges": (10, 0),
+        "binary_numbers": (10, 0),
+        "words_of_address_types": (10, 0),
+        "first_video_model_says_all": (10, 0),
     }
 )
+"""For each difference the first release that has it; (10, 0) where it came somewhere between 9.0 and 11.3."""
+
+
+def _row(version: str, qemu: str) -> Libvirt:
+    release = tuple(map(int, version.split(".")))
+    return Libvirt(version, qemu, **{name: release >= since for name, since in SINCE.items()})
+
+
+VERSIONS: Mapping[str, Libvirt] = MappingProxyType(
+    {row.version: row for row in (_row("9.0", "7.2"), _row("11.3", "10.0"))}
+)
+"""The versions that were measured, each with the QEMU of its distribution."""
 DEFAULT_VERSION = "11.3"
 
 

@@ -14,6 +14,13 @@ from types import MappingProxyType
 from pcisim._record import record
 
 INVALID = "Invalid value for attribute '{attribute}' in element '{tag}': '{value}'."
+FORMER_WORDING = MappingProxyType(
+    {
+        "rng": "unknown RNG model '{value}'", "video": "unknown video model '{value}'",
+        "watchdog": "unknown watchdog model '{value}'", "panic": "unknown panic model '{value}'",
+    }
+)  # fmt: skip
+"""What libvirt 9.0 says instead of `INVALID`, of the model of an element."""
 
 
 @record
@@ -67,14 +74,14 @@ WORDS: Mapping[str, tuple[Words, ...]] = MappingProxyType(
             _CHARACTER,
             _words(
                 "target@type",
-                "isa-serial pci-serial usb-serial spapr-vio-serial system-serial sclp-serial isa-debug",
+                "none isa-serial pci-serial usb-serial spapr-vio-serial system-serial sclp-serial isa-debug",
                 _TARGET,
             ),
         ),
         "parallel": (_CHARACTER,),
         "console": (_CHARACTER, _words("target@type", "none serial virtio xen lxc uml openvz sclp sclplm", _TARGET)),
         "channel": (_CHARACTER, _words("target@type", "none guestfwd virtio xen", _TARGET)),
-        "panic": (_words("@model", "isa pvpanic hyperv pseries s390", "unknown panic model '{value}'"),),
+        "panic": (_words("@model", "default isa pvpanic hyperv pseries s390", "unknown panic model '{value}'"),),
         "tpm": (_words("@model", "tpm-tis tpm-crb tpm-spapr spapr-tpm-proxy"),),
         "hub": (_words("@type", "usb", "unknown hub device type '{value}'"),),
         "redirdev": (_words("@bus", "usb", "unknown redirdev bus '{value}'"),),
@@ -102,6 +109,7 @@ ADDRESS_NUMBERS: Mapping[str, Mapping[str, int]] = MappingProxyType(
 
 ADDRESS_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "pci": ("domain", "bus", "slot", "function"),
         "drive": ("controller", "bus", "target", "unit"),
         "virtio-serial": ("controller", "bus", "port"),
         "ccid": ("controller", "slot"),

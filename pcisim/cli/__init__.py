@@ -47,7 +47,8 @@ _EPILOG = """examples:
   pcisim assign guest.xml
   pcisim assign --machine q35 --device virtio-blk,count=20 --format addresses
 
-exit status: 0 done; 1 refused, unsound or does not fit; 2 usage; 3 cannot be read or written
+exit status: 0 done; 1 refused, unsound or does not fit; 2 usage; 3 cannot be read or written;
+4 cannot say: pcisim does not cover it
 """
 
 

@@ -198,4 +198,4 @@ def _report(plan: Plan, option: str, carried: list[str], *, replacements: bool) 
         lines += [f"  line {change.line}{after}: {change}" for change in plan.changes()]
     common.say(*lines)
     common.warn_if_it_is_unsound(plan)
-    common.warn_if_it_will_not_boot(plan.placement)
+    common.warn_if_it_will_not_boot(plan.placement, plan)

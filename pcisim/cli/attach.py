@@ -87,11 +87,10 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     Raises:
         PcisimError: it cannot be read, or is refused.
     """
-    from pcisim.plan import assign
 
     name = "<stdin>" if arguments.file == common.STDIN else arguments.file
     data = common.read_bytes(arguments.file)
-    return assign(data, libvirt=arguments.libvirt, host_pci=common.host_pci_of(arguments.host_pci), name=name)
+    return common.assigned(data, libvirt=arguments.libvirt, host_pci=common.host_pci_of(arguments.host_pci), name=name)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -78,10 +78,9 @@ def _kept(arguments: argparse.Namespace, data: bytes, host_pci: HostPci) -> tupl
     from pcisim.catalogue.versions import libvirt_version
     from pcisim.formats.carry import keep
     from pcisim.formats.host_pci import lookup
-    from pcisim.plan import assign
 
     name = _shown(arguments.keep)
-    old = assign(common.read_bytes(arguments.keep), libvirt=arguments.libvirt, host_pci=host_pci, name=name)
+    old = common.assigned(common.read_bytes(arguments.keep), libvirt=arguments.libvirt, host_pci=host_pci, name=name)
     with _Blame(arguments.file):
         made = keep(old.placement, data, libvirt_version(arguments.libvirt), host_pci=lookup(host_pci))
     return made.text, made.explanation()

@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.catalogue.versions import libvirt_version
-    from pcisim.diagnose import SEVERITIES
+    from pcisim.diagnose import NOT_JUDGED, SEVERITIES
 
     libvirt_version(arguments.libvirt)
     host_pci = common.host_pci_of(arguments.host_pci)
@@ -84,19 +84,24 @@ def run(arguments: argparse.Namespace) -> int:
         import json
 
         common.write_stdout(json.dumps(_document(rows, counts, unreadable, arguments.libvirt), indent=2) + "\n")
-    common.say(_summary(len(arguments.files), counts, unreadable, arguments.libvirt))
+    judged = arguments.format == "text" and unreadable < len(arguments.files)
+    common.say(
+        _summary(len(arguments.files), counts, unreadable, arguments.libvirt),
+        *([f"  not judged: {'; '.join(NOT_JUDGED)}"] if judged else []),
+    )
     return UNREADABLE if unreadable else int(bool(counts["error"]))
 
 
 def check_file(name: str, libvirt: str, host_pci: HostPci = None) -> tuple[list[Finding], bool]:
     """Return the findings of a file, and whether it could be read as a guest."""
-    from pcisim.diagnose import Finding, examine
+    from pcisim.diagnose import Finding, Judge, examine, with_remedies
 
     try:
         data = common.read_bytes(name)
     except InputError as error:
         return [Finding.of(error)], False
-    diagnosis = examine(data, libvirt=libvirt, host_pci=host_pci)
+    judge = Judge(libvirt, host_pci=host_pci)
+    diagnosis = with_remedies(examine(data, libvirt=libvirt, host_pci=host_pci), judge)
     return diagnosis.findings, diagnosis.readable or not _is_input_error(diagnosis.findings)
 
 
@@ -147,6 +152,8 @@ def _property(text: str) -> str:
 def _document(
     rows: list[tuple[str, bool, list[Finding]]], counts: dict[str, int], unreadable: int, libvirt: str
 ) -> dict[str, Any]:
+    from pcisim.diagnose import NOT_JUDGED
+
     return {
         "schema": SCHEMA,
         "libvirt": libvirt,
@@ -158,13 +165,14 @@ def _document(
             }
             for name, readable, findings in rows
         ],
+        "not_judged": list(NOT_JUDGED),
         "summary": {f"{severity}s": count for severity, count in counts.items()} | {"unreadable": unreadable},
     }
 
 
 def _summary(files: int, counts: dict[str, int], unreadable: int, libvirt: str) -> str:
     found = ", ".join(_count(count, severity) for severity, count in counts.items() if count)
-    text = f"{_count(files, 'file')}: {found or 'nothing found'}, as libvirt {libvirt}"
+    text = f"{_count(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
     return text + (f"; {unreadable} cannot be read" if unreadable else "")
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from pcisim.errors import InputError, UsageError
+from pcisim.errors import InputError, PcisimError, UsageError
 from pcisim.formats.plain import printable, printable_lines
 from pcisim.guest import MOST_DEVICES, Guest
 from pcisim.plan import Plan, assign
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
     from pcisim.placement import Placement
+    from pcisim.plan import HostPci
 
 STDIN = "-"
 STDOUT = "-"
@@ -144,7 +145,38 @@ def plan_of(
             guest = change(guest, host_pci)
         if option:
             name += f" (after {option})"
-    return assign(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
+    return assigned(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
+
+
+def assigned(
+    guest: Guest | bytes,
+    policy: str = "libvirt",
+    *,
+    libvirt: str,
+    host_pci: HostPci = None,
+    name: str | None = None,
+) -> Plan:
+    """Return what `pcisim.assign` does; what a refusal says is to be done was tried.
+
+    Args:
+        guest: as for `pcisim.assign`.
+        policy: as for `pcisim.assign`.
+        libvirt: as for `pcisim.assign`.
+        host_pci: as for `pcisim.assign`.
+        name: as for `pcisim.assign`.
+
+    Raises:
+        PcisimError: as for `pcisim.assign`.
+    """
+    try:
+        return assign(guest, policy, libvirt=libvirt, host_pci=host_pci, name=name)
+    except UsageError:
+        raise
+    except PcisimError as error:
+        from pcisim.diagnose import Judge, remedy_of
+
+        error.remedy = remedy_of(error, guest, Judge(libvirt, policy, host_pci))
+        raise
 
 
 def device_counts(options: list[str]) -> dict[str, int]:
@@ -415,8 +447,13 @@ def uncounted_arguments(plan: Plan) -> int:
     return len(arguments)
 
 
-def warn_if_it_will_not_boot(placement: Placement) -> None:
-    """Say on stderr when a guest's firmware stops for want of I/O ports."""
+def warn_if_it_will_not_boot(placement: Placement, plan: Plan | None = None) -> None:
+    """Say on stderr when a guest's firmware stops for want of I/O ports.
+
+    Args:
+        placement: the placed guest.
+        plan: the plan that it is of, where there is one: then what to do was tried.
+    """
     from pcisim.enumeration.io_windows import stops
 
     budget = stops(placement)
@@ -426,8 +463,13 @@ def warn_if_it_will_not_boot(placement: Placement) -> None:
         f"warning: this guest will not boot: {len(budget.asking)} bridges ask for an I/O window, and"
         f" {budget.profile.name} has room for {budget.profile.windows} (it stops with 'out of I/O address space')",
         f"  asking: {', '.join(budget.asking)}",
-        "  to do: put devices without I/O ports (modern virtio) behind the ports, use fewer bridges, or boot with UEFI",
     )
+    if plan is not None:
+        from pcisim.diagnose import Judge, remedy_of
+
+        remedy = remedy_of("io-space", plan.source, Judge(plan.rules.version, plan.policy))
+        if remedy:
+            say(f"  to do: {remedy}")
 
 
 def warn_if_it_is_unsound(plan: Plan) -> None:

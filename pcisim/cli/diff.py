@@ -71,11 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(name: str, version: str, arguments: argparse.Namespace) -> Plan:
-    from pcisim.plan import assign
-
     shown = "<stdin>" if name == common.STDIN else name
     host_pci = common.host_pci_of(arguments.host_pci)
-    return assign(common.read_bytes(name), libvirt=version, host_pci=host_pci, name=shown)
+    return common.assigned(common.read_bytes(name), libvirt=version, host_pci=host_pci, name=shown)
 
 
 def _whose(old: Plan, new: Plan) -> str:

@@ -48,20 +48,22 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.catalogue.versions import libvirt_version
-    from pcisim.diagnose import explain_in, meanings
+    from pcisim.diagnose import explain_in, meaning_of, meanings
 
     libvirt_version(arguments.libvirt)
     text = _text(arguments)
     document = None if arguments.file is None else common.read_bytes(arguments.file)
     rows = meanings(text)
-    if not rows:
+    row = rows[0] if rows else None
+    case = None if document is None else explain_in(row, document, libvirt=arguments.libvirt, text=text)
+    if row is None and case is not None and case.findings:
+        row = meaning_of(case.findings[0])
+    if row is None:
         common.say(*_unknown(text))
         return _UNKNOWN
-    row = rows[0]
     common.write_stdout("".join(f"{printable(line)}\n" for line in meaning_lines(row)))
-    if document is None:
+    if case is None or document is None:
         return 0
-    case = explain_in(row, document, libvirt=arguments.libvirt)
     name = "<stdin>" if arguments.file == common.STDIN else arguments.file
     common.write_stdout("\n" + "".join(f"{printable(line)}\n" for line in case_lines(name, case, arguments.libvirt)))
     if case.patched is not None:
@@ -91,7 +93,7 @@ def meaning_lines(row: Text) -> list[str]:
         f"{row.title}  ({row.speaker})",
         f"  meaning: {row.meaning}",
         f"  rule: {row.rule_text}",
-        f"  to do: {row.remedy}",
+        *([f"  to do: {row.remedy}"] if row.remedy else []),
     ]
 
 

@@ -62,9 +62,8 @@ def names_of(plan: Plan, view: GuestView, scheme: str | None) -> Names:
         UsageError: an unknown naming scheme.
     """
     from pcisim.enumeration.names import names_of_guest
-    from pcisim.enumeration.slots import QEMU_OF
 
-    return names_of_guest(plan.placement, view, scheme, qemu=QEMU_OF[plan.rules.version])
+    return names_of_guest(plan.placement, view, scheme, qemu=plan.rules.qemu)
 
 
 def status_of(view: GuestView) -> int:

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.view == GUEST:
         return _guest(plan, arguments, ascii_only=ascii_only)
     common.write_stdout(terminal.text_of(tree(plan.placement, ascii_only=ascii_only), _STYLES))
-    common.warn_if_it_will_not_boot(plan.placement)
+    common.warn_if_it_will_not_boot(plan.placement, plan)
     return 0
 
 

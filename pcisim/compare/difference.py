@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pcisim._record import record
 from pcisim.address import PciAddress, whole_number
+from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.compare.matching import Pair, match
 from pcisim.compare.places import index_of, match_pci_controllers, paths
 from pcisim.guest import Controller, Device
@@ -234,7 +235,7 @@ class Placed(Protocol):
 
 
 def compare(old: Placed, new: Placed) -> Difference:
-    """Say what differs between two placed guests: addresses, controllers, models, multifunction bits.
+    """Say what differs between two placed guests: addresses, controllers, models, multifunction bits, interface names.
 
     Devices are matched as `match` says, PCI controllers as `match_pci_controllers` says, by index
     when a device behind them moves.  A device moved when the way to it from the root bus changed,
@@ -257,7 +258,7 @@ def compare(old: Placed, new: Placed) -> Difference:
     for device in (*matching.new, *buses.new):
         if device in new.placement.addresses:
             changes.append(Change(APPEARED, None, work.after(device)))
-    if changes:  # or the guest is as it was
+    if any(pair.old.element == "interface" for pair in matching.pairs):
         from pcisim.compare.names import renames  # 20 ms, so not before it is needed
 
         for pair, was, becomes, schemes in renames(old.placement, new.placement, matching.pairs):
@@ -342,7 +343,7 @@ def _default(controller: Controller, name: str, spot: Spot) -> int | None:
     if name != "port" or spot.address is None:
         return None
     slot, function = spot.address.slot, spot.address.function
-    return slot << 3 | function if controller.model == "pcie-root-port" else slot
+    return PCI_CONTROLLERS[controller.model].port_number(slot, function)
 
 
 def _spot(device: Device, placement: Placement, ways: dict[Device, str]) -> Spot:

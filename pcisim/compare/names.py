@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.x86_machines import X86
 from pcisim.enumeration import enumerate_guest
 from pcisim.enumeration.names import SCHEMES, names_of_guest, spans
 from pcisim.placement import Placement

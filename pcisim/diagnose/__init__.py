@@ -5,25 +5,32 @@ emulator refuses although libvirt accepts it, what the guest would never see or 
 is merely worth knowing.
 """
 
-from pcisim.diagnose.diagnosis import Diagnosis, diagnose, examine
-from pcisim.diagnose.explain import Case, explain_in, meanings, near
+from pcisim.diagnose.diagnosis import Diagnosis, examine
+from pcisim.diagnose.explain import Case, explain_in, meaning_of, meanings, near
 from pcisim.diagnose.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding
-from pcisim.diagnose.rules import RULES, Rule
+from pcisim.diagnose.rules import NOT_JUDGED, RULES, Rule
 from pcisim.diagnose.texts import TEXTS, Text
+from pcisim.diagnose.trial import Judge, Tried, diagnose, remedy_of, with_remedies
 
 __all__ = [
     "Diagnosis",
     "diagnose",
     "examine",
+    "with_remedies",
+    "remedy_of",
+    "Judge",
+    "Tried",
     "Case",
     "explain_in",
     "meanings",
+    "meaning_of",
     "near",
     "Finding",
     "SEVERITIES",
     "ERROR",
     "WARNING",
     "NOTE",
+    "NOT_JUDGED",
     "RULES",
     "Rule",
     "TEXTS",

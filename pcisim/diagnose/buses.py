@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcisim._record import record
+from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.view import EXPANDERS, View, found, line_of
+from pcisim.diagnose.view import View, found, line_of
 from pcisim.guest import Controller
 
 NUMBERS = 256
@@ -94,7 +95,7 @@ def numbers(view: View) -> Iterator[Finding]:
     for expander in expanders:
         number: int = expander.target["busNr"]
         if by_number.setdefault(number, expander) is expander:
-            own = 2 if expander.model == "pci-expander-bus" else 1
+            own = PCI_CONTROLLERS[expander.model].own_bus_numbers
             runs.append(_Run(expander, number, own + view.numbers_below(expander.index or 0)))
             continue
         twice = True
@@ -154,7 +155,7 @@ def bus_numbers(view: View, main: int, expanders: list[Controller]) -> dict[str,
         limit = NUMBERS
         numbers: dict[str, int] = {}
         for expander in sorted(expanders, key=lambda b: (-b.target["busNr"], b.index or 0)):
-            own = 2 if expander.model == "pci-expander-bus" else 1
+            own = PCI_CONTROLLERS[expander.model].own_bus_numbers
             limit -= own + view.numbers_below(expander.index or 0)
             limit = min(limit, expander.target["busNr"] if kept else HIGHEST_BUS_NR)
             numbers[expander.label] = limit

@@ -7,10 +7,11 @@ from types import MappingProxyType
 from pcisim._record import evolved
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.diagnose.buses import BUS_RULES
+from pcisim.diagnose.devices import DEVICE_RULES
 from pcisim.diagnose.finding import ERROR, NOTE, Finding, by_line
 from pcisim.diagnose.names import interface_names
 from pcisim.diagnose.raw import uncounted
-from pcisim.diagnose.refusals import Refusals, is_short_of_room
+from pcisim.diagnose.refusals import Refusals
 from pcisim.diagnose.room import ROOM_RULES, paste_for
 from pcisim.diagnose.slots import SLOT_RULES, dropped_addresses
 from pcisim.diagnose.view import View
@@ -51,17 +52,14 @@ class Diagnosis:
         return self.guest is not None
 
 
-def diagnose(
+def examine(
     guest: Guest | str | bytes,
     policy: str | Policy = "libvirt",
     *,
     libvirt: str = DEFAULT_VERSION,
     host_pci: HostPci = None,
-) -> list[Finding]:
-    """Return everything that is wrong with a guest, or worth knowing, in the order of the document.
-
-    Nothing that libvirt refuses passes without an error.  An empty list: libvirt accepts the guest, the
-    emulator starts it, the guest sees all of it, and there is room for one more device while it runs.
+) -> Diagnosis:
+    """Return everything that is wrong with a guest, and what it was read and placed as; no remedy is tried.
 
     Args:
         guest: a `Guest`, or domain XML as text or bytes.
@@ -71,27 +69,6 @@ def diagnose(
 
     Raises:
         UsageError: an unknown version or policy, or `host_pci` for a `Guest`.
-    """
-    return examine(guest, policy, libvirt=libvirt, host_pci=host_pci).findings
-
-
-def examine(
-    guest: Guest | str | bytes,
-    policy: str | Policy = "libvirt",
-    *,
-    libvirt: str = DEFAULT_VERSION,
-    host_pci: HostPci = None,
-) -> Diagnosis:
-    """Diagnose a guest, and keep what it was read and placed as.
-
-    Args:
-        guest: as for `diagnose`.
-        policy: as for `diagnose`.
-        libvirt: as for `diagnose`.
-        host_pci: as for `diagnose`.
-
-    Raises:
-        UsageError: an unknown version or policy.
     """
     rules = libvirt_version(libvirt)
     chosen = policy_of(policy, rules)
@@ -129,8 +106,7 @@ class _Examination:
             if unreadable.intersection(error.parties):
                 continue
             subject = refusals.subjects.get(error)
-            remedy = self._remedy(error, subject) if len(refusals.errors) == 1 else ""
-            finding = _about(_of(error, remedy), subject)
+            finding = _about(_of(error), subject)
             findings.append(finding)
             if subject is not None:
                 origins[finding] = subject.origin
@@ -148,34 +124,16 @@ class _Examination:
                 subject = devices.get(finding.parties[0]) if finding.parties else None
                 if subject is not None and subject.origin is not None:
                     origins[finding] = subject.origin
-        findings += dropped_addresses(self.guest.all_devices())
+        labelled = {d.label: d for d in self.guest.all_devices()}
+        for finding in dropped_addresses(self.guest.all_devices()):
+            findings.append(finding)
+            origins[finding] = labelled[finding.parties[0]].origin
         return self._made(findings, placement if whole else None, origins)
 
     def _made(self, findings: list[Finding], placement: Placement | None, origins: dict[Finding, Element]) -> Diagnosis:
         diagnosis = Diagnosis([*findings, *uncounted(self.guest)], self.guest, placement)
         diagnosis.origins = origins
         return diagnosis
-
-    def _remedy(self, error: PcisimError, subject: Device | None) -> str:
-        """Return a remedy for want of room that was tried; "" for the refusal's own."""
-        if not is_short_of_room(error.code, subject):
-            return ""
-        controllers = controllers_to_paste(self.guest, self.version, self.policy)
-        if controllers and len(controllers) <= MOST_PASTED:
-            return "add " + " ".join(controller_text(controller) for controller in controllers)
-        if not isinstance(subject, Controller) or subject.type != "pci":
-            return (
-                "no controllers that were tried make it fit and boot: take devices away,"
-                " or let them share slots, as functions 1 to 7"
-            )
-        if subject.model == "pcie-to-pci-bridge":
-            return (
-                f"add <controller type='pci' index='{subject.index or 1}' model='pcie-root-port'/>,"
-                " and give the bridge a higher index: QEMU makes controllers in their order"
-            )
-        if error.remedy.startswith("add "):
-            return f"{error.remedy}, with a lower index than {subject.label}: QEMU makes controllers in their order"
-        return ""
 
 
 _REMEDIES = MappingProxyType(
@@ -193,8 +151,8 @@ _REMEDIES = MappingProxyType(
 """What to do about refusals that do not say so themselves."""
 
 
-def _of(error: PcisimError, remedy: str = "") -> Finding:
-    return Finding.of(error, remedy or error.remedy or _REMEDIES.get(error.code, ""))
+def _of(error: PcisimError) -> Finding:
+    return Finding.of(error, error.remedy or _REMEDIES.get(error.code, ""))
 
 
 def _about(finding: Finding, subject: Device | None) -> Finding:
@@ -243,5 +201,5 @@ def sound(placement: Placement, *, whole: bool) -> list[Finding]:
         whole: whether it is the guest itself; when parts of it were set aside, nothing can be said about room.
     """
     view = View(placement)
-    rules = (*SLOT_RULES, *BUS_RULES, *ROOM_RULES) if whole else (*SLOT_RULES, *BUS_RULES)
+    rules = (*SLOT_RULES, *DEVICE_RULES, *BUS_RULES, *(ROOM_RULES if whole else ()))
     return [finding for rule in rules for finding in rule(view)]

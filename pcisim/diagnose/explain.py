@@ -7,12 +7,15 @@ from difflib import SequenceMatcher
 from functools import cache, lru_cache
 
 from pcisim._record import record
+from pcisim.address import format_packed
 from pcisim.capacity import room
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.diagnose.diagnosis import Diagnosis, controller_text, examine
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.patches import patched
-from pcisim.diagnose.texts import TEXTS, Text
+from pcisim.diagnose.headlines import about_attribute, rows
+from pcisim.diagnose.rules import RULES
+from pcisim.diagnose.texts import PCISIM, Text
+from pcisim.diagnose.trial import Judge, patched, with_remedies
 from pcisim.fits import fits
 from pcisim.placement.libvirt import LibvirtPolicy
 
@@ -51,18 +54,18 @@ def meanings(text: str) -> list[Text]:
     """
     words = _words(text)
     hits: list[tuple[int, int, Text]] = []
-    for place, row in enumerate(TEXTS):
+    for place, row in enumerate(_rows()):
         lengths = [len(pattern) for pattern in row.patterns if _is_in(words, _pieces(pattern))]
         if lengths:
             hits.append((-max(lengths), place, row))
-    return [row for _, _, row in sorted(hits, key=lambda hit: hit[:2])]
+    return [about_attribute(row, text) for _, _, row in sorted(hits, key=lambda hit: hit[:2])]
 
 
 def near(text: str, most: int = 3) -> list[Text]:
     """Return the rows that a text resembles, the closest first; none when it resembles nothing."""
     words = set(_words(text).split()) - _COMMON
-    rows = []
-    for place, row in enumerate(TEXTS):
+    found = []
+    for place, row in enumerate(_rows()):
         best = 0.0
         for pattern in row.patterns:
             known = set(_words(pattern).split()) - _COMMON
@@ -70,30 +73,72 @@ def near(text: str, most: int = 3) -> list[Text]:
                 shared = sum(max(_alike(a, b) for b in words) for a in known)
                 best = max(best, 2 * shared / (len(known) + len(words)))
         if best >= _NEAR:
-            rows.append((-best, place, row))
-    return [row for _, _, row in sorted(rows, key=lambda hit: hit[:2])[:most]]
+            found.append((-best, place, row))
+    return [row for _, _, row in sorted(found, key=lambda hit: hit[:2])[:most]]
 
 
-def explain_in(row: Text, document: str | bytes, *, libvirt: str = DEFAULT_VERSION) -> Case:
+def explain_in(row: Text | None, document: str | bytes, *, libvirt: str = DEFAULT_VERSION, text: str = "") -> Case:
     """Say where an error comes from in a guest, and mend it.
 
     Args:
-        row: one of `meanings`.
+        row: one of `meanings`, or ``None`` where the text has none.
         document: domain XML.
         libvirt: whose rules.
+        text: what was pasted: a finding whose headline is in it is the one, else the address in it chooses.
 
     Raises:
         UsageError: an unknown version.
     """
     before = examine(document, libvirt=libvirt)
-    mine = _of(row, before)
+    codes = frozenset(row.codes) if row is not None else frozenset()
+    mine = _quoted(before, text) or _at_address(tuple(f for f in before.findings if f.code in codes), before, text)
     others = tuple(finding for finding in before.errors if finding not in mine)
     free = str(room(before.placement.topology)) if before.placement is not None else ""
-    paste = _for_conventional(before, libvirt) if row.codes and set(row.codes) & _ABOUT_HOT else ()
-    new, mended, after = patched(document, before, frozenset(row.codes), libvirt)
+    paste = _for_conventional(before, libvirt) if codes & _ABOUT_HOT else ()
+    new, mended, after = patched(document, before, frozenset(mine), libvirt)
+    told = {_key(finding): finding for finding in with_remedies(before, Judge(libvirt)).findings}
+    mine, others = (tuple(told.get(_key(f), f) for f in found) for found in (mine, others))
     if not mended:
         return Case(mine, others, free, paste=paste)
     return Case(mine, others, free, new, mended, not after.errors, paste)
+
+
+def meaning_of(finding: Finding) -> Text:
+    """Return what a finding means, where no text says so: what its rule says."""
+    row = RULES.get(finding.code)
+    meaning = row.meaning if row is not None else finding.headline
+    return Text(PCISIM, (finding.headline,), (finding.code,), meaning, meaning, finding.remedy)
+
+
+def _key(finding: Finding) -> tuple[object, ...]:
+    return finding.code, finding.headline, finding.parties, finding.line
+
+
+def _quoted(diagnosis: Diagnosis, text: str) -> tuple[Finding, ...]:
+    """Return the findings whose headlines are in a text; of those that are within another, the longest."""
+    words = f" {_words(text)} "
+    found = [f for f in diagnosis.findings if f" {_words(f.headline)} " in words]
+    longest = max((len(f.headline) for f in found), default=0)
+    return tuple(f for f in found if len(f.headline) == longest)
+
+
+def _at_address(findings: tuple[Finding, ...], diagnosis: Diagnosis, text: str) -> tuple[Finding, ...]:
+    """Return the findings that speak of an address in a text; all of them where none does."""
+    addresses = {address.lower() for address in _ADDRESS.findall(text)}
+    guest = diagnosis.guest
+    written = {} if guest is None else {d.label: d.address for d in guest.all_devices() if d.address is not None}
+
+    def speaks(finding: Finding) -> bool:
+        said = " ".join((finding.headline, *finding.details)).lower()
+        places = {format_packed(written[label]) for label in finding.parties[:1] if label in written}
+        return bool(addresses & {*_ADDRESS.findall(said), *places})
+
+    chosen = tuple(finding for finding in findings if addresses and speaks(finding))
+    return chosen or findings
+
+
+_ADDRESS = re.compile(r"[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")
+_rows = cache(rows)
 
 
 _ABOUT_HOT = frozenset({"no-hot-slot"})
@@ -106,10 +151,6 @@ def _for_conventional(diagnosis: Diagnosis, libvirt: str) -> tuple[str, ...]:
         return ()
     answer = fits(guest, {"rtl8139": 1}, LibvirtPolicy(libvirt_version(libvirt)), hotplug=True)
     return tuple(controller_text(controller) for controller in answer.controllers)
-
-
-def _of(row: Text, diagnosis: Diagnosis) -> tuple[Finding, ...]:
-    return tuple(finding for finding in diagnosis.findings if finding.code in row.codes)
 
 
 _COMMON = frozenset({"error", "pci", "the", "a", "is", "of", "for", "with", "in", "to", "and", "xml", "internal"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.x86_machines import X86
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import View, found
 from pcisim.guest import Device

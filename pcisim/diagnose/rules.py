@@ -61,7 +61,8 @@ _ROWS = (
     Rule("zpci", ERROR, LIBVIRT, "1.4", "only s390 guests have zPCI addresses"),
     # refused by libvirt: before allocation
     Rule("unknown-architecture", ERROR, LIBVIRT, "pcisim", "the architecture is not covered"),
-    Rule("unknown-machine", ERROR, LIBVIRT, "pcisim", "the machine type is not covered as that version of libvirt"),
+    Rule("unknown-machine", ERROR, LIBVIRT, "pcisim", "the machine type is one of another architecture"),
+    Rule("machine-not-covered", ERROR, LIBVIRT, "pcisim", "the machine type is not covered as that version of libvirt"),
     Rule("duplicate-index", ERROR, LIBVIRT, "8.1", "two controllers of a type have one index"),
     Rule("duplicate-panic", ERROR, LIBVIRT, "8.1", "two panic devices have one model"),
     Rule("second-device", ERROR, LIBVIRT, "8.1", "a device that may be there once is there twice"),
@@ -118,6 +119,8 @@ _ROWS = (
     Rule("controller-circle", ERROR, EMULATOR, "measured",
          "controllers sit on each other's buses, and none of them leads to the root"),
     Rule("bridge-depth", ERROR, EMULATOR, "measured", "more than 49 buses deep, QEMU has no name for a device"),
+    Rule("no-such-device", ERROR, EMULATOR, "measured", "QEMU has no device of that model, or has it on another bus"),
+    Rule("not-on-pci", ERROR, EMULATOR, "measured", "a PCI address of a device that QEMU does not have on PCI"),
     Rule("duplicate-acpi-index", ERROR, EMULATOR, "measured", "two devices have one ACPI index"),
     Rule("acpi-index-range", ERROR, EMULATOR, "measured", "an ACPI index above 16383"),
     # started, but does not boot, or loses something
@@ -141,6 +144,7 @@ _ROWS = (
     Rule("conventional-on-port", NOTE, EMULATOR, "2", "a conventional device sits on a PCI Express port"),
     Rule("express-on-conventional", NOTE, EMULATOR, "2", "a PCI Express device sits on a conventional bus"),
     Rule("controllers-filled", NOTE, LIBVIRT, "6.2", "libvirt fills gaps in the indexes with controllers"),
+    Rule("place-in-vain", NOTE, LIBVIRT, "1.2", "libvirt keeps a place for a device that is not on PCI"),
     Rule("address-dropped", NOTE, LIBVIRT, "1.2", "libvirt does not keep the address that is written down"),
     Rule("no-hot-slot", NOTE, GUEST, "7.6", "a running guest has no slot to attach a device to"),
     Rule("hotplug-off", NOTE, GUEST, "7.6", "the only free slots are on buses whose hotplug is switched off"),
@@ -151,3 +155,11 @@ _ROWS = (
 )  # fmt: skip
 
 RULES = MappingProxyType({row.code: row for row in _ROWS})
+
+NOT_JUDGED = (
+    "what the host has, and what its QEMU can do",
+    "CPUs, memory sizes and tuning",
+    "back-ends of disks, networks and character devices",
+    "USB ports",
+)
+"""What no rule looks at, so that libvirt or the emulator may refuse a guest of which nothing is found."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from pcisim import connector as c
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed, pack
-from pcisim.catalogue.devices import plug_on
-from pcisim.catalogue.machines import IDE_0
+from pcisim.catalogue.devices import ADDRESS_READDRESSED, plug_on
+from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import View, found, is_port, line_of
 from pcisim.enumeration.virtual_functions import in_the_way, met_at_start, overflows, virtual_functions
@@ -46,13 +46,14 @@ def orphan_functions(view: View) -> Iterator[Finding]:
                 "</controller>: it is function 0 of the set",
             )
         else:
-            first = devices[0]
+            first, holder = devices[0], view.placement.topology.owners.get(slot << 3)
+            in_vain = "" if holder is None else f"leave the address of {holder.label} out, which is not on PCI, and "
             yield found(
                 "orphan-function",
                 headline,
                 devices,
                 *lost,
-                remedy=f"write function='0x0'{_and_on(devices)} in the address of {first.label}",
+                remedy=f"{in_vain}write function='0x0'{_and_on(devices)} in the address of {first.label}",
             )
 
 
@@ -239,7 +240,8 @@ def dropped_addresses(devices: Iterable[Device]) -> Iterator[Finding]:
     """Find addresses that libvirt does not keep."""
     for device in devices:
         written = device.origin is not None and device.origin.find("address") is not None
-        if device.address_type == IGNORED and written:
+        readdressed = device.address_type == "pci" and (device.element, device.model) in ADDRESS_READDRESSED
+        if written and (readdressed or device.address_type == IGNORED):
             yield found(
                 "address-dropped",
                 f"the address of {device.label} is not kept: it needs none",

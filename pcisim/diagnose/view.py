@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pcisim.address import MAX_FUNCTION, format_packed
-from pcisim.catalogue.machines import BUILT_IN
+from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, PORTS
+from pcisim.catalogue.x86_machines import BUILT_IN
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.rules import RULES
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
 from pcisim.topology import Holder, Owner
-
-EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
 
 
 class View:
@@ -20,8 +19,8 @@ class View:
 
     Attributes:
         placement: the placed guest.
-        addresses: the packed address of everything that has a place of its own.
-        slots: for each slot, as ``packed >> 3``, who has which function; the machine's own included.
+        addresses: the packed address of everything on PCI that has a place of its own.
+        slots: for each slot, as ``packed >> 3``, who on PCI has which function; the machine's own included.
         bridges: the PCI controllers but the root, by index, in the order of the list.
         circle: the indexes of the buses that do not lead to the root.
     """
@@ -29,9 +28,11 @@ class View:
     def __init__(self, placement: Placement) -> None:
         self.placement = placement
         self.guest = placement.guest
-        self.addresses = {d: packed for d, packed in placement.addresses.items() if d.mirrors is None}
+        self.addresses = {d: packed for d, packed in placement.addresses.items() if d.mirrors is None and d.on_pci}
         self.slots: dict[int, dict[int, Holder]] = {}
         for packed, holder in (*self._machine(), *placement.topology.owners.items()):
+            if isinstance(holder, Device) and not holder.on_pci:
+                continue
             self.slots.setdefault(packed >> 3, {})[packed & MAX_FUNCTION] = holder
         self.bridges = {d.index or 0: d for d in placement.guest.controllers if d.type == "pci" and d in self.addresses}
         self._depths: dict[int, int | None] = {}
@@ -65,7 +66,7 @@ class View:
         known = self._depths.get(index, 0)
         for each in reversed(chain):
             if self.bridges[each].model in EXPANDERS:
-                known = int(self.bridges[each].model == "pci-expander-bus")  # it has a bridge of its own
+                known = PCI_CONTROLLERS[self.bridges[each].model].own_bus_numbers - 1  # a bridge of its own counts
             elif known is not None:
                 known += 1
             self._depths[each] = known
@@ -120,7 +121,4 @@ def line_of(device: Device) -> str:
 
 def is_port(controller: Device) -> bool:
     """Return whether a controller is a root port or a downstream port."""
-    return isinstance(controller, Controller) and controller.model in (
-        "pcie-root-port",
-        "pcie-switch-downstream-port",
-    )
+    return isinstance(controller, Controller) and controller.model in PORTS

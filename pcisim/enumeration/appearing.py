@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from pcisim.hardware import PORT, Part
+from pcisim.catalogue.bridges import PORT
+from pcisim.hardware import Part
 
 
 def appears(part: Part, booted_with: Container[Part], *, native: bool) -> tuple[bool | None, str]:

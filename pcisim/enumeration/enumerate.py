@@ -9,8 +9,10 @@ from operator import attrgetter, itemgetter
 from types import MappingProxyType
 
 from pcisim.address import GuestAddress, PciAddress
+from pcisim.catalogue.bridges import PORT
 from pcisim.catalogue.functions import NEVER, PciFunction
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, SEABIOS, Profile, check_firmware
+from pcisim.catalogue.x86_machines import X86
 from pcisim.enumeration import linux
 from pcisim.enumeration.numbers import (
     UNNUMBERED,
@@ -25,47 +27,37 @@ from pcisim.enumeration.placed import hardware_of
 from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.seabios import seabios
 from pcisim.enumeration.view import GuestBus, GuestFunction, GuestView, Numbers
-from pcisim.errors import RefusedError, UsageError
-from pcisim.hardware import PORT, Hardware, Part
+from pcisim.errors import NotCoveredError
+from pcisim.hardware import Hardware, Part
 from pcisim.placement import Placement
 from pcisim.topology import Topology
 
-FIRMWARES = {"seabios": "qemu-7.2/seabios-1.16.2", "ovmf": "qemu-7.2/ovmf-2022.11"}
-"""The firmwares whose rules are known, and the versions that they were measured on."""
 _CLOSED: list[tuple[int, int] | None] = [None, None, None]
-FIRMWARE_RULES: Mapping[str, tuple[Reserve, Callable[[Hardware, dict[int, list[Part]], Programmed], Programmed]]] = (
-    MappingProxyType({"seabios": (seabios_reserve, seabios), "ovmf": (ovmf_reserve, ovmf)})
+Writer = Callable[[Hardware, dict[int, list[Part]], Programmed, Profile], Programmed]
+FIRMWARE_RULES: Mapping[str, tuple[Reserve, Writer]] = MappingProxyType(
+    {"seabios": (seabios_reserve, seabios), "ovmf": (ovmf_reserve, ovmf)}
 )
 """For each firmware what it makes of ``bus-reserve``, and of everything else."""
 
 
-def check_firmware(firmware: str) -> None:
-    """Check the name of a firmware.
-
-    Raises:
-        UsageError: it is not known.
-    """
-    if firmware not in FIRMWARES:
-        raise UsageError(
-            f"unknown firmware {firmware!r}", code="unknown-firmware", remedy=f"one of {', '.join(FIRMWARES)}"
-        )
-
-
-def enumerate_guest(placed: Placement | Topology, firmware: str = "seabios") -> GuestView:
+def enumerate_guest(
+    placed: Placement | Topology, firmware: str = SEABIOS, profile: Profile = DEFAULT_PROFILE
+) -> GuestView:
     """Return what firmware and guest will see of a placed guest.
 
     Args:
         placed: a placement, or its topology alone (``plan.topology``).
         firmware: ``seabios`` or ``ovmf``.
+        profile: the versions of QEMU, firmware and kernel.
 
     Raises:
         UsageError: an unknown firmware.
-        RefusedError: a guest of another architecture than x86.
+        NotCoveredError: a guest of another architecture than x86.
     """
     check_firmware(firmware)
     guest = None if isinstance(placed, Topology) else placed.guest
     if guest is not None and guest.arch not in X86:
-        raise RefusedError(
+        raise NotCoveredError(
             f"what a guest of {guest.arch} sees is not covered",
             code="unknown-architecture",
             details=(f"the firmwares that are known are those of {' and '.join(X86)}",),
@@ -77,7 +69,7 @@ def enumerate_guest(placed: Placement | Topology, firmware: str = "seabios") -> 
     gc.disable()
     try:
         hardware = hardware_of(placed)
-        return view_of(hardware, firmware, program(hardware, firmware))
+        return view_of(hardware, firmware, program(hardware, firmware, profile), profile)
     finally:
         if collecting:
             if not gc.get_freeze_count():
@@ -87,7 +79,7 @@ def enumerate_guest(placed: Placement | Topology, firmware: str = "seabios") -> 
             gc.enable()
 
 
-def program(hardware: Hardware, firmware: str) -> Programmed:
+def program(hardware: Hardware, firmware: str, profile: Profile = DEFAULT_PROFILE) -> Programmed:
     """Return what a firmware writes into the functions of a machine: numbers, then windows."""
     reserve, write = FIRMWARE_RULES[firmware]
     routing, failure = number_buses(hardware, reserve)
@@ -98,13 +90,13 @@ def program(hardware: Hardware, firmware: str) -> Programmed:
     for number, parts in buses.items():
         for part in parts:
             found.setdefault(part, number)
-    return write(hardware, buses, Programmed(routing, found, {}, {}, True, ""))
+    return write(hardware, buses, Programmed(routing, found, {}, {}, True, ""), profile)
 
 
-def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestView:
+def view_of(hardware: Hardware, firmware: str, programmed: Programmed, profile: Profile = DEFAULT_PROFILE) -> GuestView:
     """Return what a Linux guest sees behind a firmware that did its work."""
     seen = linux.scan(hardware, programmed)
-    added = linux.io_windows(hardware, programmed, seen) if programmed.boots else {}
+    added = linux.io_windows(hardware, programmed, seen, profile.linux) if programmed.boots else {}
     make = _Maker(programmed, added)
     found: list[tuple[int, GuestFunction]] = []
     lost: list[GuestFunction] = []
@@ -126,7 +118,8 @@ def view_of(hardware: Hardware, firmware: str, programmed: Programmed) -> GuestV
     buses.sort(key=attrgetter("number"))
     reason = programmed.reason or linux.panics(seen)
     functions = tuple([function for _, function in found])
-    return GuestView(firmware, FIRMWARES[firmware], functions, tuple(lost), tuple(buses), not reason, reason, ())
+    name = profile.firmware_name(firmware)
+    return GuestView(firmware, name, functions, tuple(lost), tuple(buses), not reason, reason, ())
 
 
 _ADRIFT = "its bus hangs on no other bus, or in a circle: QEMU does not find it and does not start"

@@ -10,63 +10,20 @@ same counts.  Every figure here is of those versions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from types import MappingProxyType
 
 from pcisim._record import record
-from pcisim.connector import CONVENTIONAL
+from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, SHPC_BRIDGES
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, WINDOW, IoRoom
+from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.drivers import driver_of
-from pcisim.guest import Controller
+from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
-
-WINDOW = 0x1000
-"""The least size of a bridge's window, and what it is aligned to."""
-
-
-@record
-class Profile:
-    """One row: the room for I/O that a firmware has on a family of machines."""
-
-    name: str
-    firmware: str
-    family: str
-    room: int
-    """Bytes; windows and ports of bus 0 must stay below it."""
-    fatal: bool
-    """Whether the machine does not boot when the room is exceeded."""
-    windows: int
-    """The most windows of 4 KiB that it hands out."""
-    occupied: int
-    """The same when devices with I/O ports are behind them."""
-    all_ask: bool
-    """Whether it asks for a window for every bridge, empty ports too."""
-
-
-_SEABIOS = "qemu-7.2/seabios-1.16.2"
-_OVMF = "qemu-7.2/ovmf-2022.11"
-PROFILES = MappingProxyType(
-    {
-        (row.firmware, row.family): row
-        for row in (
-            Profile(_SEABIOS, "seabios", "q35", 0xF000, True, 14, 14, False),
-            Profile(_SEABIOS, "seabios", "i440fx", 0x9000, True, 8, 8, False),
-            Profile(_OVMF, "ovmf", "q35", 0xA000, False, 10, 9, True),
-            Profile(_OVMF, "ovmf", "i440fx", 0x4000, False, 4, 3, True),
-        )
-    }
-)
 
 BUILT_IN_PORTS = MappingProxyType({"q35": 64, "i440fx": 0})
 """Bytes of ports of built-in devices of bus 0 that no definition lists: q35's SMBus controller."""
-
-ALWAYS_ASK = ("pci-bridge", "pcie-to-pci-bridge")
-"""Bridges with a hotplug controller ask for a window even when nothing is behind them, whatever the firmware."""
-
-_EXPRESS_BUSES = ("pcie-root", "pcie-root-port", "pcie-switch-downstream-port")
-
-EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
-"""Extra root buses: what is behind them comes out of the same room.  The bus of the first is behind a bridge of
-its own, which nobody lists and which asks when something is behind it."""
 
 
 @record
@@ -74,7 +31,7 @@ class IoBudget:
     """What a topology asks of a firmware.
 
     Args:
-        profile: the row of the firmware, ``None`` where it was not measured.
+        profile: the room of the firmware, ``None`` where it was not measured.
         asking: the labels of the bridges that ask for a window, in order of index.
         bytes: the sum of the windows and ports on bus 0.
         unknown: the labels of devices whose I/O ports are not known (host devices).
@@ -82,7 +39,7 @@ class IoBudget:
         room: how many of these the firmware has; ``None`` where it was not measured.
     """
 
-    profile: Profile | None
+    profile: IoRoom | None
     asking: tuple[str, ...]
     bytes: int
     unknown: tuple[str, ...]
@@ -109,27 +66,14 @@ def io_budget(placement: Placement) -> IoBudget:
     own = [0] * len(buses)
     unknown: list[str] = []
     bridges: list[tuple[Controller, int]] = []
-    express = [guest.machine.express and bus.model.name in _EXPRESS_BUSES for bus in buses]
-    alike: dict[tuple[object, ...], int | None] = {}
-    first_video = next(iter(guest.devices.get("video", ())), None)
-    for device, packed in placement.addresses.items():
-        number = packed >> 8
-        if number >= len(buses) or device.mirrors is not None:
-            continue
-        if isinstance(device, Controller) and device.type == "pci":
-            bridges.append((device, number))
-            continue
-        kind = device.type if isinstance(device, Controller) else device.kind
-        where = express[number], express[number] and not number
-        what = device.element, kind, device.model, device.bus, device.row, device is first_video, where
-        if what not in alike:
-            alike[what] = _ports(driver_of(device, guest), express=where[0], root=where[1])
-        ports = alike[what]
+    for device, number, ports in io_ports(placement):
         if ports is None:
             unknown.append(device.label)
+        elif isinstance(device, Controller) and device.type == "pci":
+            bridges.append((device, number))
         else:
             own[number] += ports
-    profile = PROFILES.get((guest.firmware, guest.machine.family))
+    profile = DEFAULT_PROFILE.io_room(guest.firmware, guest.machine.family)
     all_ask = profile is not None and profile.all_ask
     below = {controller.index: number for controller, number in bridges}
     roots = [number for number in range(len(buses)) if number not in below]
@@ -148,9 +92,35 @@ def io_budget(placement: Placement) -> IoBudget:
     return IoBudget(profile, tuple(asking), total, tuple(unknown), forwarded // WINDOW, room)
 
 
+def io_ports(placement: Placement) -> Iterator[tuple[Device, int, int | None]]:
+    """Yield each device with its bus and the bytes of its I/O ports: 0 for a bridge, ``None`` where not known.
+
+    Args:
+        placement: a placed guest.
+    """
+    guest = placement.guest
+    buses = placement.topology.buses
+    express = [bool(bus.model.accepts & EXPRESS) for bus in buses]
+    alike: dict[tuple[object, ...], int | None] = {}
+    first_video = next(iter(guest.devices.get("video", ())), None)
+    for device, packed in placement.addresses.items():
+        number = packed >> 8
+        if number >= len(buses) or device.mirrors is not None or not device.on_pci:
+            continue
+        if isinstance(device, Controller) and device.type == "pci":
+            yield device, number, 0
+            continue
+        kind = device.type if isinstance(device, Controller) else device.kind
+        where = express[number], express[number] and not number
+        what = device.element, kind, device.model, device.bus, device.row, device is first_video, where
+        if what not in alike:
+            alike[what] = _ports(driver_of(device, guest), express=where[0], root=where[1])
+        yield device, number, alike[what]
+
+
 def stops(placement: Placement) -> IoBudget | None:
     """Return the budget of a guest whose firmware stops for want of I/O ports, else ``None``."""
-    profile = PROFILES.get((placement.guest.firmware, placement.guest.machine.family))
+    profile = DEFAULT_PROFILE.io_room(placement.guest.firmware, placement.guest.machine.family)
     if profile is None or not profile.fatal:
         return None
     # Modern virtio behind a port has no ports, so that most guests need no closer look.
@@ -182,9 +152,9 @@ def _windows(
         index = controller.index or 0
         behind = own[index] if index < len(own) else 0
         behind += sum([windows[child.index] for child in children.get(index, ()) if child.index in windows])
-        if controller.model == "pcie-expander-bus":
+        if controller.model in EXPANDERS and PCI_CONTROLLERS[controller.model].own_bus_numbers == 1:
             windows[index] = behind
-        elif behind or controller.model in ALWAYS_ASK or (all_ask and controller.model not in EXPANDERS):
+        elif behind or controller.model in SHPC_BRIDGES or (all_ask and controller.model not in EXPANDERS):
             windows[index] = max(WINDOW, -(-behind // WINDOW) * WINDOW)
     return windows
 

@@ -4,22 +4,16 @@ Linux keeps the firmware's bus numbers, BARs and windows.  A port that can take 
 guest runs and has no I/O window gets one of 4 KiB, as far as the room goes: if there is enough for
 all, in the order of their addresses; otherwise from the last port backwards.
 
-Source: Linux 6.1 behind SeaBIOS 1.16.2 on QEMU 7.2; sections 3 and 5 of the facts about QEMU.
+Source: firmware rules 1.5, 5.1 and 5.2.
 """
 
 from __future__ import annotations
 
+from pcisim.catalogue.bridges import DOWNSTREAM_PORTS, PORT, ROOT
+from pcisim.catalogue.profiles import WINDOW, Linux
 from pcisim.enumeration.numbers import found_on
 from pcisim.enumeration.programmed import IO, Programmed
-from pcisim.hardware import PORT, ROOT, Hardware, Part, PciBus
-
-WINDOW = 0x1000
-"""The size of the window that Linux wants for a port, and its alignment."""
-FIRST_PORT = 0x1000
-"""Below this Linux places nothing."""
-LAST_PORT = 0x10000
-RESERVED_PORTS = {"pc": ((0xAE00, 0xB000),), "q35": (), "microvm": ()}
-"""Ports of the chipset, by family: those of ACPI hotplug."""
+from pcisim.hardware import Hardware, Part, PciBus
 
 LEAST_MEMORY = 16
 """The least size of a memory BAR, whose lowest bits say of what kind it is."""
@@ -28,8 +22,6 @@ IDE = 0x0101
 """The class of IDE controllers, which have their ports where they always had them:"""
 IDE_PORTS = ((0x1F0, 8), (0x3F6, 1), (0x170, 8), (0x376, 1))
 """the first port and how many there are, for each of two channels and its control."""
-DOWNSTREAM = ("xio3130-downstream", "cxl-downstream")
-"""Ports that belong into a switch."""
 
 
 def sees(bus: PciBus) -> list[Part]:
@@ -65,22 +57,25 @@ def scan(hardware: Hardware, programmed: Programmed) -> dict[Part, int]:
 def panics(seen: dict[Part, int]) -> str:
     """Return why Linux stops with a kernel panic; "" when it does not."""
     for part in seen:
-        if part.driver in DOWNSTREAM and part.bus.kind == ROOT and part.behind is not None:
+        if part.driver in DOWNSTREAM_PORTS and part.bus.kind == ROOT and part.behind is not None:
             behind = part.behind.parts.values()
             if any(child in seen for child in behind):
                 return f"{part.label or part.driver} is a downstream port without a switch: Linux panics"
     return ""
 
 
-def io_windows(hardware: Hardware, programmed: Programmed, seen: dict[Part, int]) -> dict[Part, tuple[int, int]]:
+def io_windows(
+    hardware: Hardware, programmed: Programmed, seen: dict[Part, int], rules: Linux
+) -> dict[Part, tuple[int, int]]:
     """Return base and size of the I/O windows that Linux adds."""
-    return _Assignment(hardware, programmed, seen).run()
+    return _Assignment(hardware, programmed, seen, rules).run()
 
 
 class _Assignment:
     """One pass of Linux over the root bus: sizes first, then from the root down."""
 
-    def __init__(self, hardware: Hardware, programmed: Programmed, seen: dict[Part, int]) -> None:
+    def __init__(self, hardware: Hardware, programmed: Programmed, seen: dict[Part, int], rules: Linux) -> None:
+        self.rules = rules
         self.hardware = hardware
         self.programmed = programmed
         self.wanted: dict[Part, int] = {}
@@ -96,7 +91,7 @@ class _Assignment:
         for bus in (self.hardware.root, *self.hardware.extra):
             self._size(bus)
         if self.wanted:
-            self._assign(self.hardware.root, FIRST_PORT, LAST_PORT)
+            self._assign(self.hardware.root, self.rules.io_start, self.rules.io_end)
             for bus in self.hardware.extra:
                 for part in self.below.get(bus, ()):
                     self._descend(part)
@@ -155,7 +150,7 @@ class _Assignment:
 
     def _free(self, bus: PciBus, start: int, end: int) -> list[tuple[int, int]]:
         """Return the gaps between what is placed on a bus."""
-        taken = list(RESERVED_PORTS[self.hardware.family]) if bus is self.hardware.root else []
+        taken = list(self.rules.reserved_ports[self.hardware.family]) if bus is self.hardware.root else []
         buses = (bus, *self.hardware.extra) if bus is self.hardware.root else (bus,)
         for part in (part for one in buses for part in one.parts.values()):
             window = self._window(part) if part.behind is not None else None

@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pcisim.address import MAX_BUS
+from pcisim.catalogue.bridges import PORT, RESERVES_READ
 from pcisim.enumeration.view import Numbers
-from pcisim.hardware import PORT, Hardware, Part, PciBus
+from pcisim.hardware import Hardware, Part, PciBus
 
 UNNUMBERED = Numbers(0, 0, 0)
-SEABIOS_READS_RESERVE = frozenset({"pcie-root-port", "pci-bridge"})
-"""Bridges whose ``*-reserve`` options SeaBIOS looks at."""
 
 _NO_RESERVE = 0xFFFFFFFF
 Reserve = Callable[[Part, int, int], int]
@@ -30,7 +29,7 @@ def seabios_reserve(part: Part, secondary: int, last: int) -> int:
 
     Where a bridge below took all numbers back, SeaBIOS takes 0 for settled and asks no further.
     """
-    reserve = _bus_reserve(part) if part.driver in SEABIOS_READS_RESERVE and last else None
+    reserve = _bus_reserve(part) if part.driver in RESERVES_READ and last else None
     if reserve is None:
         return last
     if secondary + reserve > MAX_BUS:

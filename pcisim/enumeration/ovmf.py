@@ -4,19 +4,20 @@ Each bridge asks for what is behind it or for what hotplug wants, whichever is m
 of a root bus does not do, OVMF takes away, one after the other, the largest request behind a bridge:
 what hotplug wanted of a bridge (all its windows), or a device (all its BARs).  It always boots.
 
-Source: measured with OVMF 2022.11 on QEMU 7.2; sections 5 and 6 of the facts about QEMU.
+Source: firmware rules 4.1 to 4.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 
 from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM32
+from pcisim.catalogue.bridges import PORT
+from pcisim.catalogue.profiles import Ovmf, Profile
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
-from pcisim.hardware import PORT, Hardware, Part
+from pcisim.hardware import Hardware, Part, has_hotplug_controller
 
 PORTS, MEM, PMEM, MEM_64, PMEM_64 = range(5)
 """The five kinds of requests that OVMF keeps apart."""
@@ -26,20 +27,8 @@ WINDOW_OF = (IO, MEMORY, PREFETCH, MEMORY, PREFETCH)
 """The window of a bridge that each of them goes through."""
 GRANULARITY = (0x1000, 0x100000, 0x100000, 0x100000, 0x100000)
 
-IO_ROOM: Mapping[str, tuple[int, int]] = MappingProxyType({"q35": (0x6000, 0x10000), "pc": (0xC000, 0x10000)})
-"""First and last I/O port, by family."""
-MEMORY_ROOM: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {"q35": (0xC0000000, 0xFC000000), "pc": (0x80000000, 0xFC000000)}
-)
-"""Begin and end of the room below 4 GiB, with up to 2 GiB of RAM."""
-HIGH_ROOM = (0xE000000000, 0xF000000000)
-"""Begin and end of the room above 4 GiB."""
-
-HOTPLUG_WANTS = ((PORTS, 0x200), (MEM, 2 << 20), (PMEM_64, 512 << 20))
-"""What a bridge that takes devices while the guest runs asks for, where no option says so."""
 LEAST_BAR = 0x1000
 """Memory BARs smaller than this take as much."""
-HOTPLUG_CONTROLLER = frozenset({"pci-bridge", "pci-bridge-seat", "pcie-pci-bridge"})
 RESERVE = (("io-reserve", PORTS), ("mem-reserve", MEM), ("pref32-reserve", PMEM), ("pref64-reserve", PMEM_64))
 _UNSET = (1 << 64) - 1
 
@@ -101,19 +90,20 @@ class Request:
             self.align = max(self.align, self.inside[0].align)
 
 
-def ovmf(hardware: Hardware, buses: dict[int, list[Part]], programmed: Programmed) -> Programmed:
+def ovmf(hardware: Hardware, buses: dict[int, list[Part]], programmed: Programmed, profile: Profile) -> Programmed:
     """Return what OVMF writes into the functions of a machine.
 
     Args:
         hardware: the machine.
         buses: what is found on each bus number.
         programmed: the bus numbers, and nothing else yet.
+        profile: which version it is.
     """
     routing, found = programmed.routing, programmed.found
     clash = _clash(hardware, routing, found)
     if clash:
         return Programmed(routing, found, {}, {}, False, clash)
-    if not _Allocation(hardware, routing, buses, programmed).run():
+    if not _Allocation(hardware, routing, buses, programmed, profile.ovmf).run():
         return Programmed(routing, found, {}, {}, False, "OVMF does not get by with the room, and programs no window")
     return programmed
 
@@ -135,13 +125,23 @@ class _Allocation:
     """All root buses' requests, and the room there is for them."""
 
     def __init__(
-        self, hardware: Hardware, routing: Routing, buses: dict[int, list[Part]], programmed: Programmed
+        self,
+        hardware: Hardware,
+        routing: Routing,
+        buses: dict[int, list[Part]],
+        programmed: Programmed,
+        rules: Ovmf,
     ) -> None:
+        self.rules = rules
         self.buses = buses
         self.routing = routing
         self.programmed = programmed
         self.roots = sorted({0, *(bus.number for bus in hardware.extra)})
-        self.rooms = {PORTS: IO_ROOM[hardware.family], MEM: MEMORY_ROOM[hardware.family], MEM_64: HIGH_ROOM}
+        self.rooms = {
+            PORTS: rules.io_room_of[hardware.family],
+            MEM: rules.memory_room[hardware.family],
+            MEM_64: rules.high_room,
+        }
         self.rejected: set[Part] = set()
         """Devices that go without."""
         self.without_hotplug: set[Part] = set()
@@ -220,7 +220,7 @@ class _Allocation:
             windows = [Request(part, WINDOW_OF[kind], 0, size, inside=True) for kind, size in enumerate(GRANULARITY)]
             self._fill(windows, self.routing.numbers[part][1])
             if part not in self.without_hotplug:
-                for kind, size in hotplug_wants(part):
+                for kind, size in hotplug_wants(part, self.rules):
                     windows[kind].insert(Request(part, -1, size, size, hotplug=True))
             windows[MEM].absorb(windows[MEM_64])  # a bridge forwards 64-bit addresses only if they are prefetchable
             if windows[PMEM].inside:
@@ -277,13 +277,13 @@ def _bars(part: Part) -> Iterator[tuple[int, Request]]:
         yield kind, Request(part, bar.number, size, size)
 
 
-def hotplug_wants(part: Part) -> Iterator[tuple[int, int]]:
+def hotplug_wants(part: Part, rules: Ovmf) -> Iterator[tuple[int, int]]:
     """Yield the kinds and sizes of windows that a bridge wants for devices to come."""
     port = part.behind is not None and part.behind.kind == PORT and part.options.get("hotplug") != "off"
-    controller = part.driver in HOTPLUG_CONTROLLER and part.options.get("shpc") != "off"
+    controller = has_hotplug_controller(part)
     if not port and not controller:
         return
-    wants = dict(HOTPLUG_WANTS)
+    wants = {PORTS: rules.hotplug_io, MEM: rules.hotplug_memory, PMEM_64: rules.hotplug_prefetch}
     for option, kind in RESERVE:
         size = int(part.options.get(option, _UNSET))
         if size != _UNSET:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
+from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDERS, ROOT
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device, Guest
 from pcisim.hardware import (
-    BUS_KINDS,
-    CONVENTIONAL,
-    EXPANDERS,
     NO_OPTIONS,
-    ROOT,
     Hardware,
     Part,
     PciBus,
@@ -33,7 +30,7 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
         placed: a placement, or its topology alone: that has everything but whether there is ACPI.
     """
     topology, guest = (placed.topology, placed.guest) if isinstance(placed, Placement) else (placed, None)
-    devices = {packed: owner for packed, owner in topology.owners.items() if isinstance(owner, Device)}
+    devices = {packed: owner for packed, owner in topology.owners.items() if isinstance(owner, Device) and owner.on_pci}
     express = bool(topology.buses) and topology.buses[0].model.name == "pcie-root"
     family = "q35" if express else "pc"
     if guest is None:
@@ -103,5 +100,5 @@ def _bus_behind(part: Part, controller: Controller, extra: list[PciBus]) -> PciB
         if part.expander is not None:
             extra.append(part.expander)
         return bus
-    kind = BUS_KINDS.get(part.driver, CONVENTIONAL)
+    kind = BRIDGES[part.driver].behind if part.driver in BRIDGES else CONVENTIONAL
     return PciBus(kind, express=kind != CONVENTIONAL, label=controller.label, parent=part)

@@ -5,46 +5,27 @@ its need on to its parent, aligned and at least as large as hotplug wants it.  T
 room out: I/O from 0xc000 (or 0x1000), memory downwards from 0xfec00000.  Where that does not do,
 64-bit memory moves above 4 GiB; where that does not do either, SeaBIOS stops.
 
-Source: measured with SeaBIOS 1.16.2 on QEMU 7.2; sections 5 and 6 of the facts about QEMU.
+Source: firmware rules 3.1 to 3.6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from operator import itemgetter
-from types import MappingProxyType
 
 from pcisim._record import evolved
 from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM64
+from pcisim.catalogue.bridges import PORT, RESERVES_READ
 from pcisim.catalogue.functions import PciFunction
-from pcisim.enumeration.numbers import SEABIOS_READS_RESERVE, Routing
+from pcisim.catalogue.profiles import GIB, Profile, SeaBios
+from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
 from pcisim.enumeration.view import ROM
-from pcisim.hardware import PORT, Hardware, Part
+from pcisim.hardware import Hardware, Part, has_hotplug_controller
 
-LEAST_WINDOW = (0x1000, 0x200000, 0x200000)
-"""The alignment of a bridge's windows, and what hotplug wants at least."""
 LEAST_BAR = 0x1000
 """Memory BARs smaller than this take as much."""
-IO_TRADITIONAL = (0xC000, 0x4000)
-"""Base and size of the I/O range that is used as long as it does."""
-IO_LARGE = 0x1000
-"""The base of the larger range."""
-IO_END: Mapping[str, int] = MappingProxyType({"pc": 0xA000, "q35": 0x10000, "microvm": 0x10000})
-"""The end of the larger range, by family."""
-MEMORY_END = 0xFEC00000
 HIGH_MEMORY = 1 << 32
-RAM_BELOW: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {"pc": (0xE0000000, 0xC0000000), "q35": (0xB0000000, 0x80000000), "microvm": (0xC0000000, 0xC0000000)}
-)
-"""From how much RAM on only part of it is below 4 GiB, and how much then, by family."""
-_GIB = 1 << 30
-FIXED_PORTS: Mapping[str, int] = MappingProxyType({"ICH9-SMB": 0x700})
-"""I/O BARs that the firmware moves to a place of their own after all."""
-
-HOTPLUG_CONTROLLER = frozenset({"pci-bridge", "pci-bridge-seat", "pcie-pci-bridge"})
-"""Bridges with a hotplug controller: empty ones get windows of all kinds (ports get no I/O)."""
 RESERVE_OPTIONS = (("io-reserve",), ("mem-reserve",), ("pref32-reserve", "pref64-reserve"))
 _UNSET = (1 << 64) - 1
 _USB = 0x0C03
@@ -84,43 +65,46 @@ class Region:
         return high
 
 
-def seabios(hardware: Hardware, buses: dict[int, list[Part]], programmed: Programmed) -> Programmed:
+def seabios(hardware: Hardware, buses: dict[int, list[Part]], programmed: Programmed, profile: Profile) -> Programmed:
     """Return what SeaBIOS writes into the functions of a machine.
 
     Args:
         hardware: the machine.
         buses: what is found on each bus number.
         programmed: the bus numbers, and nothing else yet.
+        profile: which version it is, and of which QEMU.
     """
-    needs, bridges = _needs(buses, programmed.routing)
+    rules = profile.seabios
+    needs, bridges = _needs(buses, programmed.routing, rules)
     if not programmed.routing.unique:
         left = frozenset(part for part in programmed.found if part.behind is not None) - bridges
         programmed = evolved(programmed, forgotten=left)
     root = needs[0]
-    end = IO_END[hardware.family]
-    if root[IO].total < IO_TRADITIONAL[1]:
-        root[IO].base = IO_TRADITIONAL[0]
-    elif root[IO].total < end - 0x1000:
-        root[IO].base = IO_LARGE
+    if root[IO].total < rules.io_small[1]:
+        root[IO].base = rules.io_small[0]
+    elif root[IO].total < rules.io_end[hardware.family] - rules.io_base:
+        root[IO].base = rules.io_base
     else:
         return _stopped(programmed, "out of I/O address space")
-    start = _memory_start(hardware)
-    if not _settle(root, start):
+    below = _memory_below(hardware, profile)
+    starts = rules.memory_start[hardware.family]
+    start = next((start for start in starts if below <= start), below)
+    if not _settle(root, start, rules):
         high = [root[MEMORY].split_64bit(), root[PREFETCH].split_64bit()]
-        if not _settle(root, start):
+        if not _settle(root, start, rules):
             return _stopped(programmed, "out of 32bit address space")
-        base = HIGH_MEMORY + hardware.memory - _memory_below(hardware)
+        base = HIGH_MEMORY + hardware.memory - below
         for region, kind in zip(high, (MEMORY, PREFETCH)):
-            region.base = up(up(base, region.align), _GIB)
+            region.base = up(up(base, region.align), GIB)
             base = region.base + region.total
             _map(region, kind, needs, programmed)
     for number in sorted(needs):
         for kind, region in enumerate(needs[number]):
             _map(region, kind, needs, programmed)
     for part in programmed.found:
-        if part.driver in FIXED_PORTS:
+        if part.driver in rules.fixed_ports:
             bars = programmed.bars[part]
-            bars.update(dict.fromkeys(bars, FIXED_PORTS[part.driver]))
+            bars.update(dict.fromkeys(bars, rules.fixed_ports[part.driver]))
     return programmed
 
 
@@ -128,20 +112,15 @@ def _stopped(programmed: Programmed, why: str) -> Programmed:
     return evolved(programmed, boots=False, reason=f"PCI: {why}", closes_windows=False)
 
 
-def _memory_below(hardware: Hardware) -> int:
+def _memory_below(hardware: Hardware, profile: Profile) -> int:
     """Return how much of the RAM is below 4 GiB."""
-    threshold, below = RAM_BELOW[hardware.family]
+    threshold, below = profile.qemu.ram_below[hardware.family]
     return below if hardware.memory >= threshold else hardware.memory
 
 
-def _memory_start(hardware: Hardware) -> int:
-    ram = _memory_below(hardware)
-    if hardware.family == "pc":
-        return next((start for start in (0x80000000, 0xC0000000) if ram <= start), ram)
-    return 0xC0000000
-
-
-def _needs(buses: dict[int, list[Part]], routing: Routing) -> tuple[dict[int, list[Region]], frozenset[Part]]:
+def _needs(
+    buses: dict[int, list[Part]], routing: Routing, rules: SeaBios
+) -> tuple[dict[int, list[Region]], frozenset[Part]]:
     """Return what each bus needs, windows of the bridges on it included, and the bridges.
 
     Everything on a root bus, also on those of expanders, counts for bus 0.  Of bridges with the same number only the
@@ -175,7 +154,7 @@ def _needs(buses: dict[int, list[Part]], routing: Routing) -> tuple[dict[int, li
         parent = needs[number if number in bridges else 0]
         hotplug = _hotplug(part)
         for kind, region in enumerate(needs[secondary]):
-            align = max(region.align, LEAST_WINDOW[kind])
+            align = max(region.align, rules.least_windows[kind])
             size = _window_size(part, kind, region.total or (align if hotplug[kind] else 0), align)
             parent[kind].add((align, size, part, -1, kind == PREFETCH and region.only_64bit))
     return needs, frozenset(part for part, _ in bridges.values())
@@ -199,7 +178,7 @@ def _hotplug(part: Part) -> tuple[bool, bool, bool]:
     """Return of which kinds a bridge gets a window though nothing is behind it."""
     if part.behind is not None and part.behind.kind == PORT:
         return (False, True, True)
-    controller = part.driver in HOTPLUG_CONTROLLER and part.options.get("shpc") != "off"
+    controller = has_hotplug_controller(part)
     return (controller, controller, controller)
 
 
@@ -213,21 +192,21 @@ def _window_size(part: Part, kind: int, total: int, align: int) -> int:
         align: the alignment of the window.
     """
     options = part.options
-    if options and part.driver in SEABIOS_READS_RESERVE:
+    if options and part.driver in RESERVES_READ:
         reserved = [int(options[name]) for name in RESERVE_OPTIONS[kind] if name in options]
         if reserved and total < reserved[0] != _UNSET:
             return reserved[0] if kind == IO else up(reserved[0], align)
     return up(total, align)
 
 
-def _settle(root: list[Region], start: int) -> bool:
+def _settle(root: list[Region], start: int, rules: SeaBios) -> bool:
     """Put the two memory regions of the root bus below 4 GiB; return whether they fit."""
     upper, lower = root[PREFETCH], root[MEMORY]
     if lower.align < upper.align:
         upper, lower = lower, upper
-    upper.base = (MEMORY_END - upper.total) & -upper.align
+    upper.base = (rules.memory_end - upper.total) & -upper.align
     lower.base = (upper.base - lower.total) & -lower.align
-    return start <= lower.base <= MEMORY_END
+    return start <= lower.base <= rules.memory_end
 
 
 _by_size = itemgetter(0, 1)

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from types import MappingProxyType
 
 from pcisim._record import record
 from pcisim.address import FUNCTIONS, SLOTS, whole_number
+from pcisim.catalogue.bridges import BRIDGES, PORT, SHPC_BRIDGES, SWITCH
+from pcisim.catalogue.profiles import ACPI_BRIDGES_SINCE, DEFAULT_PROFILE, QEMUS, SEABIOS
 from pcisim.catalogue.qemu_rules import NOT_HOTPLUGGABLE
 from pcisim.enumeration.view import GuestFunction, GuestView
 from pcisim.guest import Guest
@@ -26,17 +27,8 @@ from pcisim.guest import Guest
 CHIPSET = frozenset({"ICH9-LPC", "ICH9-SMB", "PIIX3", "PIIX4_PM", "gpex-root", "i440FX", "mch"})
 """What a machine is made of, and which is never plugged; nor is what `NOT_HOTPLUGGABLE` lists, nor a bridge that was
 there from the start."""
-PORTS = ("pcie-root-port", "ioh3420", "cxl-rp", "xio3130-downstream", "cxl-downstream")
-SWITCHES = ("x3130-upstream", "cxl-upstream")
-"""On the bus inside a switch nothing is plugged."""
-SHPC_BRIDGES = ("pci-bridge", "pcie-pci-bridge")
-"""Bridges with a hotplug controller of their own."""
 
-ACPI_BRIDGES_SINCE = MappingProxyType({"q35": (6, 1), "i440fx": (1, 7)})
-"""The first version of each family of machine types where ACPI handles hotplug below bridges."""
-QEMU_OF = MappingProxyType({"9.0": "7.2", "11.3": "10.0"})
-"""The QEMU that Debian has with a version of libvirt."""
-
+_SEABIOS = DEFAULT_PROFILE.seabios
 _VERSION = re.compile(r"pc(?:-q35|-i440fx)?-(\d+)\.(\d+)")
 
 
@@ -73,8 +65,8 @@ def slot_rules(guest: Guest, qemu: str = "10.0") -> SlotRules:
         acpi=guest.acpi,
         off=frozenset(d.label for d in guest.controllers if d.type == "pci" and d.target.get("hotplug") == "off"),
         bridges=version is None or (whole_number(version[1]), whole_number(version[2])) >= since,
-        thorough=qemu != "7.2",
-        firmware_tables=guest.machine.express and guest.firmware == "seabios",
+        thorough=QEMUS[qemu].acpi_of_every_function,
+        firmware_tables=guest.firmware == SEABIOS and _SEABIOS.acpi_tables.get(guest.machine.family, False),
     )
 
 
@@ -134,9 +126,8 @@ class _Search:
             if root:
                 extra += [bus for bus, driver in below if driver in SHPC_BRIDGES]
             else:
-                main += [
-                    (bus, range(1 if driver in PORTS else SLOTS)) for bus, driver in below if driver not in SWITCHES
-                ]
+                kinds = [(bus, BRIDGES[driver].behind if driver in BRIDGES else "") for bus, driver in below]
+                main += [(bus, range(1 if kind == PORT else SLOTS)) for bus, kind in kinds if kind != SWITCH]
                 native = [bus for bus, driver in below if driver in SHPC_BRIDGES]
         if rules.acpi:
             for bus, slots in sorted(main, key=lambda item: item[0]):

@@ -42,8 +42,8 @@ from numpy.typing import NDArray
 from pcisim import connector as c
 from pcisim.address import FUNCTIONS, pack
 from pcisim.catalogue.devices import PLACED, PLUGS, DeviceModel, plug_on
-from pcisim.catalogue.machines import I440FX, ICH9_SOUND_SLOT, Q35, SATA_0, USB_0, Machine
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS
+from pcisim.catalogue.x86_machines import I440FX, ICH9_SOUND_SLOT, Q35, SATA_0, USB_0, Machine
 from pcisim.completion import single_elements
 from pcisim.fleet.owners import CODES, MODEL_CODES
 from pcisim.libvirt.growth import BRIDGE_SLOTS, Demand, growth, most_more

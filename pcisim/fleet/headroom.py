@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pcisim import connector as c
 from pcisim.catalogue.devices import PLUGS, DeviceModel, plug_on
-from pcisim.catalogue.machines import Machine
+from pcisim.catalogue.x86_machines import Machine
 from pcisim.errors import RefusedError
 from pcisim.fleet.closed import ONE_AT_MOST, Form, Ints
 from pcisim.fleet.distinct import distinct

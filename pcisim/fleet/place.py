@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcisim.catalogue.devices import DeviceModel
-from pcisim.catalogue.machines import Machine
+from pcisim.catalogue.x86_machines import Machine
 from pcisim.fleet.closed import Form, Ints
 from pcisim.fleet.request import FAMILIES, Counts, Fleet, capped
 from pcisim.fleet.runs import Runs, runs_of

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pcisim.catalogue.devices import DeviceModel
-from pcisim.catalogue.machines import I440FX, Q35, Machine, machine_of
+from pcisim.catalogue.machines import machine_of
+from pcisim.catalogue.x86_machines import I440FX, Q35, Machine
 from pcisim.errors import UsageError
 from pcisim.guest import device_model
 

@@ -27,7 +27,7 @@ SEPARATOR, START, END = "\x01", "\x02", "\x03"
 
 
 IF_ODD = " if odd"
-"""Of the address of a device on its host nothing matters but that it is one."""
+"""Of the address of a device on its host nothing matters but that it is one, and whether it says its type."""
 
 
 class Node(NamedTuple):
@@ -52,7 +52,7 @@ _ADDRESS = _node("address", _node("zpci"))
 _ANY = (_ADDRESS, _node("acpi"))
 _MODEL, _TARGET = _node("model"), _node("target")
 _SERIAL_TARGET = _node("target", _MODEL)
-_HOST_SOURCE = _node("source", _node("address", attributes=IF_ODD), attributes=False)
+_HOST_SOURCE = _node("source", _node("address", attributes=IF_ODD), _node("vendor"), _node("product"), attributes=False)
 _DETAILS: Mapping[str, tuple[Node, ...]] = MappingProxyType(
     {
         "disk": (_TARGET,),
@@ -115,8 +115,10 @@ class Skimmed(NamedTuple):
 
 
 def _is_host_address(attributes: list[str]) -> bool:
-    """Return whether these are the attributes of an address that every reader takes for one."""
+    """Return whether these are the attributes of an address on PCI that every reader takes for one."""
     for name, value in zip(attributes[::2], attributes[1::2]):
+        if name == "type" and value != "pci":
+            return False
         limit = _HOST_LIMITS.get(name)
         if limit is not None and USUAL_NUMBERS.get(value, limit + 1) > limit:
             return False
@@ -170,6 +172,8 @@ def skim(data: bytes, lines: list[int] | None = None) -> Skimmed | None:
             elif noted == IF_ODD:
                 if not _is_host_address(attributes):
                     extend(attributes)
+                elif "type" in attributes[::2]:
+                    extend(("type", "pci"))
             elif noted and noted in attributes[::2]:
                 extend((noted, attributes[attributes[::2].index(noted) * 2 + 1]))
             return

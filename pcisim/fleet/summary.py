@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from pcisim.catalogue.machines import OTHER, machine_of
+from pcisim.catalogue.machines import machine_of
+from pcisim.catalogue.x86_machines import OTHER
 from pcisim.fleet.rows import Row
 from pcisim.formats.plain import printable
 

@@ -44,6 +44,11 @@ def unknown(element: Element, attribute: str, value: str, allowed: Iterable[str]
     return error
 
 
+def holder_of(elements: Iterable[Element], attribute: str) -> Element | None:
+    """Return the first of some elements that has an attribute: the one whose value libvirt takes."""
+    return next((element for element in elements if attribute in element.attrib), None)
+
+
 def check_words(element: Element) -> None:
     """Check the words that an element of a device holds.
 
@@ -106,8 +111,8 @@ def check_address(element: Element) -> None:
             raise bad(element, "port", port, "up to four numbers with dots between them", "bad-number")
 
 
-def as_pci(element: Element) -> tuple[int, int, int]:
-    """Return the bus, slot and function that libvirt reads in an address of another type (libvirt rule 9)."""
+def words_of(element: Element) -> tuple[int, int, int, int]:
+    """Return the first four words of 32 bits that an address takes in libvirt's memory (libvirt rule 9)."""
     kind = element.attrib["type"]
     words: list[int] = []
     for name in ADDRESS_WORDS.get(kind, ()):
@@ -120,8 +125,13 @@ def as_pci(element: Element) -> tuple[int, int, int]:
             base = ADDRESS_NUMBERS.get(kind, {}).get(name)
             value = (parse_number(text) or 0) if base is None else int(text, base)
             words += [value & _MOST, value >> 32] if name in LONG_NUMBERS else [value]
-    _, bus, slot, function = (*words, 0, 0, 0, 0)[:4]
-    return bus, slot, function
+    first, second, third, fourth = (*words, 0, 0, 0, 0)[:4]
+    return first, second, third, fourth
+
+
+def as_pci(element: Element) -> tuple[int, int, int]:
+    """Return the bus, slot and function that libvirt reads in an address of another type (libvirt rule 9)."""
+    return words_of(element)[1:]
 
 
 _USB_DEPTH = 4

@@ -20,19 +20,21 @@ from pcisim.address import (
     parse_number,
 )
 from pcisim.catalogue.devices import (
+    ADDRESS_DROPPED,
     ADDRESS_TYPES,
     DISK_PREFIX_BUSES,
     KNOWN_SINCE_11,
+    ON_SPAPR_VIO,
     PLUGS,
 )
-from pcisim.catalogue.machines import I440FX
 from pcisim.catalogue.versions import Libvirt
-from pcisim.catalogue.words import CCW_LIMITS, SERIAL_MODEL_MACHINES, SERIAL_MODELS
+from pcisim.catalogue.words import CCW_LIMITS, FORMER_WORDING, INVALID, SERIAL_MODEL_MACHINES, SERIAL_MODELS
+from pcisim.catalogue.x86_machines import I440FX
 from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import InputError, RefusedError
-from pcisim.formats._attributes import bad, check_address, missing, number_of, short, unknown
+from pcisim.formats._attributes import bad, check_address, holder_of, missing, number_of, short, unknown, words_of
 from pcisim.formats._xml import Element
-from pcisim.guest import Device, disk_target
+from pcisim.guest import IGNORED, Controller, Device, disk_target
 
 HostPci = Callable[[PciAddress], bool]
 """Says whether a host device is conventional, by its address on the host."""
@@ -45,7 +47,11 @@ _INTERFACE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV
 _DISK_BUSES = frozenset({"ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"})
 _FORMER_PREFIX = "ioemu:"
 """How the targets of emulated disks once began under Xen; libvirt takes it off."""
-_NOT_EJECTABLE = ("virtio", "sd", "xen")
+_NOT_EJECTABLE = ("virtio", "sd")
+_WHICH_HOST_DEVICE = (
+    "add <source><address type='pci' domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></source>: the device of"
+    " the host"
+)
 _DISK_REMEDIES = {"floppy": "write bus='fdc'", "cdrom": "write bus='sata' or bus='scsi'", "lun": "write bus='scsi'"}
 
 
@@ -99,22 +105,36 @@ class DeviceReader:
         if value is None:
             raise missing(element, attribute)
         if value not in allowed:
-            raise unknown(element, attribute, value, allowed)
+            raise unknown(element, attribute, value, allowed, self.form(element.tag))
         return value
 
     def since(self, element: Element, tag: str, attribute: str, value: str) -> None:
         if not self.rules.places_newcomers and (tag, value) in KNOWN_SINCE_11:
-            raise bad(element, attribute, value, f"a word that libvirt {self.rules.version} knows", "unknown-word")
+            error = unknown(element, attribute, value, (), self.form(tag))
+            error.details = (f"libvirt {self.rules.version} does not know it",)
+            raise error
+
+    def form(self, tag: str) -> str:
+        """Return what libvirt says of an unknown word in the model of an element."""
+        return INVALID if self.rules.words_of_address_types else FORMER_WORDING.get(tag, INVALID)
 
     def _address(self, element: Element, device: Device) -> None:
         attributes = element.attrib
         kind = attributes.get("type")
         if kind is None:
-            raise missing(element, "type")
+            if self.rules.words_of_address_types:
+                raise missing(element, "type")
+            raise InputError("No type specified for device address", code="missing-attribute", line=element.line)
         device.address_type = kind
         if kind != "pci":
             if kind not in ADDRESS_TYPES:
-                raise bad(element, "type", kind, code="address-type")
+                form = INVALID if self.rules.words_of_address_types else "unknown address type '{value}'"
+                raise bad(element, "type", kind, code="address-type", form=form)
+            if kind == "virtio-s390":
+                raise self.refuse(
+                    element, "virtio-s390 bus doesn't have an address", "wrong-address-type",
+                    remedy="leave the address out",
+                )  # fmt: skip
             check_address(element)
             if kind == "ccw":
                 self._ccw(element, device)
@@ -215,6 +235,34 @@ class DeviceReader:
             )
         device.zpci = uid, fid
 
+    def _other_bus(self, element: Element, device: Device) -> None:
+        """Settle what becomes of an address where libvirt keeps none, or one of another type (rule 1.2)."""
+        kind = device.address_type
+        name = device.element
+        if isinstance(device, Controller):
+            name = f"controller/{device.type}"
+        row = name, device.model
+        address = element.find("address")
+        assert address is not None
+        if row in ADDRESS_DROPPED:
+            device.address_type, device.address = IGNORED, None
+        elif kind == "virtio-serial":
+            device.controller = number_of(address, "controller")
+            device.unit = number_of(address, "port")
+        elif row in ON_SPAPR_VIO and kind != "spapr-vio":
+            low, high, written, _ = words_of(address)
+            if high and written & 0xFF:  # where libvirt keeps whether a register is written down
+                raise self.refuse(
+                    address,
+                    f"spapr-vio reg='{low | high << 32:#x}' exceeds maximum possible value (0xffffffff)",
+                    "address-range",
+                    f"{device.label} is on spapr-vio, and libvirt takes what its address holds for a register",
+                    remedy="leave the address out",
+                )
+            device.address_type, device.address = IGNORED, None
+        elif (name == "channel" and device.bus == "virtio") or (name == "hub" and kind not in ("usb", "pci")):
+            device.address_type, device.address = IGNORED, None
+
     # devices, one function an element
 
     def _disk(self, element: Element, device: Device) -> None:
@@ -242,6 +290,8 @@ class DeviceReader:
         self._check_disk(target, name, bus, element.attrib.get("device", "disk"), device)
         device.bus = bus
         model = element.attrib.get("model")
+        if model == "default":
+            model = None
         if model is not None and model not in PLUGS["disk"]:
             raise unknown(element, "model", model, PLUGS["disk"])
         if bus == "virtio":
@@ -281,8 +331,8 @@ class DeviceReader:
             problem = f"Invalid bus type '{bus}' for {'floppy disk' if kind == 'floppy' else 'disk'}"
         elif kind == "cdrom" and bus in _NOT_EJECTABLE:
             problem = f"disk type of '{short(name)}' does not support ejectable media"
-        elif kind == "lun" and bus == "usb":
-            problem = "disk device='lun' is not supported for bus='usb'"
+        elif kind == "lun" and bus in ("usb", "xen"):
+            problem = f"disk device='lun' is not supported for bus='{bus}'"
         if problem:
             raise self.refuse(target, problem, "disk-bus", remedy=_DISK_REMEDIES.get(kind, "write bus='virtio'"))
 
@@ -294,8 +344,8 @@ class DeviceReader:
 
     def _interface(self, element: Element, device: Device) -> None:
         device.bus = element.attrib.get("type", "")
-        model = element.find("model")
-        name = model.attrib.get("type") if model is not None else None
+        model = holder_of(element.findall("model"), "type")
+        name = model.attrib["type"] if model is not None else None
         if name:
             if not _INTERFACE_LETTERS.issuperset(name):
                 raise InputError(
@@ -310,14 +360,58 @@ class DeviceReader:
                 device.defaults = {"model/@type": known}
             device.model = known or name
         if device.bus == "hostdev":
-            source = element.find("source")
-            device.plug = EXPRESS if source is None else self._host_plug(source)
-            if device.address is not None:
-                device.plug = EXPRESS
+            self._hostdev_interface(element, device)
         elif name:
             device.plug = PLUGS["interface"].get(device.model, EXPRESS)
             if device.model == "usb-net" and not self.rules.usb_net_is_usb:
                 device.plug = NO_CLASS_9_0
+
+    def _hostdev_interface(self, element: Element, device: Device) -> None:
+        """Read which device of the host an interface is: on PCI, or on USB, where it needs no PCI address."""
+        sources = element.findall("source")
+        source = sources[0] if sources else element
+        typed = holder_of([address for each in sources for address in each.findall("address")], "type")
+        vendor = source.find("vendor")
+        kind = typed.attrib["type"] if typed is not None else "usb" if vendor is not None else None
+        if kind is None and not self.rules.words_of_address_types:
+            raise InputError(
+                "missing source address type", code="missing-source", line=element.line, remedy=_WHICH_HOST_DEVICE
+            )
+        if kind not in ("pci", "usb"):
+            raise self.refuse(
+                element,
+                f"unknown host device source address type '{'(null)' if kind is None else short(kind)}'",
+                "missing-source",
+                remedy=_WHICH_HOST_DEVICE,
+            )
+        if kind == "pci":
+            device.plug = EXPRESS if device.address is not None else self._host_plug(source)
+        else:
+            device.kind = kind
+            self._check_usb_source(source)
+
+    def _check_usb_source(self, source: Element) -> None:
+        """Refuse what does not say which USB device of the host it is."""
+        vendor, product, address = (source.find(tag) for tag in ("vendor", "product", "address"))
+        for tag, found in (("vendor", vendor), ("product", product)):
+            if found is None:
+                continue
+            if "id" not in found.attrib:
+                raise missing(found, "id")
+            if not self.number(found, "id", found.attrib["id"]):
+                raise InputError(
+                    f"Invalid value for attribute 'id' in element '{tag}': Zero is not permitted",
+                    code="bad-number",
+                    line=found.line,
+                    remedy="write the number that lsusb shows",
+                )
+        if vendor is not None and product is None:
+            raise InputError("missing product", code="missing-source", line=source.line, remedy=_WHICH_HOST_DEVICE)
+        if address is not None:
+            for name in ("bus", "device"):
+                if name not in address.attrib:
+                    raise missing(address, name)
+                self.number(address, name, address.attrib[name])
 
     def _hostdev(self, element: Element, device: Device) -> None:
         kind = element.attrib.get("type")
@@ -329,8 +423,7 @@ class DeviceReader:
                 "Missing <source> element in hostdev device",
                 code="missing-source",
                 line=element.line,
-                remedy="add <source><address domain='0x0000' bus='0x06' slot='0x00' function='0x0'/></source>: the"
-                " device of the host",
+                remedy=_WHICH_HOST_DEVICE,
             )
         device.bus = device.model = kind
         model = element.attrib.get("model")
@@ -344,10 +437,14 @@ class DeviceReader:
             device.model = model
             device.plug = EXPRESS if model == "vfio-pci" else 0
         elif kind == "scsi_host":
-            device.model = f"scsi_host:{model or 'virtio'}"
+            if model is None or model == "default":
+                model = "virtio"
+            device.model = f"scsi_host:{model}"
             if device.model not in PLUGS["hostdev"]:
-                raise unknown(element, "model", model or "", PLUGS["disk"])
+                raise unknown(element, "model", model, PLUGS["disk"])
             device.plug = PLUGS["hostdev"][device.model]
+        elif kind == "usb":
+            self._check_usb_source(source)
         elif kind == "scsi" and device.address_type == "drive":
             self._drive(element, device)
         if device.plug and device.address is not None:
@@ -361,7 +458,7 @@ class DeviceReader:
         parts = {n: self.number(address, n, address.attrib.get(n, "0")) for n in ("domain", "bus", "slot", "function")}
         for name, limit in (("bus", MAX_BUS), ("slot", MAX_SLOT), ("function", MAX_FUNCTION)):
             if parts[name] > limit:
-                raise _out_of_range(address, name, parts[name], limit)
+                raise _out_of_range(address, name, parts[name], limit, host=True)
         if self.host_pci is None:
             return EXPRESS
         return CONVENTIONAL if self.host_pci(PciAddress.from_int(pack(**parts))) else EXPRESS
@@ -381,27 +478,28 @@ class DeviceReader:
             device.plug = PLUGS[device.element][device.model]
 
     def _video(self, element: Element, device: Device) -> None:
-        model = element.find("model")
-        if model is None:
-            return
-        kind = model.attrib.get("type")
-        if kind is not None:
+        models = element.findall("model")
+        if self.rules.first_video_model_says_all:
+            models = models[:1]
+        typed, marked = holder_of(models, "type"), holder_of(models, "primary")
+        kind = typed.attrib["type"] if typed is not None else ""
+        if typed is not None and kind != "default" and (kind or self.rules.first_video_model_says_all):
             if kind not in PLUGS["video"]:
-                raise unknown(model, "type", kind, PLUGS["video"])
+                raise unknown(typed, "type", kind, PLUGS["video"], self.form("video"))
             device.model = kind
             device.plug = PLUGS["video"][kind]
-        device.primary = model.attrib.get("primary") == "yes"
+        device.primary = marked is not None and marked.attrib["primary"] == "yes"
 
     def _filesystem(self, element: Element, device: Device) -> None:
         driver = element.find("driver")
-        kind = driver.attrib.get("type", "") if driver is not None else ""
+        kind = driver.attrib.get("type", "default") if driver is not None else "default"
         model = element.attrib.get("model")
         if model is not None and model not in PLUGS["disk"]:
             raise unknown(element, "model", model, PLUGS["disk"])
-        if kind in ("", "path", "handle"):
+        if kind in ("default", "path", "handle"):
             kind = model or "virtio"
         else:
-            self.since(element, "filesystem", "type", kind)
+            self.since(element if driver is None else driver, "filesystem", "type", kind)
             if driver is not None and (kind not in PLUGS["filesystem"] or kind in PLUGS["disk"]):
                 raise unknown(driver, "type", kind, _FILESYSTEM_DRIVERS)
             if kind == "virtiofs" and model is not None:
@@ -415,9 +513,12 @@ class DeviceReader:
         if model is not None and kind is not None and kind not in PLUGS["shmem"]:
             raise unknown(model, "type", kind, PLUGS["shmem"])
         if kind is None or kind == "ivshmem":
+            former = not self.rules.words_of_address_types
             raise self.refuse(
                 element,
-                "ivshmem device is no longer supported",
+                "ivshmem device is not supported with this QEMU binary"
+                if former
+                else "ivshmem device is no longer supported",
                 "obsolete-model",
                 remedy="write <model type='ivshmem-plain'/>",
             )
@@ -470,14 +571,14 @@ class DeviceReader:
             raise self.refuse(element, problem, "input-bus", remedy="leave the bus out")
 
     def _vsock(self, element: Element, device: Device) -> None:
-        if "model" in element.attrib:
+        if element.attrib.get("model", "default") != "default":
             self._model_attribute(element, device)
 
     def _memory(self, element: Element, device: Device) -> None:
         self._model_attribute(element, device)
 
     def _panic(self, element: Element, device: Device) -> None:
-        if "model" in element.attrib:
+        if element.attrib.get("model", "default") != "default":
             self._model_attribute(element, device)
         else:
             device.model = self.machine.models.panic
@@ -500,12 +601,12 @@ class DeviceReader:
         if target is None:
             return
         kind = target.attrib.get("type")
-        if kind is not None and not (kind == "isa-serial" and device.model):
+        if kind not in (None, "none") and not (kind == "isa-serial" and device.model):
             device.model = kind
             device.plug = PLUGS["serial"][kind]
         model = target.find("model")
-        name = model.attrib.get("name") if model is not None else None
-        if name:
+        name = model.attrib.get("name", "none") if model is not None else "none"
+        if name not in ("", "none"):
             wanted = SERIAL_MODELS.get(name, "")
             if not wanted:
                 raise unknown(
@@ -527,6 +628,20 @@ class DeviceReader:
                     remedy="leave <model> out",
                 )
 
+    def _tpm(self, element: Element, device: Device) -> None:
+        default = "tpm-spapr" if self.machine.family == "pseries" else "tpm-tis"
+        model = element.attrib.get("model")
+        if model is None:
+            device.defaults = {"@model": default}
+        # whatever its model is called, on pseries it is on spapr-vio
+        device.model = default if self.machine.family == "pseries" else model or default
+
+    def _hub(self, element: Element, _device: Device) -> None:
+        if "type" not in element.attrib:
+            raise InputError(
+                "missing hub device type", code="missing-attribute", line=element.line, remedy="write type='usb'"
+            )
+
     def _port(self, element: Element, device: Device) -> None:
         """Read a channel or console, of which only those of type virtio hang on a controller."""
         target = element.find("target")
@@ -540,19 +655,16 @@ class DeviceReader:
                 line=element.line,
                 remedy="write <target type='virtio'/>",
             )
-        if device.bus == "virtio" and device.address_type == "virtio-serial":
-            address = element.find("address")
-            assert address is not None
-            device.controller = number_of(address, "controller")
-            device.unit = number_of(address, "port")
 
 
-def _out_of_range(element: Element, name: str, value: int, limit: int) -> InputError:
+def _out_of_range(element: Element, name: str, value: int, limit: int, *, host: bool = False) -> InputError:
+    bounds = f"a {name} is a number from 0 to {limit:#x}"
     return InputError(
         out_of_range(name, value, limit),
         code="address-range",
         line=element.line,
-        remedy=f"a {name} is a number from 0 to {limit:#x}",
+        details=("it is the address that the device has on the host, in <source>",) if host else (),
+        remedy=f"write the address that 'lspci -D' shows on the host: {bounds}" if host else bounds,
     )
 
 
@@ -605,5 +717,7 @@ READ: Mapping[str, _Fill] = MappingProxyType(
         "serial": DeviceReader._serial,
         "console": DeviceReader._port,
         "channel": DeviceReader._port,
+        "hub": DeviceReader._hub,
+        "tpm": DeviceReader._tpm,
     }
 )

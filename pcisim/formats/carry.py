@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pcisim._record import evolved, record
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.controllers import ROOT_MODELS
-from pcisim.catalogue.machines import Machine
 from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.x86_machines import Machine
 from pcisim.compare.matching import (
     INDEX,
     POSITION,

@@ -128,7 +128,9 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
     packed = placement.addresses.get(device)
     address = element.find("address")
     if packed is None:
-        if address is not None and (device.address_type == IGNORED or device.element in ADDRESS_READDRESSED):
+        if address is not None and (
+            device.address_type == IGNORED or (device.element, device.model) in ADDRESS_READDRESSED
+        ):
             for each in element.findall("address"):
                 editor.remove(each)
         elif address is not None and device.address_type == "pci":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pcisim.catalogue.devices import DEVICE_MODELS
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.x86_machines import X86
 from pcisim.formats._splice import DEPTHS, Editor, Markup, deeper
 from pcisim.formats._xml import Document
 from pcisim.guest import Controller, Device, Guest

@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from pcisim.address import USUAL_NUMBERS, parse_number, whole_number
 from pcisim.catalogue.controllers import MODEL_NAMES, PCI_CONTROLLERS
 from pcisim.catalogue.devices import (
-    ADDRESS_DROPPED,
+    ADDRESS_UNREAD,
     PLACED_SINCE_11,
     PLUGS,
     WALK,
 )
-from pcisim.catalogue.machines import I440FX, Machine
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import WORDS
+from pcisim.catalogue.x86_machines import I440FX, Machine
 from pcisim.errors import InputError, PcisimError, RefusedError
-from pcisim.formats._attributes import as_pci, bad, check_words, short
+from pcisim.formats._attributes import as_pci, bad, check_words, holder_of, short
 from pcisim.formats._devices import READ, DeviceReader, HostPci
 from pcisim.formats._xml import Document, Element, parse
 from pcisim.guest import IGNORED, Controller, Device, Guest
@@ -112,33 +112,57 @@ class Reader(DeviceReader):
                 line=root.line,
                 remedy="pass what 'virsh dumpxml' prints for a guest",
             )
-        kind = None
+        kinds: list[Element] = []
+        cells: list[Element] = []
         guest = Guest("", document=self.document, acpi=False)
         for child in root.children:
             if child.tag == "os":
-                kind = child.find("type")
+                kinds += child.findall("type")[:1]
                 loader = child.find("loader")
                 if child.get("firmware") == "efi" or (loader is not None and loader.get("type") == "pflash"):
                     guest.firmware = "ovmf"
             elif child.tag == "features":
-                guest.acpi = child.find("acpi") is not None
+                guest.acpi |= child.find("acpi") is not None
             elif child.tag == "cpu":
-                guest.numa_nodes = _numa_nodes(child)
-        if kind is None:
+                numa = child.find("numa")
+                cells += numa.findall("cell") if numa is not None else []
+        guest.numa_nodes = self._numa_nodes(cells)
+        if not kinds:
             raise RefusedError(
                 "an os <type> must be specified",
                 code="no-os-type",
                 line=root.line,
                 remedy="add <os><type arch='x86_64' machine='q35'>hvm</type></os>",
             )
-        guest.machine_type = kind.get("machine") or ""
-        guest.machine_origin = kind
-        guest.arch = kind.get("arch") or "x86_64"
+        guest.machine_origin = holder_of(kinds, "machine") or kinds[0]
+        guest.machine_type = guest.machine_origin.get("machine") or ""
+        of_arch = holder_of(kinds, "arch")
+        guest.arch = (of_arch is not None and of_arch.get("arch")) or "x86_64"
         self.machine = guest.machine
-        devices = root.find("devices")
-        if devices is not None:
+        for devices in root.findall("devices"):
             self._devices(devices, guest)
+        disks = guest.devices.get("disk")
+        if disks:
+            self._check_targets(disks)
         return guest
+
+    def _numa_nodes(self, cells: list[Element]) -> frozenset[int]:
+        numbers: set[int] = set()
+        for place, cell in enumerate(cells):
+            number = parse_number(cell.get("id", str(place)) or "")
+            if number in numbers:
+                error = InputError(
+                    f"Duplicate NUMA cell info for cell id '{number}'",
+                    code="numa-node",
+                    line=cell.line,
+                    remedy="give each <cell> an id of its own",
+                )
+                if self.problems is None:
+                    raise error
+                self.problems.append((cell, error))
+            if number is not None:
+                numbers.add(number)
+        return frozenset(numbers)
 
     def _devices(self, parent: Element, guest: Guest) -> None:
         for element in parent.children:
@@ -152,9 +176,6 @@ class Reader(DeviceReader):
                 if element.tag != "controller":
                     row = guest.devices.setdefault(element.tag, [])
                     row.append(Device(element.tag, f"{element.tag}:{len(row)}", UNREADABLE, origin=element))
-        disks = guest.devices.get("disk")
-        if disks:
-            self._check_targets(disks)
 
     def read_one(self, element: Element, guest: Guest) -> Device | None:
         """Read a child of ``<devices>`` into a guest, and return the device that it is, if it is one."""
@@ -172,30 +193,33 @@ class Reader(DeviceReader):
                 row = lists[tag] = []
             device = Device(tag, f"{tag}:{len(row)}")
             device.origin = element
-            if tag in PLACED_SINCE_11 and not self.rules.places_newcomers:
+            if (tag in PLACED_SINCE_11 and not self.rules.places_newcomers) or (
+                (tag, element.attrib.get("model")) in ADDRESS_UNREAD
+            ):
                 device.address_type = IGNORED
-            for child in element.children:
-                name = child.tag
-                if name == "address":
-                    if device.address_type is None:
-                        self._address(child, device)
-                elif name == "acpi":
-                    self._acpi(child, device)
+            else:
+                self._place(element, device)
             fill = READ.get(tag)
             if fill is not None:
                 fill(self, element, device)
-            kind = device.address_type
-            if kind is not None and (
-                (kind == "pci" and (tag, device.model) in ADDRESS_DROPPED)
-                or (tag == "channel" and device.bus == "virtio" and kind != "virtio-serial")
-                or (tag == "hub" and kind not in ("usb", "pci"))
-            ):
-                device.address_type, device.address = IGNORED, None
+            if device.address_type is not None and device.address_type != IGNORED:
+                self._other_bus(element, device)
             row.append(device)
             return device
         if tag == "graphics":
             guest.graphics = True
         return None
+
+    def _place(self, element: Element, device: Device) -> None:
+        """Read the address and the ACPI index of a device, of each of which the first counts."""
+        numbered = False
+        for child in element.children:
+            if child.tag == "address":
+                if device.address_type is None:
+                    self._address(child, device)
+            elif child.tag == "acpi" and not numbered:
+                numbered = True
+                self._acpi(child, device)
 
     def _check_targets(self, disks: list[Device]) -> None:
         seen: dict[str, Device] = {}
@@ -250,16 +274,17 @@ class Reader(DeviceReader):
                 raise self._unknown_model(element, model, plugs)
             controller.model = model
             controller.plug = plugs.get(model, 0)
-            if kind == "usb":
+            if kind == "usb" and model != "none":
                 self._companion(element, controller)
             if kind in ("usb", "virtio-serial") and "ports" in attributes:
                 controller.ports = self._index(element, attributes["ports"], "ports")
         address = element.find("address")
-        if address is not None:
+        if address is not None and (f"controller/{kind}", model) in ADDRESS_UNREAD:
+            controller.address_type = IGNORED
+        elif address is not None:
             self._address(address, controller)
-            if address.attrib["type"] == "pci" and (f"controller/{kind}", controller.model) in ADDRESS_DROPPED:
-                controller.address_type, controller.address = IGNORED, None
-            elif kind == "pci" and address.attrib["type"] != "pci":
+            self._other_bus(element, controller)
+            if kind == "pci" and address.attrib["type"] != "pci":
                 controller.read_as = as_pci(address)
         return controller
 
@@ -349,12 +374,3 @@ def _label(element: Element, guest: Guest) -> str:
     target = element.find("target") if tag == "disk" else None
     name = target.get("dev") if target is not None else None
     return f"disk:{short(name)}" if name else f"{tag}:{len(guest.devices.get(tag, ()))}"
-
-
-def _numa_nodes(cpu: Element) -> frozenset[int]:
-    numa = cpu.find("numa")
-    if numa is None:
-        return frozenset()
-    cells = numa.findall("cell")
-    numbers = (parse_number(cell.get("id", str(place)) or "") for place, cell in enumerate(cells))
-    return frozenset(number for number in numbers if number is not None)

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.bridges import BRIDGES
+from pcisim.catalogue.x86_machines import X86
 from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
@@ -152,8 +153,7 @@ class _Line:
         for device in (*(d for d in usb if not d.companion), *(d for d in usb if d.companion), *guest.all_devices()):
             if device in addresses and device not in done:
                 done[device] = None
-                # what has a PCI address without being on PCI, as libvirt lets it, is nothing to QEMU
-                if device.plug or (isinstance(device, Controller) and device.type == "pci"):
+                if device.on_pci:
                     yield device
 
     def _is_built_in(self, device: Device) -> bool:
@@ -208,7 +208,7 @@ class _Line:
             properties.append(f"numa_node={target['node']}")
         if "hotplug" in target:
             properties.append(f"hotplug={target['hotplug']}")
-        if "memReserve" in target and not (self.runnable and controller.model_name == "ioh3420"):
+        if "memReserve" in target and not (self.runnable and not BRIDGES[controller.model_name].reserves):
             properties.append(f"mem-reserve={target['memReserve'] << 10}")
         return properties
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from pcisim._record import record
-from pcisim.catalogue.controllers import PCI_CONTROLLERS, ROOT_MODELS, pci_controller
-from pcisim.catalogue.machines import X86, Machine, machine_of
+from pcisim.catalogue.controllers import GROWN, PCI_CONTROLLERS, PORTS, ROOT_MODELS, pci_controller
+from pcisim.catalogue.machines import machine_of
 from pcisim.catalogue.other_machines import architectures_of
 from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.compare.matching import USER_ALIAS, alias_of, is_pci_controller
 from pcisim.errors import RefusedError
 from pcisim.formats._splice import Editor
@@ -69,12 +70,10 @@ def reassign(text: str | bytes, rules: Libvirt, *, machine: str | None = None) -
         _check_devices(guest, family, name)
     editor = Editor(guest.document)
     if name:
-        kind = guest.document.root.find("os").find("type")
-        editor.set_attribute(kind, "machine", name)
+        editor.set_attribute(guest.machine_origin, "machine", name)
     lost = list(_lost(guest))
     has_root = False  # whether one was seen that stays: pseries may have many
-    parent = guest.document.root.find("devices")
-    for element in parent.children if parent is not None else ():
+    for element in (each for parent in guest.document.root.findall("devices") for each in parent.children):
         if element.tag != "controller" or element.get("type") != "pci":
             for address in element.findall("address"):
                 if address.get("type") == "pci":
@@ -130,19 +129,13 @@ def _become_root(editor: Editor, element: Element, model: str) -> Iterator[str]:
 # what is lost with the places
 
 
-_MADE_ANEW = ("pcie-root-port", "pci-bridge", "pcie-to-pci-bridge")
-"""The PCI controllers that libvirt adds by itself."""
-
-_PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
-
-
 def _lost(guest: Guest) -> Iterator[str]:
     """Yield in words what the addresses and PCI controllers of a definition say that is not made anew."""
     controllers = [d for d in pci_controllers(guest) if d.model not in ROOT_MODELS or d.index]
     behind = _behind(guest)
     for controller in controllers:
         said = list(_said(controller, guest.machine))
-        if controller.model in _MADE_ANEW and not said:
+        if controller.model in GROWN and not said:
             continue
         there = ", ".join(device.label for device in behind.get(controller.index or 0, ()))
         yield (
@@ -150,7 +143,7 @@ def _lost(guest: Guest) -> Iterator[str]:
             + (f" ({', '.join(said)})" if said else "")
             + (f", with {there} behind it" if there else "")
         )
-    empty = [d for d in controllers if d.model in _PORTS and d.index is not None and d.index not in behind]
+    empty = [d for d in controllers if d.model in PORTS and d.index is not None and d.index not in behind]
     if len(empty) > 1:
         yield f"{len(empty)} ports with nothing behind them: libvirt adds those that are used, and one to spare"
     for devices in _sharing(guest):

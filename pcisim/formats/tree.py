@@ -5,6 +5,7 @@ from __future__ import annotations
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.capacity import room
 from pcisim.catalogue.controllers import ROOT_MODELS
+from pcisim.catalogue.x86_machines import RESERVED
 from pcisim.formats.plain import printable
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
@@ -96,4 +97,5 @@ def _hot(owner: Holder) -> bool:
 def _holder(owner: Holder) -> str:
     if not isinstance(owner, Device):
         return f"{owner.label} ({owner.owner_kind})"
-    return printable(f"{owner.label} {owner.model}".rstrip())
+    name = f"{owner.label} {owner.model}".rstrip()
+    return printable(name if owner.on_pci else f"{name}, which is not on PCI ({RESERVED})")

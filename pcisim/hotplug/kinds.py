@@ -11,8 +11,8 @@ from types import MappingProxyType
 from pcisim import connector as c
 from pcisim._record import record
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLLERS
-from pcisim.catalogue.machines import X86
 from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.x86_machines import X86
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.placement.validation import check_options
 from pcisim.topology import Bus

@@ -15,7 +15,7 @@ from pcisim.catalogue.devices import plug_on
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.completion import complete
 from pcisim.enumeration.virtual_functions import in_the_way, overflows, virtual_functions
-from pcisim.errors import RefusedError, UsageError
+from pcisim.errors import NotCoveredError, RefusedError, UsageError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.hotplug.definition import copied, extended, next_number, reduced, settled
 from pcisim.hotplug.kinds import (
@@ -86,7 +86,7 @@ class RunningGuest:
 
     def __init__(self, placement: Placement, rules: Libvirt = VERSIONS[DEFAULT_VERSION]) -> None:
         if placement.guest.machine.virtio_bus == "ccw":
-            raise RefusedError(
+            raise NotCoveredError(
                 f"what a running guest of {placement.guest.arch} takes is not covered",
                 code="unknown-architecture",
                 line=placement.guest.machine_line,

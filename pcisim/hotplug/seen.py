@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, GuestAddress, PciAddress
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.x86_machines import X86
 from pcisim.enumeration import enumerate_guest
 from pcisim.placement import Placement
 

@@ -6,8 +6,9 @@ Source: asked of libvirt 11.3.0 with QEMU 10.0 on running guests (2026-11-23).
 from __future__ import annotations
 
 from pcisim.address import format_packed
+from pcisim.catalogue.controllers import EXPANDERS, SHPC_BRIDGES
 from pcisim.catalogue.devices import DISKS_A_CONTROLLER
-from pcisim.catalogue.machines import X86
+from pcisim.catalogue.x86_machines import X86
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.hotplug.kinds import HOT, bus_name, emulator_refuses
 from pcisim.topology import Topology
@@ -35,10 +36,6 @@ def check_goes(device: Device, packed: int | None, guest: Guest, topology: Topol
         _check_bus(device, packed, guest, topology)
 
 
-_WITH_SHPC = ("pci-bridge", "pcie-to-pci-bridge")
-_EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
-
-
 def may_ask_again(packed: int, guest: Guest, topology: Topology) -> bool:
     """Return whether QEMU asks a second time for a device that the guest has not let go yet.
 
@@ -47,7 +44,7 @@ def may_ask_again(packed: int, guest: Guest, topology: Topology) -> bool:
     """
     controllers = {d.index: d for d in guest.controllers if d.type == "pci"}
     index = packed >> 8
-    if topology.buses[index].model.name not in _WITH_SHPC:
+    if topology.buses[index].model.name not in SHPC_BRIDGES:
         return False
     if (guest.machine.family == "i440fx" and not guest.acpi) or guest.arch not in X86:
         return not guest.machine.host_bridges
@@ -56,7 +53,7 @@ def may_ask_again(packed: int, guest: Guest, topology: Topology) -> bool:
         above.add(index)
         controller = controllers.get(index)
         index = 0 if controller is None or controller.address is None else controller.address >> 8
-    return any(controllers[index].model in _EXPANDERS for index in above if index in controllers)
+    return any(controllers[index].model in EXPANDERS for index in above if index in controllers)
 
 
 def _check_kind(device: Device) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pcisim._record import record
 from pcisim.address import pack
-from pcisim.catalogue.machines import PREFERRED, Place
+from pcisim.catalogue.x86_machines import PREFERRED, Place
 from pcisim.guest import Controller, Device, Guest
 from pcisim.topology import Look, Topology
 

@@ -7,11 +7,14 @@ libvirt accepts guests that the emulator does not start, or whose devices the gu
 from __future__ import annotations
 
 from pcisim.address import MAX_FUNCTION, pack
-from pcisim.catalogue.machines import IDE_0
+from pcisim.catalogue.controllers import EXPANDERS
+from pcisim.catalogue.devices import DIMMS, DRIVERS
+from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.guest import Controller
 from pcisim.placement import Placement
 
-_EXPANDERS = ("pci-expander-bus", "pcie-expander-bus")
+_ODD = frozenset({("vsock", "virtio-transitional"), ("controller", "vt82c686b-uhci")})
+"""Devices that QEMU has not, though libvirt knows what it would call them."""
 _MANY = 40
 """More bridges than this may nest deeper than the emulator has names for."""
 
@@ -22,7 +25,7 @@ def is_doubtful(placement: Placement) -> bool:
     ``False`` is certain as far as slots, functions and the numbers and order of controllers go;
     ``True`` only says that it is worth asking.
     """
-    return _slots(placement) or _controllers(placement) or _acpi_indexes(placement)
+    return _slots(placement) or _controllers(placement) or _acpi_indexes(placement) or _devices(placement)
 
 
 def _slots(placement: Placement) -> bool:
@@ -47,7 +50,7 @@ def _controllers(placement: Placement) -> bool:
         if controller.type != "pci" or packed is None:
             continue
         made.add(controller.index or 0)
-        if packed >> 8 not in made or controller.model in _EXPANDERS:
+        if packed >> 8 not in made or controller.model in EXPANDERS:
             return True
         if "chassis" in controller.target:
             ports += 1
@@ -58,3 +61,15 @@ def _controllers(placement: Placement) -> bool:
 
 def _acpi_indexes(placement: Placement) -> bool:
     return any(device.acpi_index is not None for device in placement.addresses)
+
+
+def _devices(placement: Placement) -> bool:
+    """Return whether a device may be none that QEMU has, or has on PCI."""
+    for device in placement.addresses:
+        row = device.element, device.model
+        if row in _ODD or (not device.on_pci and device.mirrors is None):
+            return True
+        if device.element == "interface" and row not in DRIVERS and device.bus != "hostdev":
+            return True
+    memory = placement.guest.devices.get("memory", ())
+    return any((device.element, device.model) in DIMMS and device.address is not None for device in memory)

@@ -62,9 +62,10 @@ class LibvirtPolicy:
         if guest.machine.places_pci:
             settle_controllers(controllers, real.addresses, host_bridges=guest.machine.host_bridges)
         carried = multifunction(real.addresses)
-        for element in ADDRESS_READDRESSED:
+        for element, model in ADDRESS_READDRESSED:
             for device in guest.devices.get(element, ()):
-                real.addresses.pop(device, None)
+                if device.model == model:
+                    real.addresses.pop(device, None)
         for console in guest.devices.get("console", ())[:1]:
             if console.mirrors is not None and console.mirrors in real.addresses:
                 real.addresses[console] = real.addresses[console.mirrors]

@@ -13,7 +13,8 @@ from pcisim import connector as c
 from pcisim.address import FUNCTIONS, MAX_FUNCTION, format_packed, pack
 from pcisim.catalogue.controllers import HOST_BRIDGE, MAX_INDEX, PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.devices import ICH9_FUNCTIONS, PLACED, WALK, plug_on
-from pcisim.catalogue.machines import (
+from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.x86_machines import (
     CHIPSET_FUNCTIONS,
     DMI_SLOT,
     ICH9_SOUND_SLOT,
@@ -24,7 +25,6 @@ from pcisim.catalogue.machines import (
     USB_0,
     X86,
 )
-from pcisim.catalogue.versions import Libvirt
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.libvirt.growth import Demand

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pcisim import connector as c
 from pcisim.address import FUNCTIONS, MAX_BUS, MAX_SLOT, format_packed, pack
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
-from pcisim.catalogue.machines import BUILT_IN, IDE_0, SATA_0, X86
-from pcisim.errors import RefusedError
+from pcisim.catalogue.x86_machines import BUILT_IN, IDE_0, SATA_0, X86
+from pcisim.errors import NotCoveredError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.placement import Placement, Step
 from pcisim.placement.settle import multifunction, settle_controllers, with_own_bridges
@@ -40,13 +40,14 @@ class QemuPolicy:
             log: whether to say how each device got its place.
 
         Raises:
-            RefusedError: QEMU would not start: an address is taken, or the root bus is full; or it is not known
-                where it places, as on conventional machines of other architectures than x86.
+            RefusedError: QEMU would not start: an address is taken, or the root bus is full.
+            NotCoveredError: it is not known where QEMU places, as on conventional machines of other architectures
+                than x86.
         """
         if guest.arch not in X86 and guest.machine.root == "pci-root":
-            raise RefusedError(
+            raise NotCoveredError(
                 f"where QEMU places on machine type '{guest.machine_type}' of {guest.arch} is not covered",
-                code="unknown-machine",
+                code="machine-not-covered",
                 line=guest.machine_line,
                 remedy="leave --policy out: libvirt's places are known",
             )

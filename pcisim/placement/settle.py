@@ -66,14 +66,11 @@ def settle_controllers(
             )
         target = dict(controller.target)
         if row.plug:
-            if controller.model == "pci-bridge":
-                target.setdefault("chassisNr", index)
-            elif controller.model == "pcie-root-port":
-                target.setdefault("chassis", index)
-                target.setdefault("port", (slot << 3) + function)
-            elif controller.model == "pcie-switch-downstream-port":
-                target.setdefault("chassis", index)
-                target.setdefault("port", slot)
+            for option in row.options:
+                if option in ("chassis", "chassisNr"):
+                    target.setdefault(option, index)
+                elif option == "port":
+                    target.setdefault(option, row.port_number(slot, function))
         if "busNr" in row.options and "busNr" not in target:
             target["busNr"] = _next_bus_nr(controller, controllers)
         if row is HOST_BRIDGE and "index" not in target:
@@ -83,6 +80,10 @@ def settle_controllers(
         controller.model_name = model_name
 
 
+_UNKNOWN = 0
+"""The index that libvirt names in such a refusal, whichever controller it is about."""
+
+
 def _next_host_bridge(controller: Controller, controllers: list[Controller]) -> int:
     """Return the lowest number that no host bridge has of those whose model is known by now."""
     taken = {d.target["index"] for d in controllers if d.model_name in HOST_BRIDGE.model_names and "index" in d.target}
@@ -90,7 +91,7 @@ def _next_host_bridge(controller: Controller, controllers: list[Controller]) -> 
     if free is None:
         raise refuse(
             controller,
-            "No usable target index found",
+            f"No usable target index found for {_UNKNOWN}",
             "no-host-bridge",
             "use fewer host bridges",
             f"a host bridge has a number from 0 to {MOST_HOST_BRIDGES - 1}",
@@ -103,9 +104,10 @@ def _next_bus_nr(controller: Controller, controllers: list[Controller]) -> int:
     if lowest <= 2:
         raise refuse(
             controller,
-            f"No free busNr lower than current lowest busNr {lowest} is available to auto-assign"
-            f" to bus {controller.index}. Must be manually assigned",
+            "No free busNr lower than current lowest busNr is available to auto-assign"
+            f" to bus {_UNKNOWN}. Must be manually assigned",
             "no-bus-number",
             "write <target busNr='...'/> on each expander, leaving room above each for the buses below it",
+            f"it is {controller.label} that gets none: the lowest busNr is {lowest}",
         )
     return lowest - 2

@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 
 from pcisim.catalogue.controllers import (
+    FILLED_IN,
     HOST_BRIDGE,
     MAX_INDEX,
     PCI_CONTROLLERS,
@@ -16,10 +17,10 @@ from pcisim.catalogue.controllers import (
     TARGET_RANGES,
     pci_controller,
 )
-from pcisim.catalogue.devices import ICH9_START_PORTS
-from pcisim.catalogue.machines import X86, Machine
+from pcisim.catalogue.devices import ADDRESS_READDRESSED, DIMMS, ICH9_START_PORTS, ON_SPAPR_VIO
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.words import FOREIGN, OF_X86, OWN_MODELS
+from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
@@ -27,18 +28,6 @@ from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-REQUIRED_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "pci-bridge": ("chassisNr",),
-        "pcie-root-port": ("chassis", "port"),
-        "pcie-switch-downstream-port": ("chassis", "port"),
-        "pci-expander-bus": ("busNr",),
-        "pcie-expander-bus": ("busNr",),
-    }
-)
-"""What an attached PCI controller has to say in ``<target>``, beside its ``<model name>``: a device is judged
-before anything is filled in for it, unlike a definition."""
 
 SECONDARY_VIDEO = ("qxl", "virtio")
 """The models that a video device may have which is not the primary one."""
@@ -62,18 +51,18 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
     usb = [c for c in guest.controllers if c.type == "usb" and not (c.model == "none" and "@model" in c.defaults)]
     _check_usb_indexes(usb)
     for controller in guest.controllers:
-        if controller.address_type is not None:
+        if controller.address_type is not None and controller not in addresses:  # else it is one on PCI by now
             _check_address_type(controller, guest)
         if controller.type == "pci":
             _check_pci_controller(controller, machine)
             if foreign is not FOREIGN and controller.origin is not None:
                 _check_hole(controller, guest)
         elif controller.type == "ide":
-            _check_ide(controller, machine)
+            _check_ide(controller, guest)
         elif (controller.element, controller.model) in foreign:
             raise _foreign(controller, foreign)
     usb_off = next((c for c in usb if c.model == "none"), None)
-    no_usb = usb_off is not None or not usb
+    no_usb = all(c.model == "none" for c in usb)
     ccid = next((c for c in guest.controllers if c.type == "ccid"), None)
     if no_usb and ccid is not None:
         raise _without_usb(ccid, usb_off)
@@ -88,7 +77,7 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
     for element, devices in guest.devices.items():
         check = _CHECKS.get(element)
         for device in devices:
-            if device.address_type is not None:
+            if device.address_type is not None and (element, device.model) not in DIMMS:
                 _check_address_type(device, guest)
             if device.model == "ib700" and rules.several_watchdogs and machine.family != "i440fx":
                 raise refuse(
@@ -99,17 +88,17 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
                 )
             if (element, device.model) in foreign:
                 raise _foreign(device, foreign)
-            if device.acpi_index is not None and device not in addresses:
+            if device.acpi_index is not None and device not in addresses and _is_on_another_bus(device):
                 raise refuse(
                     device,
                     "ACPI index is only supported for PCI devices",
                     "acpi-index",
                     "take the <acpi> element out",
-                    f"{device.label} has no PCI address",
+                    f"{device.label} has an address of another type than PCI",
                 )
             if check is not None:
                 check(device, guest, rules)
-            if no_usb and _is_usb(device):
+            if (no_usb or (usb_off is not None and element in _WITHOUT_USB)) and _is_usb(device):
                 raise _without_usb(device, usb_off)
 
 
@@ -140,7 +129,8 @@ def check_options(controller: Controller) -> None:
     row = PCI_CONTROLLERS.get(controller.model)
     if row is None or not row.plug:
         return
-    required = ("modelName", *REQUIRED_OPTIONS.get(controller.model, ()))
+    # a device is judged before anything is filled in for it, unlike a definition
+    required = ("modelName", *[option for option in row.options if option in FILLED_IN])
     given = {"modelName": controller.model_name, **controller.target}
     missing = next((name for name in required if given.get(name) in (None, "")), None)
     if missing is not None:
@@ -266,14 +256,19 @@ def _foreign(device: Device, foreign: Mapping[tuple[str, str], str]) -> RefusedE
     return refuse(device, headline, "wrong-machine", "take the device out, or use another model of it")
 
 
-def _check_ide(controller: Controller, machine: Machine) -> None:
-    if not machine.ide:
-        raise refuse(
+def _check_ide(controller: Controller, guest: Guest) -> None:
+    if not guest.machine.ide:
+        error = refuse(
             controller,
             "IDE controllers are unsupported for this QEMU binary or machine type",
             "no-ide",
-            "use bus='sata' for the disks of a q35 guest",
+            "use another bus, such as bus='sata', for the disks",
         )
+        disk = next((disk for disk in guest.devices.get("disk", ()) if disk.bus == "ide"), None)
+        if disk is not None and controller.origin is None:
+            error.details = (f"libvirt adds {controller.label} for {disk.label}, which is on bus='ide'",)
+            error.line, error.parties = disk.line, (controller.label, disk.label)
+        raise error
     if controller.index:
         raise refuse(
             controller,
@@ -289,10 +284,9 @@ def _check_address_type(device: Device, guest: Guest) -> None:
             device,
             f"CCW addresses are not supported by machine type '{guest.machine_type}'",
             "wrong-address-type",
-            "only s390 guests have CCW addresses: leave the address out",
+            "leave the address out",
+            "only s390 guests have CCW addresses",
         )
-    if device.address_type == "virtio-s390":
-        raise refuse(device, "virtio-s390 bus doesn't have an address", "wrong-address-type", "leave the address out")
     if device.address_type == "unassigned" and device.element != "hostdev":
         raise refuse(
             device,
@@ -305,11 +299,33 @@ def _check_address_type(device: Device, guest: Guest) -> None:
 def _is_usb(device: Device) -> bool:
     return (
         device.element in ("hub", "redirdev", "smartcard")
-        or (device.element == "interface" and device.model == "usb-net" and not device.plug & NO_CLASS)
+        or (device.element == "interface" and device.kind == "usb")
+        or (
+            device.element == "interface"
+            and device.bus != "hostdev"
+            and device.model == "usb-net"
+            and not device.plug & NO_CLASS
+        )
         or (device.element in ("input", "disk", "hostdev") and device.bus == "usb")
         or (device.element == "sound" and device.model == "usb")
         or (device.element == "filesystem" and device.model == "mtp")
         or (device.element == "serial" and device.model == "usb-serial")
+    )
+
+
+def _is_on_another_bus(device: Device) -> bool:
+    """Return whether a device without a PCI address has one of another type, be it that libvirt gives it one."""
+    if device.address_type not in (None, IGNORED, "pci"):
+        return True
+    element = device.element
+    if device.address_type == "pci" and (element, device.model) not in ADDRESS_READDRESSED:
+        return False  # it is empty, and nothing takes its place
+    return (
+        _is_usb(device)
+        or (element == "disk" and device.bus in _DRIVE_BUSES)
+        or (element == "hostdev" and device.bus == "scsi")
+        or (element == "channel" and device.bus == "virtio")
+        or (element, device.model) in DIMMS | ON_SPAPR_VIO
     )
 
 
@@ -356,7 +372,10 @@ def _memory(device: Device, _guest: Guest, rules: Libvirt) -> None:
 
 
 def _interface(device: Device, _guest: Guest, _rules: Libvirt) -> None:
-    if device.bus == "hostdev" and device.address_type not in (None, "pci", "unassigned"):
+    if device.bus == "hostdev" and device.kind == "usb":
+        if device.address_type not in (None, "usb"):
+            raise _wrong_type(device, "USB host device must use 'usb' address type", "usb")
+    elif device.bus == "hostdev" and device.address_type not in (None, "pci", "unassigned"):
         raise _wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
 
 

@@ -6,19 +6,21 @@ Needs the extra ``plot``; a `Table` needs nothing.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+from pcisim.notebook import HTML, SVG, register
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-    from pcisim.plan import Plan
+    from pcisim.capacity import Capacity
     from pcisim.plot._canvas import svg
     from pcisim.plot._curve import capacity_curve
     from pcisim.plot._guest import guest_map
     from pcisim.plot._headroom import headroom_histogram
     from pcisim.plot._maps import bus_map, bus_maps
     from pcisim.plot._tree import topology_tree
+    from pcisim.plot._view import Subject
     from pcisim.plot.table import Table, capacity_table
-    from pcisim.topology import Topology
 
 __all__ = [
     "Table",
@@ -45,13 +47,22 @@ _HOMES = {
 }
 
 
-def shown(subject: Plan | Topology) -> str | None:
-    """Return the picture by which a plan or a topology shows itself in a notebook; ``None`` without matplotlib."""
+def _svg(subject: object) -> str | None:
     try:
         from pcisim.plot import svg, topology_tree
     except ImportError:
         return None
-    return svg(topology_tree(subject))
+    return svg(topology_tree(cast("Subject", subject)))
+
+
+def _html(subject: object) -> str | None:
+    from pcisim.plot.table import capacity_table
+
+    return capacity_table(cast("Capacity", subject))
+
+
+register(SVG, _svg)
+register(HTML, _html)
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
 from pcisim._record import record
-from pcisim.catalogue.machines import BUILT_IN, DEVICE, PREFERRED, RESERVED
+from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, PREFERRED, RESERVED
 from pcisim.errors import UsageError
 from pcisim.plot._view import FREE, KINDS, UNUSABLE
 

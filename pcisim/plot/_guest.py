@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from pcisim._record import record
 from pcisim.enumeration import GuestFunction, GuestView, enumerate_guest
 from pcisim.enumeration.names import names_of_guest
-from pcisim.enumeration.slots import QEMU_OF
 from pcisim.errors import UsageError
 from pcisim.formats.guest import Names, is_moved, name_of
 from pcisim.formats.plain import printable
-from pcisim.plan import Plan
+from pcisim.placement import Placement
 from pcisim.plot._canvas import FAINT, INK, Look, Sheet, fitted, shortened, style, text_width
+from pcisim.plot._view import Placed, placement_of
 
 SAME, MOVED, LOST, CHIPSET = "same", "moved", "lost", "chipset"
 LOOKS = {
@@ -50,7 +50,7 @@ class _Row:
     name: str
 
 
-def guest_map(subject: Plan | GuestView, *, firmware: str | None = None, scheme: str | None = None) -> Figure:
+def guest_map(subject: Placed | GuestView, *, firmware: str | None = None, scheme: str | None = None) -> Figure:
     """Draw a definition and its guest side by side, with the numbers that differ marked.
 
     Each row is a function: on the left the configured address and the device, on the right the address at
@@ -67,18 +67,20 @@ def guest_map(subject: Plan | GuestView, *, firmware: str | None = None, scheme:
         UsageError: it is neither, or the firmware or the scheme is unknown.
     """
     names: Names = {}
-    if isinstance(subject, Plan):
-        view = enumerate_guest(subject.placement, firmware or subject.guest.firmware)
-        names = names_of_guest(subject.placement, view, scheme, qemu=QEMU_OF[subject.rules.version])
-        machine = printable(f"{subject.guest.machine_name} ({subject.guest.arch}), ")
-    elif isinstance(subject, GuestView):
+    if isinstance(subject, GuestView):
         view, machine = subject, ""
     else:
-        raise UsageError(
-            f"guest_map shows a Plan or a GuestView, not {subject!r}",
-            code="usage",
-            remedy="write pcisim.assign(guest) for a plan",
-        )
+        placement = placement_of(subject)
+        if placement is None or isinstance(subject, Placement):
+            raise UsageError(
+                f"guest_map shows a Plan or a GuestView, not {subject!r}",
+                code="usage",
+                remedy="write pcisim.assign(guest) for a plan",
+            )
+        guest = placement.guest
+        view = enumerate_guest(placement, firmware or guest.firmware)
+        names = names_of_guest(placement, view, scheme, qemu=subject.rules.qemu)
+        machine = printable(f"{guest.machine_name} ({guest.arch}), ")
     return _drawn(f"{machine}{view.profile}", view, _folded(_rows(view, names)))
 
 

@@ -8,13 +8,10 @@ from matplotlib.figure import Figure
 
 from pcisim.address import FUNCTIONS
 from pcisim.capacity import THEORETICAL
-from pcisim.catalogue.machines import BUILT_IN, DEVICE, PREFERRED, RESERVED
+from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, PREFERRED, RESERVED
 from pcisim.errors import UsageError
-from pcisim.placement import Placement
-from pcisim.plan import Plan
 from pcisim.plot._canvas import FAINT, INK, LOOKS, Sheet, fitted, legend_height, shortened, style
-from pcisim.plot._view import FREE, KINDS, UNUSABLE, Cell, View, ranges
-from pcisim.topology import Topology
+from pcisim.plot._view import FREE, KINDS, UNUSABLE, Cell, Subject, View, ranges
 
 MOST_MAPS = 48
 """How many buses `bus_maps` draws when nobody names them."""
@@ -25,7 +22,7 @@ _SLOT = 0.42
 _SIZES = (7.0, 6.5, 6.0, 5.6)
 
 
-def bus_map(subject: Plan | Placement | Topology, bus: int = 0) -> Figure:
+def bus_map(subject: Subject, bus: int = 0) -> Figure:
     """Draw a bus as a grid: a row for each slot, a column for each function.
 
     Args:
@@ -105,7 +102,7 @@ _HEAD = 0.3
 _TALL = 9.5
 
 
-def bus_maps(subject: Plan | Placement | Topology, buses: Iterable[int] | None = None) -> Figure:
+def bus_maps(subject: Subject, buses: Iterable[int] | None = None) -> Figure:
     """Draw several buses side by side: a letter in each held function, the owners beside the slot.
 
     Neighbouring slots that cannot be used, or in which nothing is held, are drawn as one row.

@@ -9,10 +9,8 @@ from matplotlib.figure import Figure
 from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.capacity import room
-from pcisim.catalogue.machines import DEVICE
+from pcisim.catalogue.x86_machines import DEVICE
 from pcisim.connector import ENDPOINT
-from pcisim.placement import Placement
-from pcisim.plan import Plan
 from pcisim.plot._canvas import (
     FAINT,
     INK,
@@ -24,8 +22,8 @@ from pcisim.plot._canvas import (
     style,
     text_width,
 )
-from pcisim.plot._view import FREE, KINDS, View, kind_of, name_of, ranges
-from pcisim.topology import Holder, Topology
+from pcisim.plot._view import FREE, KINDS, Subject, View, kind_of, name_of, ranges
+from pcisim.topology import Holder
 
 _ROW, _PITCH = 0.185, 0.225
 _SIZE = 7.0
@@ -121,7 +119,7 @@ class _Box:
         return min(self.head + widest, _WIDEST + 1.2) if self.flat else min(max(self.head, widest), _WIDEST)
 
 
-def topology_tree(subject: Plan | Placement | Topology) -> Figure:
+def topology_tree(subject: Subject) -> Figure:
     """Draw the buses as boxes from left to right, with their slots, what holds them, and what is free.
 
     A small topology is drawn in full.  A large one is folded, no more than it takes: equal devices side

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from pcisim._record import record
 from pcisim.address import FUNCTIONS, MAX_SLOT, pack
-from pcisim.catalogue.machines import BUILT_IN, DEVICE, OWNER_KINDS, PREFERRED, RESERVED
+from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, OWNER_KINDS, PREFERRED, RESERVED
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
-from pcisim.plan import Plan
 from pcisim.topology import Bus, Holder, Owner, Topology
 
 FREE, UNUSABLE = "free", "unusable"
@@ -34,6 +36,28 @@ class Cell:
     label: str
 
 
+class Placed(Protocol):
+    """What has a placement: a plan."""
+
+    @property
+    def placement(self) -> Placement:
+        """The placed guest."""
+
+    @property
+    def rules(self) -> Libvirt:
+        """The version of libvirt that placed it."""
+
+
+Subject = Placed | Placement | Topology
+"""What can be drawn."""
+
+
+def placement_of(subject: object) -> Placement | None:
+    """Return the placement of a plan, or of what is one itself; ``None`` for anything else."""
+    found = getattr(subject, "placement", subject)
+    return found if isinstance(found, Placement) else None
+
+
 class View:
     """What a picture needs to know of a plan, a placement or a topology.
 
@@ -47,8 +71,8 @@ class View:
         UsageError: it is none of the three.
     """
 
-    def __init__(self, subject: Plan | Placement | Topology) -> None:
-        placement = subject.placement if isinstance(subject, Plan) else subject
+    def __init__(self, subject: Subject) -> None:
+        placement = placement_of(subject)
         self.single: frozenset[int] = frozenset()
         """The slots, as ``bus << 5 | slot``, whose function 0 says that it is alone."""
         self.preferred: dict[int, str] = {}
@@ -56,7 +80,7 @@ class View:
         self.reserved: dict[int, str] = {}
         """Functions of bus 0 where only one device of the chipset may sit; libvirt does not keep them for it."""
         extra: dict[int, Holder] = {}
-        if isinstance(placement, Placement):
+        if placement is not None:
             guest, self.topology = placement.guest, placement.topology
             self.title = printable(f"{guest.machine_name} ({guest.arch})")
             self.single = frozenset(
@@ -70,8 +94,8 @@ class View:
                 self.reserved = {
                     pack(0, p.slot, p.function): p.owner for p in guest.machine.places if p.kind == RESERVED
                 }
-        elif isinstance(placement, Topology):
-            self.topology = placement
+        elif isinstance(subject, Topology):
+            self.topology = subject
             self.title = ""
         else:
             raise UsageError(

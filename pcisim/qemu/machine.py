@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pcisim._record import evolved
 from pcisim.address import MAX_SLOT
 from pcisim.catalogue.bars import MEMDEV_SIZE, MEMORY_LINKS
+from pcisim.catalogue.bridges import BRIDGES, EXPANDERS, PORT, ROOT
 from pcisim.catalogue.functions import PLACE_IS_ID_IN_7_2
 from pcisim.catalogue.qemu_buses import (
     DYNAMIC,
@@ -31,16 +32,12 @@ from pcisim.catalogue.qemu_rules import (
 )
 from pcisim.errors import PcisimError, RefusedError
 from pcisim.hardware import (
-    BUS_KINDS,
-    CONVENTIONAL,
-    EXPANDERS,
-    PORT,
-    ROOT,
     Hardware,
     Part,
     PciBus,
     add_built_ins,
     expander_bus,
+    has_hotplug_controller,
     row_on,
 )
 from pcisim.qemu import rules
@@ -65,10 +62,6 @@ from pcisim.qemu.values import check_values, is_legacy
 ACPI, SHPC, PCIE, NOBODY = "acpi", "shpc", "pcie", ""
 """Who handles hotplug on a bus."""
 
-_NATIVE = {"pci-bridge": SHPC, "pci-bridge-seat": SHPC, "pcie-pci-bridge": SHPC}
-_BUS_STEMS = {"cxl-rp": "cxl", "pxb": "pci", "pxb-pcie": "pxb-pcie-bus", "pxb-cxl": "pxb-cxl-bus"}
-_BUS_TYPES = {"cxl-rp": "CXL", "pxb-pcie": "pxb-pcie-bus", "pxb-cxl": "pxb-cxl-bus"}
-"""QEMU's kinds of the PCI buses that some devices bring; the others are ``PCI`` and ``PCIE``."""
 _NO_PLUGGABLE = "Parameter 'driver' expects a pluggable device type"
 
 
@@ -182,12 +175,13 @@ class QemuMachine:
     def _type_of(self, bus: PciBus) -> str:
         """Return QEMU's word for the kind of a PCI bus."""
         owner = bus.parent or self._expander_of(bus)
-        return _BUS_TYPES.get(owner.driver if owner else "", "PCIE" if bus.express else "PCI")
+        return (BRIDGES[owner.driver].bus_type if owner else "") or ("PCIE" if bus.express else "PCI")
 
     def _bus_name(self, driver: str, identity: str | None) -> str:
         if identity:
             return identity
-        stem = _BUS_STEMS.get(driver, "pci" if BUS_KINDS.get(driver) == CONVENTIONAL else "pcie")
+        row = BRIDGES.get(driver)
+        stem = "pcie" if row is None else row.bus_stem or ("pcie" if row.express else "pci")
         number = self._named.get(stem, 0)
         self._named[stem] = number + 1
         return f"{stem}.{number}"
@@ -436,7 +430,7 @@ class QemuMachine:
         """Return ``slot << 3 | function``: the one asked for, or the lowest slot whose function 0 is free."""
         name = device.name
         owner = self._expander_of(bus)
-        if owner is not None and name not in BUS_KINDS:
+        if owner is not None and (name in EXPANDERS or name not in BRIDGES):
             raise refusal(
                 f"PCI: Only PCI/PCIe bridges can be plugged into {owner.driver}",
                 "a device without bus= goes to the expander that was made last"
@@ -497,9 +491,9 @@ class QemuMachine:
             self.handlers[part.expander] = self.handlers[inner] = NOBODY
             if inner.parent is not None:
                 inner.parent.label = identity
-        elif name in BUS_KINDS:
-            kind = BUS_KINDS[name]
-            below = PciBus(kind, express=kind != CONVENTIONAL, label=self._bus_name(name, identity), parent=part)
+        elif name in BRIDGES:
+            row = BRIDGES[name]
+            below = PciBus(row.behind, express=row.express, label=self._bus_name(name, identity), parent=part)
             self.handlers[below] = self._handler(part, bus, hot=hot)
         pair = rules.chassis_slot(name, options)
         if pair is not None:
@@ -514,10 +508,10 @@ class QemuMachine:
         """Return who handles hotplug on the bus behind a bridge."""
         under_acpi = self.hardware.acpi_bridges and not hot
         if under_acpi and (bus is self.root or self.handlers[bus] == ACPI):
-            return NOBODY if BUS_KINDS[part.driver] == PORT and part.options.get("hotplug") == "off" else ACPI
-        if BUS_KINDS[part.driver] == PORT:
+            return NOBODY if BRIDGES[part.driver].behind == PORT and part.options.get("hotplug") == "off" else ACPI
+        if BRIDGES[part.driver].behind == PORT:
             return PCIE
-        return NOBODY if part.options.get("shpc") == "off" else _NATIVE.get(part.driver, NOBODY)
+        return SHPC if has_hotplug_controller(part) else NOBODY
 
     def unplug(self, name: str) -> None:
         """Ask for a device to be taken out, as ``device_del`` does.

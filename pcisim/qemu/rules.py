@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pcisim.address import FUNCTIONS
+from pcisim.catalogue.bridges import BRIDGES, NEED_CXL, PORT, ROOT
 from pcisim.catalogue.qemu_rules import ALTERNATIVES, PATH_LIMIT, REQUIRED, REQUIRED_TOO, SETS_MULTIFUNCTION
 from pcisim.errors import RefusedError
-from pcisim.hardware import BUS_KINDS, EXPANDERS, PORT, ROOT, Hardware, PciBus, row_on
+from pcisim.hardware import Hardware, PciBus, row_on
 from pcisim.qemu.device import refusal
 
 _CONFLICT = "PCI resource reserve cap: PREF32 and PREF64 conflict"
@@ -63,7 +64,7 @@ def check_required(name: str, options: Mapping[str, str]) -> None:
 
 def chassis_slot(name: str, options: Mapping[str, str]) -> tuple[int, int] | None:
     """Return the pair that no two ports may share, of which only 8 bits of the slot count; ``None`` for others."""
-    if BUS_KINDS.get(name) != PORT:
+    if name not in BRIDGES or BRIDGES[name].behind != PORT:
         return None
     return int(options.get("chassis", 0)), int(options.get("slot", 0)) & 0xFF
 
@@ -116,7 +117,7 @@ def check_reserve(options: Mapping[str, str]) -> None:
 
 def check_expander(name: str, bus: PciBus, options: Mapping[str, str], *, root: PciBus | None, numa_nodes: int) -> None:
     """Check the place and the number of an expander bus."""
-    express = EXPANDERS[name]
+    express = BRIDGES[name].express
     if bus.express != express:
         kind = "PCI" if express else "PCIe"
         raise refusal(
@@ -179,7 +180,7 @@ def slot_zero() -> RefusedError:
 
 def check_cxl(hardware: Hardware, *, enabled: bool) -> None:
     """Check that the machine has CXL switched on if it has a host bridge for it."""
-    if not enabled and any(part.driver == "pxb-cxl" for part in hardware.root.parts.values()):
+    if not enabled and any(part.driver in NEED_CXL for part in hardware.root.parts.values()):
         raise refusal(
             "CXL host bridges present, but cxl=off",
             "pxb-cxl is for machines with CXL",

@@ -121,7 +121,8 @@ REFUSAL = """\
 {name}:15: Attempted double use of PCI Address 0000:00:08.0
   interface:0 asks for it
   disk:vda holds it already (line 10)
-  to do: leave the address out, or take the first empty slot of bus 0: 0x03, or share the slot: function='0x1' is free
+  to do: leave the address of interface:0 out, or take the first empty slot of bus 0: 0x03, or share the slot:\
+ function='0x1' is free
 """
 
 

@@ -55,8 +55,8 @@ CASES: dict[str, tuple[bytes, int, str]] = {
     "no-os": (b"<domain/>", 1, ":1: an os <type> must be specified"),
     "unknown-machine": (guest(machine="frobnicate"), 1, ":2: No PCI buses available"),
     "almost-a-machine": (guest(machine="pc-frobnicate-9"), 1, ":2: No PCI buses available"),
-    "unknown-arch": (guest(arch="z80"), 1, ":2: architecture 'z80' is not covered"),
-    "other-arch": (guest(machine="sun4u", arch="sparc64"), 1, ":2: architecture 'sparc64' is not covered"),
+    "unknown-arch": (guest(arch="z80"), 4, ":2: architecture 'z80' is not covered"),
+    "other-arch": (guest(machine="sun4u", arch="sparc64"), 4, ":2: architecture 'sparc64' is not covered"),
     "doctype": (b"<!DOCTYPE domain><domain/>", 3, ":1: XML cannot be read: a DOCTYPE, which is refused"),
     "entity": (b"<domain>&foo;</domain>", 3, ":1: XML cannot be read: the entity &foo is not defined"),
     "laughs": (f"<!DOCTYPE a [<!ENTITY l0 'ha'>{LAUGHS}]><a>&l9;</a>".encode(), 3, ":1: XML cannot be read: a DOCTYPE"),
@@ -169,8 +169,9 @@ def test_the_memory_that_a_document_takes(tmp_path: Path) -> None:
     path = tmp_path / "large.xml"
     path.write_bytes(guest("<a/>" * (1 << 20)))
     code = (
-        "import resource, sys; from pcisim.cli import main; status = main(['tree', sys.argv[1]]);"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+        "import re, sys; from pcisim.cli import main; status = main(['tree', sys.argv[1]]);"
+        # not getrusage, which begins with what the parent had when it forked
+        "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]); sys.exit(status)"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, check=True, timeout=120)
     assert int(done.stdout.split()[-1]) < (4 * 64 + 60) << 10  # KiB; 60 MiB are Python and pcisim

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pcisim import diagnose
 from pcisim.cli.check import github_line, text_lines
 from pcisim.diagnose import RULES, Finding
 from tests.cli.running import EXAMPLES, Done, run
@@ -15,6 +16,7 @@ from tests.guests import at, disk, disks, domain, nic, pci
 CLEAN = domain("pc", disks(2), nic())
 DOUBLE = domain("pc", nic("virtio", at(0, 5)), disk(0, at(0, 5)))
 LOST = domain("pc", nic("virtio", at(0, 5, 1)))
+NOT_JUDGED = f"  not judged: {'; '.join(diagnose.NOT_JUDGED)}\n"
 
 
 @pytest.fixture
@@ -57,7 +59,14 @@ def test_line_and_remedy(folder: Path) -> None:
         "  to do: leave the address of interface:0 out, or take the first empty slot of bus 0: 0x03,"
         " or share the slot: function='0x1' is free",
     ]
-    assert done.err == "2 files: 1 error, as libvirt 11.3\n"
+    assert done.err == f"2 files: 1 error, as libvirt 11.3\n{NOT_JUDGED}"
+
+
+def test_what_is_not_judged_is_said(folder: Path) -> None:
+    assert check(folder, "clean.xml").err.splitlines()[-1] == NOT_JUDGED.rstrip()
+    done = check(folder, "clean.xml", "--format", "json")
+    assert json.loads(done.out)["not_judged"] == list(diagnose.NOT_JUDGED)
+    assert "not judged" not in done.err + check(folder, "clean.xml", "--format", "github").err
 
 
 def test_others_are_checked_all_the_same(folder: Path) -> None:
@@ -67,13 +76,15 @@ def test_others_are_checked_all_the_same(folder: Path) -> None:
         "xml-encoding]",
         "slot-occupied]",
     ]
-    assert done.err == "3 files: 3 errors, as libvirt 11.3; 2 cannot be read\n"
+    assert done.err == f"3 files: 3 errors, as libvirt 11.3; 2 cannot be read\n{NOT_JUDGED}"
 
 
 def test_standard_input() -> None:
     done = run("check", "-", given=DOUBLE.encode())
     assert done.out.startswith("<stdin>:10: error: ")
-    assert run("check", "-", given=CLEAN.encode("utf-16")) == Done(0, "", "1 file: nothing found, as libvirt 11.3\n")
+    assert run("check", "-", given=CLEAN.encode("utf-16")) == Done(
+        0, "", f"1 file: nothing found of what is judged, as libvirt 11.3\n{NOT_JUDGED}"
+    )
 
 
 def test_examples_are_sound_but_for_the_one_that_is_meant_not_to_be() -> None:
@@ -84,7 +95,7 @@ def test_examples_are_sound_but_for_the_one_that_is_meant_not_to_be() -> None:
 def test_json(folder: Path) -> None:
     done = check(folder, "lost.xml", "missing.xml", "--format", "json")
     document = json.loads(done.out)
-    assert list(document) == ["schema", "libvirt", "files", "summary"]
+    assert list(document) == ["schema", "libvirt", "files", "not_judged", "summary"]
     assert (document["schema"], document["libvirt"]) == ("pcisim.check/1", "11.3")
     assert document["summary"] == {"errors": 1, "warnings": 1, "notes": 0, "unreadable": 1}
     lost, missing = document["files"]
@@ -136,7 +147,7 @@ def test_version(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(domain("pc", "<panic model='pvpanic'/>", pci("pci-bridge", 1)))
     assert check(tmp_path, "a.xml").status == 0
     old = check(tmp_path, "a.xml", "--libvirt", "9.0")
-    assert (old.status, old.err) == (1, "1 file: 1 error, as libvirt 9.0\n")
+    assert (old.status, old.err) == (1, f"1 file: 1 error, as libvirt 9.0\n{NOT_JUDGED}")
     assert check(tmp_path, "a.xml", "--libvirt", "8").status == 2
 
 

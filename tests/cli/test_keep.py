@@ -544,6 +544,15 @@ def test_what_is_lost_is_named() -> None:
     )
 
 
+def test_addresses_of_every_devices_element_are_dropped() -> None:
+    text = domain("q35", nic("virtio", at(0, 5))).replace(
+        "</domain>", f"<devices>{disk(0, at(0, 6))}{pci('pcie-root-port', 1)}</devices></domain>"
+    )
+    bare = str(reassign(text, RULES).text)
+    assert "<address" not in bare
+    assert "pcie-root-port" not in bare
+
+
 def test_nothing_to_drop() -> None:
     text = domain("q35", disk(), nic())
     assert again(text) == Reassigned(text, "", (), ())

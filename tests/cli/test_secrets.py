@@ -72,8 +72,8 @@ def test_outputs(case: str, tmp_path: Path) -> None:
     other = tmp_path / "other.xml"
     other.write_text(GUESTS["sound"].replace(SECRET, f"{SECRET}-new"))
     for form in ("text", "json"):
-        for words in ((path, other), (other, path)):
-            done = run("diff", "--format", form, *map(str, words))
+        for files in ((path, other), (other, path)):
+            done = run("diff", "--format", form, *map(str, files))
             assert hidden(done.out + done.err)
 
 

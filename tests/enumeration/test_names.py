@@ -9,9 +9,10 @@ import pytest
 
 import pcisim
 from pcisim.address import GuestAddress
+from pcisim.catalogue.versions import VERSIONS
 from pcisim.enumeration import enumerate_guest
 from pcisim.enumeration.names import LATEST, SCHEMES, clashes, names_of_guest, scheme_of, spans, text_of
-from pcisim.enumeration.slots import QEMU_OF, slot_rules, slots_of
+from pcisim.enumeration.slots import slot_rules, slots_of
 from pcisim.errors import UsageError
 from tests.guests import BARE, at, domain, nic
 from tests.oracle.record_names import named_cases
@@ -23,7 +24,7 @@ def recorded(case: str, qemu: str) -> dict[str, Any]:
     return answers
 
 
-CASES = [pytest.param(case, libvirt, id=f"{case}-{libvirt}") for case in named_cases() for libvirt in QEMU_OF]
+CASES = [pytest.param(case, libvirt, id=f"{case}-{libvirt}") for case in named_cases() for libvirt in VERSIONS]
 
 
 def test_there_are_cases() -> None:
@@ -34,17 +35,17 @@ def test_there_are_cases() -> None:
 def test_names_are_those_of_udev(case: str, libvirt: str) -> None:
     plan = pcisim.assign(read_guest(case), libvirt=libvirt)
     view = enumerate_guest(plan.placement)
-    names = names_of_guest(plan.placement, view, qemu=QEMU_OF[libvirt])
+    names = names_of_guest(plan.placement, view, qemu=VERSIONS[libvirt].qemu)
     predicted = {str(a): {option.name: spans(option.schemes) for option in options} for a, options in names.items()}
-    assert predicted == recorded(case, QEMU_OF[libvirt])["names"]
+    assert predicted == recorded(case, VERSIONS[libvirt].qemu)["names"]
 
 
 @pytest.mark.parametrize(("case", "libvirt"), CASES)
 def test_slots_are_those_of_linux(case: str, libvirt: str) -> None:
     plan = pcisim.assign(read_guest(case), libvirt=libvirt)
-    slots = slots_of(enumerate_guest(plan.placement), slot_rules(plan.guest, QEMU_OF[libvirt]))
+    slots = slots_of(enumerate_guest(plan.placement), slot_rules(plan.guest, VERSIONS[libvirt].qemu))
     numbers = {f"0000:{place >> 5:02x}:{place & 31:02x}": number for place, number in slots.numbers.items()}
-    answer = recorded(case, QEMU_OF[libvirt])
+    answer = recorded(case, VERSIONS[libvirt].qemu)
     assert numbers == answer["slots"]
     described = {f"0000:{p >> 8:02x}:{p >> 3 & 31:02x}.{p & 7}": number for p, number in slots.described.items()}
     assert described == answer["described"]

@@ -813,3 +813,113 @@ def test_the_declared_encoding_is_believed_for_bytes() -> None:
 def test_the_base_of_a_memory_device_has_64_bits() -> None:
     dimm = "<memory model='dimm'><target/><address type='dimm' slot='0' base='0x100000000'/></memory>"
     assert reading(domain("pc", dimm)).devices["memory"][0].address_type == "dimm"
+
+
+# what stands twice
+
+
+def test_devices_of_all_elements_are_read() -> None:
+    nic, rng = "<interface type='user'/>", "<rng model='virtio'/>"
+    guest = reading(domain("pc", nic).replace("</domain>", f"<devices>{rng}{nic}</devices></domain>"))
+    assert [device.label for device in guest.all_devices()] == ["interface:0", "interface:1", "rng:0"]
+
+
+def test_a_target_of_two_devices_elements_is_one_too_many() -> None:
+    disk = "<disk type='file'><target dev='vda' bus='virtio'/></disk>"
+    text = domain("pc", disk).replace("</domain>", f"<devices>{disk}</devices></domain>")
+    with pytest.raises(RefusedError, match="target 'vda' duplicated"):
+        reading(text)
+
+
+def test_the_first_os_that_says_it_says_machine_and_architecture() -> None:
+    text = "<domain><os><bootmenu/></os><os><type>hvm</type></os><os><type machine='q35'/></os>{}</domain>"
+    guest = reading(text.format("<os><type arch='i686' machine='pc'/></os>"))
+    assert (guest.machine_type, guest.arch) == ("q35", "i686")
+    assert reading(text.format("")).arch == "x86_64"
+
+
+def test_acpi_and_numa_cells_of_all_elements_are_read() -> None:
+    cpu = "<cpu><numa><cell id='{}'/></numa><numa><cell id='9'/></numa></cpu>"
+    text = "<domain><os><type/></os><features><acpi/></features><features/>{}</domain>"
+    guest = reading(text.format(cpu.format(0) + cpu.format(1)))
+    assert (guest.acpi, guest.numa_nodes) == (True, frozenset({0, 1}))
+    with pytest.raises(InputError, match="Duplicate NUMA cell info for cell id '0'"):
+        reading(text.format(cpu.format(0) + cpu.format(0)))
+
+
+@pytest.mark.parametrize(("version", "model", "primary"), [("9.0", "virtio", True), ("11.3", "", False)])
+def test_models_of_a_video_device(version: str, model: str, primary: bool) -> None:
+    models = "<model/><model type='virtio'/><model type='qxl' primary='yes'/>"
+    (video,) = reading(domain("pc", f"<video>{models}</video>"), version).devices["video"]
+    assert (video.model, video.primary) == (model, primary)
+
+
+# USB devices of the host
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("<address type='usb' bus='2' device='3'/>", "usb"),
+        ("<vendor id='0x1234'/><product id='1'/>", "usb"),
+        ("<vendor id='0x1234'/><product id='1'/><address type='pci' bus='2'/>", ""),
+        ("<address type='pci' bus='2'/>", ""),
+    ],
+)
+def test_an_interface_of_the_host_is_on_pci_or_on_usb(source: str, kind: str) -> None:
+    text = domain("pc", f"<interface type='hostdev'><source>{source}</source></interface>")
+    (device,) = reading(text).devices["interface"]
+    assert (device.kind, device.on_pci) == (kind, not kind)
+
+
+@pytest.mark.parametrize(
+    ("source", "headline"),
+    [
+        ("", "unknown host device source address type '(null)'"),
+        ("<address bus='2'/>", "unknown host device source address type '(null)'"),
+        ("<address type='drive'/>", "unknown host device source address type 'drive'"),
+        ("<vendor id='1'/>", "missing product"),
+        ("<vendor/><product id='1'/>", "Missing required attribute 'id' in element 'vendor'"),
+        ("<vendor id='0'/><product id='1'/>", "Invalid value for attribute 'id' in element 'vendor': Zero is not"),
+        ("<vendor id='1'/><product id='x'/>", "Invalid value for attribute 'id' in element 'product': 'x'."),
+        ("<address type='usb' device='1'/>", "Missing required attribute 'bus' in element 'address'"),
+        ("<address type='usb' bus='1'/>", "Missing required attribute 'device' in element 'address'"),
+    ],
+)
+def test_which_device_of_the_host(source: str, headline: str) -> None:
+    text = domain("pc", f"<interface type='hostdev'><source>{source}</source></interface>")
+    with pytest.raises(PcisimError) as caught:
+        reading(text)
+    assert caught.value.headline.startswith(headline)
+    if "(null)" in headline:
+        with pytest.raises(InputError, match="missing source address type"):
+            reading(text, "9.0")
+
+
+@pytest.mark.parametrize(
+    ("address", "headline"),
+    [
+        ("<address/>", "No type specified for device address"),
+        ("<address type='none'/>", "unknown address type 'none'"),
+    ],
+)
+def test_types_of_addresses_in_the_words_of_9_0(address: str, headline: str) -> None:
+    with pytest.raises(InputError) as caught:
+        reading(domain("pc", f"<rng model='virtio'>{address}</rng>"), "9.0")
+    assert caught.value.headline == headline
+
+
+@pytest.mark.parametrize(
+    ("device", "headline"),
+    [
+        ("<rng model='x'/>", "unknown RNG model 'x'"),
+        ("<watchdog model='itco'/>", "unknown watchdog model 'itco'"),
+        ("<panic model='pvpanic'/>", "unknown panic model 'pvpanic'"),
+        ("<video><model type='x'/></video>", "unknown video model 'x'"),
+        ("<sound model='virtio'/>", "Invalid value for attribute 'model' in element 'sound': 'virtio'."),
+    ],
+)
+def test_unknown_models_in_the_words_of_9_0(device: str, headline: str) -> None:
+    with pytest.raises(InputError) as caught:
+        reading(domain("pc", device), "9.0")
+    assert caught.value.headline == headline

@@ -207,7 +207,7 @@ def test_videos() -> None:
 
 
 def test_host_devices() -> None:
-    source = "<source><address bus='0x41'/></source>"
+    source = "<source><address type='pci' bus='0x41'/></source>"
     elements = (
         f"<hostdev mode='subsystem' type='pci'>{source}</hostdev>",
         f"<interface type='hostdev'>{source}</interface>",

@@ -110,3 +110,10 @@ def test_host_bridges_hang_on_nothing() -> None:
         "└─ 02.0 interface:0 e1000",
         "free slots: cold 0 PCI Express + 61 conventional, hot 0 PCI Express + 61 conventional",
     ]
+
+
+def test_what_is_not_on_pci_is_no_function() -> None:
+    assert drawn("pc", f"<sound model='sb16'>{at(0, 5)}</sound>", f"<rng model='virtio'>{at(0, 6)}</rng>")[-2:] == [
+        "├─ 05.0 sound:0 sb16, which is not on PCI (reserved)",
+        "└─ 06.0 rng:0 virtio",
+    ]

@@ -194,7 +194,10 @@ class Draft:
         elif 0 in self.buses and self.refusal is None and self.chance(0.1) and self.once("root"):
             self.tags.add("2/root-listed")
             parts = [*parts, controller("pci", 0, self.buses[0])]
-        devices = "<devices>\n" + "\n".join(parts) + "\n</devices>" if parts else ""
+        half = self.rng.randint(0, len(parts)) if "halves" in self.taken_once else len(parts)
+        devices = "".join(
+            "<devices>\n" + "\n".join(some) + "\n</devices>" for some in (parts[:half], parts[half:]) if some
+        )
         if not parts:
             self.tags.add("4.2/no-devices")
         kind = el("type", {"arch": self.arch, "machine": self.machine}, "hvm")

@@ -121,8 +121,8 @@ def _controller_fact(element: ET.Element) -> Fact:
 
 def _model(element: ET.Element) -> str | None:
     child, attribute = MODEL_AT.get(element.tag, ("", "model"))
-    holder = element.find(child) if child else element
-    return None if holder is None else holder.get(attribute)
+    holders = element.findall(child) if child else [element]
+    return next((text for holder in holders if (text := holder.get(attribute)) is not None), None)
 
 
 def _address_text(address: ET.Element) -> str:

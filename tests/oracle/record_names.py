@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import pcisim
+from pcisim.catalogue.versions import VERSIONS
 from pcisim.enumeration.names import SCHEMES, spans
-from pcisim.enumeration.slots import QEMU_OF
 from tests.oracle.linux_guest import LinuxGuest
 from tests.record_goldens import DATA, read_guest
 
@@ -105,7 +105,7 @@ def main() -> None:
     changed = 0
     for case in options.cases or named_cases():
         recorded = {}
-        for libvirt, qemu in QEMU_OF.items():
+        for libvirt, qemu in ((row.version, row.qemu) for row in VERSIONS.values()):
             plan = pcisim.assign(read_guest(case), libvirt=libvirt)
             recorded[qemu] = parse(guest.ask(qemu, plan.to_qemu_args(runnable=True)))
         path = DATA / case / "names.json"

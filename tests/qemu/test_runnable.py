@@ -221,6 +221,8 @@ REFUSED_BY_QEMU = {
     "memory-reserve-of-64-bits": "mem-reserve must be less than 4G",
     "multifunction-off-is-respected": "single function device can't be populated in function",
     "pc-chipset-functions-left-over": "in use by piix3-ide",
+    "pci-controller-with-a-foreign-address": "Bus 'pci.1' not found",
+    "ports-on-foreign-addresses": "Bus 'pci.2' not found",
     "switch-on-itself-by-search": "Bus 'pci.1' not found",
     "switch-ports-in-a-circle": "Bus 'pci.1' not found",
     "two-switches-in-a-circle": "Bus 'pci.1' not found",

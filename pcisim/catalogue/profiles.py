@@ -1,0 +1,201 @@
+"""Versions of QEMU, of its firmware and of the guest's kernel, with all that differs between them.
+
+A new firmware is a row here, and a row of `PROFILES` that names it.
+
+Source: QEMU rules 4.1 to 4.3, firmware rules 3.1 to 3.5; measured on the versions that the rows name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pcisim._record import record
+from pcisim.errors import UsageError
+
+GIB = 1 << 30
+WINDOW = 0x1000
+"""The least size of a bridge's I/O window, and what it is aligned to."""
+
+SEABIOS, OVMF = "seabios", "ovmf"
+
+_GUEST_FAMILIES: Mapping[str, str] = MappingProxyType({"i440fx": "pc"})
+"""What QEMU calls a family of machines, where a guest's row calls it otherwise."""
+
+
+@record
+class IoRoom:
+    """The room for I/O that a firmware has on a family of machines."""
+
+    name: str
+    """The profile and the firmware."""
+    family: str
+    room: int
+    """Bytes; windows and ports of bus 0 must stay below it."""
+    windows: int
+    """The most windows of 4 KiB that it hands out."""
+    occupied: int
+    """The same when devices with I/O ports are behind them."""
+    fatal: bool
+    """Whether the machine does not boot when the room is exceeded."""
+    all_ask: bool
+    """Whether it asks for a window for every bridge, empty ports too."""
+
+
+@record
+class SeaBios:
+    """One row: a version of SeaBIOS."""
+
+    version: str
+    io_small: tuple[int, int]
+    """Base and size of the I/O range that is used as long as it is large enough."""
+    io_base: int
+    """The base of the larger range."""
+    io_end: Mapping[str, int]
+    """The end of the larger range, by family; it is not filled to the last window."""
+    memory_start: Mapping[str, tuple[int, ...]]
+    """Where the room below 4 GiB begins, by family: the first that is not below the RAM, else where the RAM ends."""
+    memory_end: int
+    least_windows: tuple[int, int, int]
+    """The alignment of a bridge's I/O, memory and prefetchable window, and what hotplug wants at least."""
+    fixed_ports: Mapping[str, int]
+    """I/O BARs that it moves to a place of their own after all."""
+    acpi_tables: Mapping[str, bool]
+    """Whether it has ACPI tables of its own for a machine that has none, by family."""
+
+    def io_room(self, profile: str, family: str) -> IoRoom | None:
+        """Return its room for I/O on a family of machines; ``None`` where that was not measured."""
+        family = _GUEST_FAMILIES.get(family, family)
+        if family not in ("pc", "q35"):
+            return None
+        room = self.io_end[family] - self.io_base
+        most = room // WINDOW - 1
+        name = f"{profile}/{SEABIOS}-{self.version}"
+        return IoRoom(name, family, room, most, most, fatal=True, all_ask=False)
+
+
+@record
+class Ovmf:
+    """One row: a version of OVMF."""
+
+    version: str
+    io_room_of: Mapping[str, tuple[int, int]]
+    """First and last I/O port, by family."""
+    memory_room: Mapping[str, tuple[int, int]]
+    """Begin and end of the room below 4 GiB with up to 2 GiB of RAM, by family."""
+    high_room: tuple[int, int]
+    """Begin and end of the room above 4 GiB, with a processor of 40 address bits."""
+    hotplug_io: int
+    """Bytes of I/O ports that a bridge asks for which takes devices while the guest runs."""
+    hotplug_memory: int
+    hotplug_prefetch: int
+
+    def io_room(self, profile: str, family: str) -> IoRoom | None:
+        """Return its room for I/O on a family of machines; ``None`` where that was not measured."""
+        family = _GUEST_FAMILIES.get(family, family)
+        if family not in self.io_room_of:
+            return None
+        start, end = self.io_room_of[family]
+        most = (end - start) // WINDOW
+        name, padded = f"{profile}/{OVMF}-{self.version}", bool(self.hotplug_io)
+        return IoRoom(name, family, end - start, most, most - 1, fatal=False, all_ask=padded)
+
+
+@record
+class Linux:
+    """One row: a version of the guest's kernel."""
+
+    version: str
+    io_start: int
+    """Below this it places nothing."""
+    io_end: int
+    reserved_ports: Mapping[str, tuple[tuple[int, int], ...]]
+    """Ports of the chipset, by family: those of ACPI hotplug."""
+
+
+@record
+class Qemu:
+    """One row: a version of QEMU, as far as the guest sees it."""
+
+    version: str
+    acpi_of_every_function: bool
+    """Whether its ACPI tables describe every function that is there, or only function 0 of slots that take hotplug."""
+    ram_below: Mapping[str, tuple[int, int]]
+    """From how much RAM on only part of it is below 4 GiB, and how much then, by family."""
+
+
+@record
+class Profile:
+    """One row: versions that belong together."""
+
+    name: str
+    qemu: Qemu
+    seabios: SeaBios
+    ovmf: Ovmf
+    linux: Linux
+
+    def io_room(self, firmware: str, family: str) -> IoRoom | None:
+        """Return the room for I/O that a firmware has on a family of machines; ``None`` where that was not measured."""
+        if firmware not in FIRMWARES:
+            return None
+        return (self.seabios if firmware == SEABIOS else self.ovmf).io_room(self.name, family)
+
+    def firmware_name(self, firmware: str) -> str:
+        """Return the profile and the version of a firmware: ``qemu-7.2/seabios-1.16.2``."""
+        return f"{self.name}/{firmware}-{(self.seabios if firmware == SEABIOS else self.ovmf).version}"
+
+
+_SEABIOS_1_16_2 = SeaBios(
+    "1.16.2",
+    io_small=(0xC000, 0x4000),
+    io_base=0x1000,
+    io_end=MappingProxyType({"pc": 0xA000, "q35": 0x10000, "microvm": 0x10000}),
+    memory_start=MappingProxyType({"pc": (0x80000000, 0xC0000000), "q35": (0xC0000000,), "microvm": (0xC0000000,)}),
+    memory_end=0xFEC00000,
+    least_windows=(WINDOW, 2 << 20, 2 << 20),
+    fixed_ports=MappingProxyType({"ICH9-SMB": 0x700}),
+    acpi_tables=MappingProxyType({"pc": False, "q35": True, "microvm": False}),
+)
+_OVMF_2022_11 = Ovmf(
+    "2022.11",
+    io_room_of=MappingProxyType({"q35": (0x6000, 0x10000), "pc": (0xC000, 0x10000)}),
+    memory_room=MappingProxyType({"q35": (0xC0000000, 0xFC000000), "pc": (0x80000000, 0xFC000000)}),
+    high_room=(0xE000000000, 0xF000000000),
+    hotplug_io=0x200,
+    hotplug_memory=2 << 20,
+    hotplug_prefetch=512 << 20,
+)
+_LINUX_6_1 = Linux(
+    "6.1",
+    io_start=0x1000,
+    io_end=0x10000,
+    reserved_ports=MappingProxyType({"pc": ((0xAE00, 0xB000),), "q35": (), "microvm": ()}),
+)
+_RAM_BELOW: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"pc": (0xE0000000, 0xC0000000), "q35": (0xB0000000, 0x80000000), "microvm": (0xC0000000, 0xC0000000)}
+)
+QEMUS: Mapping[str, Qemu] = MappingProxyType(
+    {row.version: row for row in (Qemu("7.2", False, _RAM_BELOW), Qemu("10.0", True, _RAM_BELOW))}
+)
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {row.name: row for row in (Profile("qemu-7.2", QEMUS["7.2"], _SEABIOS_1_16_2, _OVMF_2022_11, _LINUX_6_1),)}
+)
+"""The profiles whose firmware was measured."""
+DEFAULT_PROFILE = PROFILES["qemu-7.2"]
+FIRMWARES = (SEABIOS, OVMF)
+
+ACPI_BRIDGES_SINCE: Mapping[str, tuple[int, int]] = MappingProxyType({"q35": (6, 1), "i440fx": (1, 7)})
+"""The first version of each family of machine types where ACPI handles hotplug below bridges."""
+
+
+def check_firmware(firmware: str) -> None:
+    """Check the name of a firmware.
+
+    Raises:
+        UsageError: it is not known.
+    """
+    if firmware not in FIRMWARES:
+        raise UsageError(
+            f"unknown firmware {firmware!r}", code="unknown-firmware", remedy=f"one of {', '.join(FIRMWARES)}"
+        )
