@@ -22,6 +22,10 @@ from pcisim.plan import assign
 
 MOST = 200
 """How many refusals are looked for."""
+_MOST_PLACED = 300_000
+"""How many devices are placed for that, again and again: a guest of 50,000 gets some seconds."""
+_LEAST = 5
+"""How many refusals are looked for in any guest."""
 
 ROOM = frozenset({"no-more-slots", "no-slot-for-controller", "cannot-grow"})
 """The codes of refusals for want of room."""
@@ -32,6 +36,7 @@ class Refusals:
 
     Attributes:
         errors: the refusals, in the order in which libvirt finds them.
+        most: how many of them are looked for, fewer in a guest with very many devices.
         placement: what is left when everything refused is set aside; ``None`` when that cannot be judged.
     """
 
@@ -39,11 +44,12 @@ class Refusals:
         self.errors: list[PcisimError] = []
         self.subjects: dict[PcisimError, Device] = {}
         self.placement: Placement | None = None
+        self.most = max(_LEAST, min(MOST, _MOST_PLACED // max(1, len(list(guest.all_devices())))))
         self._original = guest
         self._rules = libvirt_version(version)
         current: Guest | None = guest
         seen: set[tuple[object, ...]] = set()
-        while current is not None and len(self.errors) < MOST:
+        while current is not None and len(self.errors) < self.most:
             try:
                 self.placement = assign(current, policy, libvirt=version).placement
                 return
