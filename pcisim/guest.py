@@ -12,10 +12,10 @@ import operator
 from collections.abc import Iterator, Mapping
 
 from pcisim._record import evolved
+from pcisim.catalogue.connectors import EXPRESS, NO_CLASS
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import default_machine, machine_of
 from pcisim.catalogue.x86_machines import DEVICE, X86, Machine
-from pcisim.connector import EXPRESS, NO_CLASS
 from pcisim.errors import RefusedError, UsageError, check_type
 
 TYPE_CHECKING = False

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pcisim
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.catalogue.x86_machines import X86
-from pcisim.completion import complete
 from pcisim.errors import PcisimError
-from pcisim.formats.domain_xml import read
+from pcisim.formats.domain.reader import read
 from pcisim.guest import Controller, Guest, disk_target
+from pcisim.libvirt.completion import complete
 from pcisim.plan import Plan
 
 NO_BALLOON = "<memballoon model='none'/>"

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pcisim._record import record
-from pcisim.connector import CONVENTIONAL as C
-from pcisim.connector import EXPRESS as E
-from pcisim.connector import INTEGRATED, NO_CLASS
+from pcisim.catalogue.connectors import CONVENTIONAL as C
+from pcisim.catalogue.connectors import EXPRESS as E
+from pcisim.catalogue.connectors import INTEGRATED, NO_CLASS
 
 NONE = 0
 VIRTIO = MappingProxyType({"virtio": E, "virtio-non-transitional": E, "virtio-transitional": C})

@@ -12,8 +12,8 @@ from pcisim.address import MAX_BUS, parse_number
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, TARGET_RANGES
 from pcisim.diagnose.diagnosis import Diagnosis
 from pcisim.diagnose.finding import Finding
-from pcisim.formats._splice import Editor, Fragment
-from pcisim.formats._xml import Element
+from pcisim.formats.xml.document import Element
+from pcisim.formats.xml.editor import Editor, Fragment
 from pcisim.guest import Controller
 from pcisim.placement import Policy
 

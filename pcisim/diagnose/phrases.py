@@ -12,7 +12,7 @@ from functools import partial
 from pcisim.address import parse_number
 from pcisim.diagnose import edits as e
 from pcisim.diagnose.edits import Edit, Site
-from pcisim.formats._splice import Fragment
+from pcisim.formats.xml.editor import Fragment
 
 _Said = Callable[[Site, "re.Match[str]"], bool]
 

@@ -22,9 +22,9 @@ from pcisim.diagnose.diagnosis import MOST_PASTED, controller_text, controllers_
 from pcisim.diagnose.edits import Edit, Site
 from pcisim.diagnose.refusals import ROOM, is_short_of_room
 from pcisim.errors import PcisimError
-from pcisim.formats._xml import Element
-from pcisim.formats.reassign import reassign
+from pcisim.formats.xml.document import Element
 from pcisim.guest import Controller, Device
+from pcisim.rewrite.reassign import reassign
 
 
 class Proposal(NamedTuple):

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pcisim import connector as c
 from pcisim._record import record
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLLERS
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import X86
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.libvirt.twice import host_devices, is_same_host_device
-from pcisim.placement.validation import check_ide, check_options
+from pcisim.libvirt.validation import check_ide, check_options
 from pcisim.topology import Bus
 
 # which devices come and go

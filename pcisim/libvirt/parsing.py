@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pcisim.catalogue.connectors import NO_CLASS
 from pcisim.catalogue.versions import Libvirt
-from pcisim.connector import NO_CLASS
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.libvirt.drives import check_disks_beside_hostdevs, check_hostdev_beside_disks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcisim.fleet.shapes import skim
+from pcisim.fleet.survey.shapes import skim
 from tests.guests import disk, domain, nic
 
 GUEST = domain("q35", nic(), disk(), "<console type='pty' tty='/dev/pts/1'><target type='virtio'/></console>")

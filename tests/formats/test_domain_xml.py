@@ -10,7 +10,7 @@ import pytest
 import pcisim
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.errors import InputError, PcisimError, RefusedError
-from pcisim.formats.domain_xml import read
+from pcisim.formats.domain.reader import read
 from pcisim.guest import Guest
 from tests.guests import FIRST_LINE, domain
 

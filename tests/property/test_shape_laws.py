@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcisim.fleet.answers import Answers, Question
-from pcisim.fleet.rows import Row
-from pcisim.fleet.shapes import END, SEPARATOR, START, Skimmed, skim
+from pcisim.fleet.survey.answers import Answers, Question
+from pcisim.fleet.survey.rows import Row
+from pcisim.fleet.survey.shapes import END, SEPARATOR, START, Skimmed, skim
 from tests.damaged import damaged
 from tests.property.strategies import Drawn, drawn_guests
 from tests.record_goldens import cases, read_guest
