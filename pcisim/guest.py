@@ -12,11 +12,11 @@ import operator
 from collections.abc import Iterator, Mapping
 
 from pcisim._record import evolved
+from pcisim.catalogue.connectors import EXPRESS, NO_CLASS
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import default_machine, machine_of
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import DEVICE, X86, Machine
-from pcisim.connector import EXPRESS, NO_CLASS
 from pcisim.errors import RefusedError, UsageError, check_type
 
 TYPE_CHECKING = False
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST_DEVICES = 50_000
 """How many devices of a model are tried; the largest guest that fits has some thousand."""
+NO_TRAITS: Mapping[str, Any] = {}
+"""Of a device or a guest of which nothing else is written."""
 IGNORED = "ignored"
 """The address type of a device whose address the version of libvirt does not read."""
 
@@ -53,6 +55,7 @@ class Device:
         mirrors: the serial port that the first console is another name for; it shares the address.
         zpci: the uid and the fid that somebody wrote with its PCI address, each ``None`` when it is not said.
         acpi_index: the ``index`` of its ``<acpi>``, which only devices on PCI may have.
+        traits: what else is written that decides whether libvirt accepts it, and about no place (libvirt rule 8.4).
         origin: the element of the document that it was read from.
         defaults: what libvirt fills in that addresses depend on: the key is an XML path.
         serial: the serial number of an NVMe controller, or of a disk on one.
@@ -76,6 +79,7 @@ class Device:
         "mirrors",
         "zpci",
         "acpi_index",
+        "traits",
         "origin",
         "defaults",
         "serial",
@@ -101,6 +105,7 @@ class Device:
         mirrors: Device | None = None,
         zpci: tuple[int | None, int | None] | None = None,
         acpi_index: int | None = None,
+        traits: Mapping[str, Any] = NO_TRAITS,
         origin: Any = None,
         defaults: dict[str, str] | None = None,
         serial: str = "",
@@ -122,6 +127,7 @@ class Device:
         self.mirrors = mirrors
         self.zpci = zpci
         self.acpi_index = acpi_index
+        self.traits = traits
         self.origin = origin
         self.defaults = defaults if defaults is not None else {}
         self.serial = serial
@@ -202,6 +208,7 @@ class Controller(Device):
         mirrors: Device | None = None,
         zpci: tuple[int | None, int | None] | None = None,
         acpi_index: int | None = None,
+        traits: Mapping[str, Any] = NO_TRAITS,
         origin: Any = None,
         defaults: dict[str, str] | None = None,
         serial: str = "",
@@ -232,6 +239,7 @@ class Controller(Device):
         self.mirrors = mirrors
         self.zpci = zpci
         self.acpi_index = acpi_index
+        self.traits = traits
         self.origin = origin
         self.defaults = defaults if defaults is not None else {}
         self.serial = serial
@@ -267,6 +275,7 @@ class Guest:
         numa_nodes: the guest's NUMA nodes.
         acpi: whether the guest has ACPI.
         firmware: ``seabios`` or ``ovmf``.
+        traits: what is written beside the devices that decides whether libvirt accepts some (libvirt rule 8.4).
         document: the document it was read from.
         machine_origin: the element of the document that names the machine.
         rules: the version of libvirt that has completed it.
@@ -282,6 +291,7 @@ class Guest:
         "acpi",
         "firmware",
         "vcpus",
+        "traits",
         "document",
         "machine_origin",
         "rules",
@@ -299,6 +309,7 @@ class Guest:
         acpi: bool = True,
         firmware: str = "seabios",
         vcpus: int = 1,
+        traits: Mapping[str, Any] = NO_TRAITS,
         document: Any = None,
         machine_origin: Any = None,
         rules: Libvirt | None = None,
@@ -312,6 +323,7 @@ class Guest:
         self.acpi = acpi
         self.firmware = firmware
         self.vcpus = vcpus
+        self.traits = traits
         self.document = document
         self.machine_origin = machine_origin
         self.rules = rules

@@ -11,14 +11,14 @@ from pcisim.diagnose.devices import DEVICE_RULES
 from pcisim.diagnose.finding import ERROR, NOTE, Finding, by_line
 from pcisim.diagnose.names import interface_names
 from pcisim.diagnose.raw import uncounted
-from pcisim.diagnose.refusals import MOST, Refusals
+from pcisim.diagnose.refusals import Refusals
 from pcisim.diagnose.room import ROOM_RULES, paste_for
 from pcisim.diagnose.slots import SLOT_RULES, dropped_addresses
 from pcisim.diagnose.view import View
 from pcisim.errors import PcisimError
-from pcisim.formats._xml import Element
-from pcisim.formats.domain_xml import UNREADABLE, Problem, read
+from pcisim.formats.domain.reader import UNREADABLE, Problem, read
 from pcisim.formats.host_pci import lookup
+from pcisim.formats.xml.document import Element
 from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement, Policy
 from pcisim.plan import HostPci, assign, check_host_pci
@@ -110,8 +110,8 @@ class _Examination:
             findings.append(finding)
             if subject is not None:
                 origins[finding] = subject.origin
-        if len(refusals.errors) == MOST:
-            findings.append(Finding(NOTE, "more-findings", f"only the first {MOST} refusals are listed"))
+        if len(refusals.errors) == refusals.most:
+            findings.append(Finding(NOTE, "more-findings", f"only the first {refusals.most} refusals are listed"))
         whole = not findings
         placement = refusals.placement
         if placement is not None:
