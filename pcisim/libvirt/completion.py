@@ -389,11 +389,15 @@ def _check_machine_without_pci(controllers: ControllerList, guest: Guest) -> Non
             code="no-pci-bus",
             details=(f"libvirt takes a '{name}' to have PCI, and knows no root bus of it",),
             line=guest.machine_line,
-            remedy="name a machine of type pc or q35 in <os><type machine='...'>",
+            remedy=_NAME_A_MACHINE.format("pc or q35"),
         )
     pci = next((item for item in controllers.items if item.type == "pci"), None)
     if pci is not None:
-        raise refuse(pci, f"Machine type '{name}' does not support PCI", "no-pci-bus", "take the PCI controllers out")
+        remedy = _NAME_A_MACHINE.format("pc or q35" if guest.arch in X86 else "virt")
+        raise refuse(pci, f"Machine type '{name}' does not support PCI", "no-pci-bus", remedy)
+
+
+_NAME_A_MACHINE = "name a machine of type {} in <os><type machine='...'>"
 
 
 def _device_defaults(

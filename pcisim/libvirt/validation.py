@@ -227,7 +227,7 @@ def _check_usb_model(controller: Controller, guest: Guest) -> None:
         raise refuse(
             controller,
             f"USB controller model '{model}' not supported in this QEMU binary",
-            "no-such-model",
+            "wrong-machine",
             "write model='qemu-xhci'",
             f"the QEMU of {guest.arch} does not have it",
         )
