@@ -191,6 +191,11 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 """The profiles whose firmware was measured."""
 DEFAULT_PROFILE = PROFILES["qemu-7.2"]
 FIRMWARES = (SEABIOS, OVMF)
+_NO_TABLES: Mapping[str, bool] = MappingProxyType({"pc": False, "q35": False, "microvm": False})
+ACPI_TABLES_OF_SEABIOS: Mapping[str, Mapping[str, bool]] = MappingProxyType(
+    {"7.2": _SEABIOS_1_16_2.acpi_tables, "10.0": _SEABIOS_1_16_2.acpi_tables, "11.1": _NO_TABLES}
+)
+"""For each version of QEMU whether its SeaBIOS has ACPI tables of its own, by family: 1.17 has none any more."""
 
 ACPI_BRIDGES_SINCE: Mapping[str, tuple[int, int]] = MappingProxyType({"q35": (6, 1), "i440fx": (1, 7)})
 """The first version of each family of machine types where ACPI handles hotplug below bridges."""

@@ -159,7 +159,8 @@ VERSIONS: Mapping[str, Libvirt] = MappingProxyType(
     {row.version: row for row in (_row("9.0", "7.2"), _row("11.3", "10.0"), _row("12.9", "11.1"))}
 )
 """The versions that were measured, oldest first, each with the QEMU of its distribution."""
-DEFAULT_VERSION = "11.3"
+DEFAULT_VERSION: str = [*VERSIONS][-1]
+"""The newest version that was measured: it reads what all older ones wrote."""
 
 
 def libvirt_version(name: str) -> Libvirt:

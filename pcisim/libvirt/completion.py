@@ -31,6 +31,7 @@ from pcisim.catalogue.x86_machines import X86, Machine, Models
 from pcisim.errors import NotCoveredError, RefusedError
 from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
 from pcisim.libvirt.parsing import at, check_devices, check_kinds
+from pcisim.libvirt.passes import known_machines, machines_with_pci
 from pcisim.libvirt.twice import check_boot_orders
 
 SERIAL_PORTS = 31
@@ -383,21 +384,18 @@ def _machine_controllers(controllers: ControllerList, guest: Guest, rules: Libvi
 def _check_machine_without_pci(controllers: ControllerList, guest: Guest) -> None:
     """Refuse a machine of which libvirt knows no root bus, and PCI controllers where there is none (rule 13.7)."""
     name = guest.machine_name
+    remedy = f"name a machine of type {machines_with_pci(guest)} in <os><type machine='...'>"
     if guest.machine.lacks_root:
         raise RefusedError(
             f"Machine type '{name}' supports PCI but no PCI controller added",
             code="no-pci-bus",
-            details=(f"libvirt takes a '{name}' to have PCI, and knows no root bus of it",),
+            details=(f"the machine type '{name}' has no PCI bus that libvirt knows: {known_machines(guest, [])}",),
             line=guest.machine_line,
-            remedy=_NAME_A_MACHINE.format("pc or q35"),
+            remedy=remedy,
         )
     pci = next((item for item in controllers.items if item.type == "pci"), None)
     if pci is not None:
-        remedy = _NAME_A_MACHINE.format("pc or q35" if guest.arch in X86 else "virt")
         raise refuse(pci, f"Machine type '{name}' does not support PCI", "no-pci-bus", remedy)
-
-
-_NAME_A_MACHINE = "name a machine of type {} in <os><type machine='...'>"
 
 
 def _device_defaults(

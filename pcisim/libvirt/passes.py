@@ -611,16 +611,22 @@ def _no_buses(guest: Guest, owner: Device | Owner) -> RefusedError:
         code="no-pci-bus",
         details=(
             f"{owner.label} needs or has a PCI address" + (f" (line {owner.line})" if owner.line else ""),
-            f"the machine type '{name}' has no PCI bus that libvirt knows: {_known_machines(guest, others)}",
+            f"the machine type '{name}' has no PCI bus that libvirt knows: {known_machines(guest, others)}",
         ),
-        remedy=f"name a machine of type {_machines_with_pci(guest)} in <os><type machine='...'>"
+        remedy=f"name a machine of type {machines_with_pci(guest)} in <os><type machine='...'>"
         + (f", or another architecture: arch='{others[0]}'" if others else ""),
         line=guest.machine_line,
         parties=(owner.label,),
     )
 
 
-def _known_machines(guest: Guest, others: list[str]) -> str:
+def known_machines(guest: Guest, others: list[str]) -> str:
+    """Say which machines have a PCI bus, and what that of a guest is instead.
+
+    Args:
+        guest: the guest.
+        others: the architectures that have a machine of that name.
+    """
     if guest.arch not in X86:
         return "it is not virt or virt-VERSION"
     if guest.machine.family == "isapc":
@@ -629,7 +635,8 @@ def _known_machines(guest: Guest, others: list[str]) -> str:
     return f"it is none of pc, pc-i440fx-VERSION, q35 and pc-q35-VERSION{also}"
 
 
-def _machines_with_pci(guest: Guest) -> str:
+def machines_with_pci(guest: Guest) -> str:
+    """Return the machine types of the guest's architecture that have a PCI bus."""
     return "pc or q35" if guest.arch in X86 else "virt"
 
 
