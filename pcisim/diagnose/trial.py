@@ -257,7 +257,8 @@ def _edited(site: Site, proposal: Proposal) -> str | bytes | None:
     """Return the document as a proposal edits it; ``None`` where it cannot."""
     try:
         return site.edited if proposal.edit(site) else None
-    except ValueError:  # two steps of one edit meet in one element, as with two <address> in a device
+    except (ValueError, StopIteration):
+        # two steps of one edit meet in one element, as with two <address> in a device; no name or number is free
         return None
 
 
