@@ -50,7 +50,12 @@ score: $(VENV)/.installed
 		'$(PCISIM_CORPUS)/random/libvirt-9.0.0-qemu-7.2.jsonl.gz'
 	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 99.5 \
 		'$(PCISIM_CORPUS)/libvirt-suite/libvirt-11.3.0-open.jsonl'
+	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 98 \
+		'$(PCISIM_CORPUS)/reports/libvirt-11.3.jsonl.gz'
+	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 98 --libvirt 9.0 \
+		'$(PCISIM_CORPUS)/reports/libvirt-9.0.jsonl.gz'
 	$(BIN)/python benchmarks/score_qemu.py '$(PCISIM_CORPUS)'/qemu/*.jsonl
+	$(BIN)/python benchmarks/score_qemu.py --min 97 '$(PCISIM_CORPUS)/reports/qemu.jsonl'
 
 # a live libvirt 9.0 and 11.3 (Debian, as root), then the tests that ask them, and those with many QEMUs
 oracle: $(VENV)/.developer

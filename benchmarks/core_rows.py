@@ -8,7 +8,7 @@ from functools import partial
 from benchmarks import libvirt_core
 from benchmarks.libvirt_core import Core
 from benchmarks.measure import Ratio, costs, faster, in_turn, processor_time
-from pcisim import connector as c
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.topology import Topology
 

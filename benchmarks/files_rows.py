@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.fleet_files import timed
 from benchmarks.make_fleet import write
 from benchmarks.measure import Ratio, faster
-from pcisim.fleet.survey import survey
+from pcisim.fleet.survey.run import survey
 
 FILES = 10_000
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.make_fleet import write
-from pcisim.fleet.survey import survey
+from pcisim.fleet.survey.run import survey
 
 
 def timed(folder: Path, workers: int) -> tuple[float, float]:

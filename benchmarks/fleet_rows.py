@@ -15,11 +15,11 @@ from benchmarks.core_rows import Q35, core_seconds
 from benchmarks.libvirt_core import Core
 from benchmarks.measure import Ratio, costs, faster, in_turn, worked
 from pcisim import fleet
+from pcisim.capacity.max_count import how_many_more
 from pcisim.catalogue.versions import VERSIONS
 from pcisim.errors import RefusedError
-from pcisim.fleet.plan import FleetPlan
+from pcisim.fleet.arrays.plan import FleetPlan
 from pcisim.guest import Guest
-from pcisim.more import how_many_more
 
 GUESTS = 1_000_000
 FEW = ["virtio-blk", "virtio-net", "virtio-scsi", "virtio-rng", "virtio-serial", "vga"]

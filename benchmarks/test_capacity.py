@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import pcisim
-from pcisim.capacity import capacity
+from pcisim.capacity.report import capacity
 from pcisim.placement import Placement
 from tests.guests import BARE, domain, nic, pci
 

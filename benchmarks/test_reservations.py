@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.core_rows import LOOPS, topology
-from pcisim import connector as c
+from pcisim.catalogue import connectors as c
 
 
 @pytest.mark.parametrize(("models", "count"), [(row[1], row[2]) for row in LOOPS], ids=[row[0] for row in LOOPS])

@@ -11,9 +11,9 @@ from bisect import bisect_left
 
 import pcisim
 from pcisim import plot
-from pcisim.capacity import BUS_NUMBERS, THEORETICAL, capacity
+from pcisim.capacity.max_count import how_many_more
+from pcisim.capacity.report import BUS_NUMBERS, THEORETICAL, capacity
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
-from pcisim.more import how_many_more
 
 RULES = libvirt_version(DEFAULT_VERSION)
 BARE = ["<memballoon model='none'/>", "<controller type='usb' model='none'/>"]  # else libvirt adds both

@@ -8,13 +8,13 @@
 # %%
 import pcisim
 from pcisim import plot
+from pcisim.capacity.fits import fits
+from pcisim.capacity.max_count import how_many_more
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
-from pcisim.completion import complete
-from pcisim.fits import fits
-from pcisim.formats.domain_text import element_lines, render
+from pcisim.formats.domain.text import element_lines, render
+from pcisim.libvirt.completion import complete
 from pcisim.libvirt.growth import BRIDGE_BUDGET, growth
-from pcisim.more import how_many_more
-from pcisim.placement.libvirt import LibvirtPolicy
+from pcisim.libvirt.policy import LibvirtPolicy
 
 RULES = libvirt_version(DEFAULT_VERSION)
 POLICY = LibvirtPolicy(RULES)

@@ -12,10 +12,10 @@ import operator
 from collections.abc import Iterator, Mapping
 
 from pcisim._record import evolved
+from pcisim.catalogue.connectors import EXPRESS, NO_CLASS
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import default_machine, machine_of
 from pcisim.catalogue.x86_machines import DEVICE, X86, Machine
-from pcisim.connector import EXPRESS, NO_CLASS
 from pcisim.errors import RefusedError, UsageError, check_type
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_DEVICES = 50_000
 """How many devices of a model are tried; the largest guest that fits has some thousand."""
+NO_TRAITS: Mapping[str, Any] = {}
+"""Of a device or a guest of which nothing else is written."""
 IGNORED = "ignored"
 """The address type of a device whose address the version of libvirt does not read."""
 
@@ -52,6 +54,7 @@ class Device:
         mirrors: the serial port that the first console is another name for; it shares the address.
         zpci: the uid and the fid that somebody wrote with its PCI address, each ``None`` when it is not said.
         acpi_index: the ``index`` of its ``<acpi>``, which only devices on PCI may have.
+        traits: what else is written that decides whether libvirt accepts it, and about no place (libvirt rule 8.4).
         origin: the element of the document that it was read from.
         defaults: what libvirt fills in that addresses depend on: the key is an XML path.
     """
@@ -74,6 +77,7 @@ class Device:
         "mirrors",
         "zpci",
         "acpi_index",
+        "traits",
         "origin",
         "defaults",
     )
@@ -98,6 +102,7 @@ class Device:
         mirrors: Device | None = None,
         zpci: tuple[int | None, int | None] | None = None,
         acpi_index: int | None = None,
+        traits: Mapping[str, Any] = NO_TRAITS,
         origin: Any = None,
         defaults: dict[str, str] | None = None,
     ) -> None:
@@ -118,6 +123,7 @@ class Device:
         self.mirrors = mirrors
         self.zpci = zpci
         self.acpi_index = acpi_index
+        self.traits = traits
         self.origin = origin
         self.defaults = defaults if defaults is not None else {}
 
@@ -197,6 +203,7 @@ class Controller(Device):
         mirrors: Device | None = None,
         zpci: tuple[int | None, int | None] | None = None,
         acpi_index: int | None = None,
+        traits: Mapping[str, Any] = NO_TRAITS,
         origin: Any = None,
         defaults: dict[str, str] | None = None,
         type: str = "pci",
@@ -226,6 +233,7 @@ class Controller(Device):
         self.mirrors = mirrors
         self.zpci = zpci
         self.acpi_index = acpi_index
+        self.traits = traits
         self.origin = origin
         self.defaults = defaults if defaults is not None else {}
         self.type = type
@@ -260,6 +268,7 @@ class Guest:
         numa_nodes: the guest's NUMA nodes.
         acpi: whether the guest has ACPI.
         firmware: ``seabios`` or ``ovmf``.
+        traits: what is written beside the devices that decides whether libvirt accepts some (libvirt rule 8.4).
         document: the document it was read from.
         machine_origin: the element of the document that names the machine.
     """
@@ -274,6 +283,7 @@ class Guest:
         "acpi",
         "firmware",
         "vcpus",
+        "traits",
         "document",
         "machine_origin",
     )
@@ -290,6 +300,7 @@ class Guest:
         acpi: bool = True,
         firmware: str = "seabios",
         vcpus: int = 1,
+        traits: Mapping[str, Any] = NO_TRAITS,
         document: Any = None,
         machine_origin: Any = None,
     ) -> None:
@@ -302,6 +313,7 @@ class Guest:
         self.acpi = acpi
         self.firmware = firmware
         self.vcpus = vcpus
+        self.traits = traits
         self.document = document
         self.machine_origin = machine_origin
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pcisim._record import record
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
-from pcisim.completion import complete
 from pcisim.errors import PcisimError, UsageError
 from pcisim.guest import Guest
+from pcisim.libvirt.completion import complete
 from pcisim.placement import Placement, Policy, Step
 from pcisim.policies import placed, policy_of
 from pcisim.topology import Topology, grouped
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pcisim.formats._splice import Change, Editor
+    from pcisim.formats.xml.editor import Change, Editor
 
 HostPci = Mapping[str, str] | str | None
 """``None``; ``"auto"`` to read this machine's sysfs; or ``{"0000:06:12.0": "pci"}``."""
@@ -128,11 +128,11 @@ class Plan:
         return self._editor().changes
 
     def _editor(self) -> Editor:
-        from pcisim.formats.domain_edits import edit
+        from pcisim.formats.domain.writer import edit
 
         if self.guest.document is not None:
             return edit(self.placement)
-        from pcisim.formats.domain_text import render
+        from pcisim.formats.domain.text import render
 
         return edit(assign(render(self.source), self.policy, libvirt=self.rules.version).placement)
 
@@ -219,7 +219,7 @@ def assign(
 
 
 def _read(xml: str | bytes, rules: Libvirt, host_pci: HostPci) -> Guest:
-    from pcisim.formats.domain_xml import read
+    from pcisim.formats.domain.reader import read
 
     return read(xml, rules, host_pci=_lookup(host_pci))
 

@@ -15,12 +15,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pcisim.catalogue.versions import Libvirt
-from pcisim.completion import complete
 from pcisim.errors import UsageError
 from pcisim.guest import Guest
+from pcisim.libvirt.completion import complete
+from pcisim.libvirt.policy import LibvirtPolicy
+from pcisim.libvirt.validation import validate
 from pcisim.placement import Placement, Policy
-from pcisim.placement.libvirt import LibvirtPolicy
-from pcisim.placement.validation import validate
 
 Value = int | bool | str
 
@@ -70,7 +70,7 @@ def _libvirt(rules: Libvirt, options: Mapping[str, Value]) -> Policy:
 
 
 def _qemu(rules: Libvirt, options: Mapping[str, Value]) -> Policy:
-    from pcisim.placement.qemu import QemuPolicy
+    from pcisim.qemu.policy import QemuPolicy
 
     return QemuPolicy()
 

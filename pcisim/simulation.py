@@ -9,13 +9,13 @@ from pcisim.catalogue.bars import IO, MEM64
 from pcisim.catalogue.bridges import ROOT_PORTS
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, check_firmware
 from pcisim.enumeration import linux
-from pcisim.enumeration.appearing import appears
 from pcisim.enumeration.enumerate import program, view_of
+from pcisim.enumeration.firmware_result import Programmed
+from pcisim.enumeration.hotplugged import appears
 from pcisim.enumeration.numbers import Routing
-from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.view import ROM, WINDOW_KINDS, GuestFunction, GuestView
 from pcisim.errors import RefusedError
-from pcisim.hardware import Part, PciBus
+from pcisim.qemu.functions import Part, PciBus
 from pcisim.qemu.listing import placement_of
 from pcisim.qemu.machine import SHPC, QemuMachine
 

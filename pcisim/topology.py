@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pcisim import connector as c
 from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, SOCKETS, ControllerModel
 from pcisim.catalogue.x86_machines import DEVICE
 from pcisim.errors import RefusedError

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pcisim
-from pcisim.capacity import room
+from pcisim.capacity.max_count import how_many_more
+from pcisim.capacity.report import room
 from pcisim.catalogue.devices import DEVICE_MODELS
 from pcisim.catalogue.versions import VERSIONS
 from pcisim.errors import RefusedError
 from pcisim.fleet import OWNERS, FleetPlan
 from pcisim.guest import Controller, Device, Guest
 from pcisim.hotplug import RunningGuest
-from pcisim.more import how_many_more
 
 RARE = frozenset(
     {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pcisim
 from pcisim.catalogue.versions import libvirt_version
-from pcisim.completion import complete
+from pcisim.catalogue.x86_machines import X86
 from pcisim.errors import PcisimError
-from pcisim.formats.domain_xml import read
+from pcisim.formats.domain.reader import read
 from pcisim.guest import Controller, Guest, disk_target
+from pcisim.libvirt.completion import complete
 from pcisim.plan import Plan
 
 NO_BALLOON = "<memballoon model='none'/>"
@@ -17,11 +18,12 @@ BARE = NO_BALLOON + NO_USB
 
 
 def domain(machine: str, *devices: str, head: str = "", arch: str = "x86_64") -> str:
-    """Return domain XML, one device on each line from line 10 on."""
+    """Return domain XML, one device on each line from line 10 on; on x86 with ACPI, which others do without."""
+    acpi = "<acpi/>" if arch in X86 else ""
     kind = f"<type arch='{arch}' machine='{machine}'>hvm</type>"
     return (
         "<domain type='qemu'>\n<name>guest</name>\n<memory unit='MiB'>64</memory>\n"
-        f"{head}\n<os>\n{kind}\n</os>\n<features><acpi/></features>\n<devices>\n"
+        f"{head}\n<os>\n{kind}\n</os>\n<features>{acpi}</features>\n<devices>\n"
         + "\n".join(devices)
         + "\n</devices>\n</domain>\n"
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pcisim import connector
+from pcisim.catalogue import connectors
 from pcisim.catalogue.versions import Libvirt
 from pcisim.guest import Controller, Device, Guest
 
@@ -53,16 +53,16 @@ SOCKETS = {
 ROOTS = ("pci-root", "pcie-root")
 
 KINDS = {
-    connector.CONVENTIONAL: C,
-    connector.EXPRESS: E,
-    connector.ROOT_PORT: "pcie-root-port",
-    connector.UPSTREAM_PORT: "pcie-switch-upstream-port",
-    connector.DOWNSTREAM_PORT: "pcie-switch-downstream-port",
-    connector.DMI_BRIDGE: "dmi-to-pci-bridge",
-    connector.EXPANDER: "pci-expander-bus",
-    connector.EXPRESS_EXPANDER: "pcie-expander-bus",
-    connector.PCI_BRIDGE: "pci-bridge",
-    connector.EXPRESS_TO_PCI_BRIDGE: "pcie-to-pci-bridge",
+    connectors.CONVENTIONAL: C,
+    connectors.EXPRESS: E,
+    connectors.ROOT_PORT: "pcie-root-port",
+    connectors.UPSTREAM_PORT: "pcie-switch-upstream-port",
+    connectors.DOWNSTREAM_PORT: "pcie-switch-downstream-port",
+    connectors.DMI_BRIDGE: "dmi-to-pci-bridge",
+    connectors.EXPANDER: "pci-expander-bus",
+    connectors.EXPRESS_EXPANDER: "pcie-expander-bus",
+    connectors.PCI_BRIDGE: "pci-bridge",
+    connectors.EXPRESS_TO_PCI_BRIDGE: "pcie-to-pci-bridge",
 }
 
 
@@ -78,12 +78,12 @@ class Plug:
         """Return the plug of pcisim's bits."""
         kinds = [name for bit, name in KINDS.items() if bits & bit]
         assert len(kinds) <= 1, bits
-        return cls(kinds[0] if kinds else None, bool(bits & connector.INTEGRATED))
+        return cls(kinds[0] if kinds else None, bool(bits & connectors.INTEGRATED))
 
     def bits(self) -> int:
         """Return pcisim's bits."""
-        kind = next((bit for bit, name in KINDS.items() if name == self.kind), connector.NO_CLASS)
-        return kind | (connector.INTEGRATED if self.integrated else 0)
+        kind = next((bit for bit, name in KINDS.items() if name == self.kind), connectors.NO_CLASS)
+        return kind | (connectors.INTEGRATED if self.integrated else 0)
 
 
 class SlowRefusal(Exception):

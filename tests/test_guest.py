@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import pcisim
+from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
 from pcisim.catalogue.devices import DEVICE_MODELS
-from pcisim.connector import CONVENTIONAL, EXPRESS
 from pcisim.errors import RefusedError, UsageError
 from pcisim.guest import Controller, Device, Guest, device_model, disk_target, refuse
 from tests.guests import table

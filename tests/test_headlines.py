@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import pcisim
-from pcisim.catalogue.words import FOREIGN, OF_X86, WORDS
+from pcisim.catalogue.attribute_words import FOREIGN, OF_X86, WORDS
 from pcisim.diagnose import RULES, diagnose, examine, explain_in, meaning_of, meanings
 from pcisim.diagnose.headlines import rows
 from pcisim.hotplug.kinds import HOT

@@ -16,7 +16,7 @@ import jupytext  # type: ignore[import-untyped]
 import pytest
 
 import pcisim
-from pcisim.more import how_many_more
+from pcisim.capacity.max_count import how_many_more
 
 NOTEBOOKS = Path(pcisim.__file__).parent.parent / "notebooks"
 SCRIPTS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.py"))

@@ -11,8 +11,8 @@ import pcisim
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.errors import InputError, RefusedError, UsageError
 from pcisim.guest import Guest
+from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement
-from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.plan import Plan
 from pcisim.policies import policy_of
 from tests.guests import BARE, FIRST_LINE, NO_BALLOON, at, controller, disk, domain, ich9, nic, pci, table, video

@@ -9,9 +9,9 @@ import pytest
 
 import pcisim
 from pcisim.catalogue.versions import Libvirt, libvirt_version
-from pcisim.completion import complete
 from pcisim.errors import UsageError
 from pcisim.guest import Guest
+from pcisim.libvirt.completion import complete
 from pcisim.placement import Placement, Policy
 from pcisim.policies import POLICIES, Option, PolicyRow, Value, placed, policy_of
 from tests.guests import BARE, at, disks, domain, nic, pci, video

@@ -96,7 +96,7 @@ def test_piped_assign_loads_nothing_heavy() -> None:
         "import sys\nfrom pcisim.cli import main\nassert main(['assign', '-']) == 0",
         stdin=domain("q35", BARE, disk()),
     )
-    assert {"pcisim.cli.assign", "pcisim.formats.domain_xml"} <= modules
+    assert {"pcisim.cli.assign", "pcisim.formats.domain.reader"} <= modules
     assert modules.isdisjoint(HEAVY)
     assert "shutil" not in modules - loaded("")
 

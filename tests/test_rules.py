@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pcisim import connector
+from pcisim.catalogue import connectors
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.catalogue.devices import PLACED, WALK
 from pcisim.enumeration.names import ALWAYS, NEVER, SCHEMES, SHARED, spans
@@ -120,8 +120,8 @@ def table_of(name: str, first: str) -> list[list[str]]:
 
 def test_buses_accept_what_the_catalogue_says() -> None:
     """Of libvirt rule 2.1."""
-    letters = {"C": connector.CONVENTIONAL, "E": connector.EXPRESS}
-    kinds = {name: kind for kind, name in connector.KIND_NAMES.items()}
+    letters = {"C": connectors.CONVENTIONAL, "E": connectors.EXPRESS}
+    kinds = {name: kind for kind, name in connectors.KIND_NAMES.items()}
     for row in table_of("libvirt", "letter"):
         letters |= {letter: kinds[model] for letter, model in zip(row[::2], row[1::2], strict=True) if model in kinds}
     for model, accepts, auto, hotplug, slots in table_of("libvirt", "model"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pcisim import connector as c
 from pcisim.address import pack
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.errors import RefusedError
 from pcisim.guest import Device

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pcisim import connector as c
 from pcisim._record import record
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.bridges import BRIDGES
 
 

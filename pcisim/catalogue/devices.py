@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pcisim._record import record
-from pcisim.connector import CONVENTIONAL as C
-from pcisim.connector import EXPRESS as E
-from pcisim.connector import INTEGRATED, NO_CLASS
+from pcisim.catalogue.connectors import CONVENTIONAL as C
+from pcisim.catalogue.connectors import EXPRESS as E
+from pcisim.catalogue.connectors import INTEGRATED, NO_CLASS
 
 NONE = 0
 VIRTIO = MappingProxyType({"virtio": E, "virtio-non-transitional": E, "virtio-transitional": C})
@@ -26,6 +26,13 @@ WALK = (
     "memory", "redirdev", "iommu", "vsock", "crypto", "pstore",
 )  # fmt: skip
 """Every element that can hold a guest address, in the order in which libvirt walks them."""
+
+READING = (
+    "disk", "controller", "filesystem", "interface", "smartcard", "parallel", "serial", "console", "channel", "input",
+    "graphics", "sound", "video", "hostdev", "watchdog", "memballoon", "rng", "crypto", "tpm", "nvram", "hub",
+    "redirdev", "panic", "shmem", "memory", "iommu", "vsock", "pstore",
+)  # fmt: skip
+"""The elements in the order in which libvirt reads them, so that of two that it refuses the first is named."""
 
 PLACED = (
     "filesystem", "interface", "sound", "controller", "disk", "hostdev", "memballoon", "rng", "watchdog", "video",

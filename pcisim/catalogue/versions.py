@@ -43,6 +43,14 @@ class Libvirt:
     """A type of address that is missing or unknown is refused as other words are; before, in words of its own."""
     first_video_model_says_all: bool
     """Of several ``<model>`` of a video device the first says all; before, the first that has an attribute says it."""
+    several_iothreads: bool
+    """The driver of a disk may name several I/O threads; before, they are not read."""
+    displays_of_host_devices: bool
+    """``display`` and ``ramfb`` of a PCI host device are read, not only those of a mediated one."""
+    memory_without_slots: bool
+    """A maximum of memory needs neither slots nor a NUMA node, and only dimms take slots."""
+    vhostuser_needs_sharing: bool
+    """An interface of type vhostuser needs shared memory, as a disk of that type does."""
 
 
 SINCE: Mapping[str, tuple[int, int]] = MappingProxyType(
@@ -59,6 +67,10 @@ SINCE: Mapping[str, tuple[int, int]] = MappingProxyType(
         "binary_numbers": (10, 0),
         "words_of_address_types": (10, 0),
         "first_video_model_says_all": (10, 0),
+        "several_iothreads": (10, 0),
+        "displays_of_host_devices": (10, 0),
+        "memory_without_slots": (10, 0),
+        "vhostuser_needs_sharing": (10, 0),
     }
 )
 """For each difference the first release that has it; (10, 0) where it came somewhere between 9.0 and 11.3."""

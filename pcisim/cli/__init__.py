@@ -15,7 +15,7 @@ from importlib import import_module
 from pcisim.address import whole_number
 from pcisim.cli import common
 from pcisim.errors import PcisimError, UsageError
-from pcisim.formats._xml import MAX_BYTES, MAX_SIZE
+from pcisim.formats.xml.document import MAX_BYTES, MAX_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 import os
 from contextlib import suppress
 
-from pcisim.cli import carry, common
+from pcisim.cli import common, rewriting
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable, shell_word
 from pcisim.plan import Plan
@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--runnable", action="store_true", help="with --format qemu: null back-ends, so that it starts")
     parser.add_argument("--explain", metavar="LABEL", help="print why a device gets its address, and nothing else")
-    carry.add_options(parser)
+    rewriting.add_options(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--in-place", action="store_true", help="write the file anew, as a whole or not at all")
     where.add_argument("-o", "--output", metavar="FILE", help="write there; - is standard output, where it goes anyway")
@@ -63,13 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
     _check_options(arguments)
     original: bytes | None = None
     carried: list[str] = []
-    option = carry.wanted(arguments)
+    option = rewriting.wanted(arguments)
 
     def prepared(data: bytes, host_pci: Any) -> bytes:
         nonlocal original, carried
         original = data
         if option:
-            data, carried = carry.apply(arguments, data, host_pci)
+            data, carried = rewriting.apply(arguments, data, host_pci)
         return data
 
     plan = common.plan_of(arguments, prepared, option)
@@ -164,7 +164,7 @@ def _text(plan: Plan, arguments: argparse.Namespace) -> str | bytes:
 
 def address_lines(plan: Plan) -> str:
     """Return a line for each device: its label and its ready-to-paste ``<address>`` element."""
-    from pcisim.formats.domain_edits import address_element
+    from pcisim.formats.domain.writer import address_element
 
     placement = plan.placement
     addresses, carried, zpci = placement.addresses, placement.multifunction, placement.zpci

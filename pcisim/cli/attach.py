@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pcisim.address import PciAddress
     from pcisim.guest import Controller, Device
     from pcisim.hotplug import Event
-    from pcisim.hotplug.seen import Sight
+    from pcisim.hotplug.guest_address import Sight
     from pcisim.placement import Placement
     from pcisim.plan import Plan
 
@@ -133,7 +133,7 @@ def _devices(arguments: argparse.Namespace, plan: Plan) -> list[Device]:
             guest = guest.extended({name: count})
             asked += [d for d in guest.all_devices() if d not in known]
         return asked
-    from pcisim.formats.domain_xml import read_device
+    from pcisim.formats.domain.reader import read_device
     from pcisim.formats.host_pci import lookup
 
     host_pci = lookup(common.host_pci_of(arguments.host_pci))
@@ -177,7 +177,7 @@ class _Answer:
 
     def text(self) -> str:
         """Return a line for each device: its label and its ``<address>`` element."""
-        from pcisim.formats.domain_edits import address_element
+        from pcisim.formats.domain.writer import address_element
 
         width = max((len(label) for label, _, _ in self.rows), default=0)
         return "".join(
@@ -329,7 +329,7 @@ class _Running(_Answer):
 
     def controllers_to_add(self) -> tuple[Controller, ...]:
         """Return the controllers that let all be attached after the next boot."""
-        from pcisim.fits import room_at_next_boot
+        from pcisim.capacity.fits import room_at_next_boot
 
         if self.refused is None or self.refused.code != "no-more-slots":
             return ()
@@ -348,7 +348,7 @@ class _Running(_Answer):
 
     def sights(self) -> dict[str, Sight]:
         """Return where the running guest finds what was attached, by label."""
-        from pcisim.hotplug.seen import seen_when_plugged
+        from pcisim.hotplug.guest_address import seen_when_plugged
 
         if self._sights is None:
             placed = [(label, address) for label, address, _ in self.rows if address is not None]
@@ -403,6 +403,6 @@ def _places(placement: Placement) -> dict[str, PciAddress]:
 
 
 def _element(controller: Controller) -> str:
-    from pcisim.formats.domain_text import element_lines
+    from pcisim.formats.domain.text import element_lines
 
     return element_lines(controller)[0][1]

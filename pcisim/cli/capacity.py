@@ -42,8 +42,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from pcisim.capacity import capacity
-    from pcisim.more import how_many_more
+    from pcisim.capacity.max_count import how_many_more
+    from pcisim.capacity.report import capacity
 
     if common.lists_devices(arguments):
         return 0

@@ -275,7 +275,7 @@ def read_bytes(name: str) -> bytes:
     Raises:
         InputError: it cannot be read.
     """
-    from pcisim.formats._xml import most_bytes
+    from pcisim.formats.xml.document import most_bytes
 
     if name == STDIN and sys.stdin is None:
         raise InputError("cannot read standard input: it is closed", code="cannot-read")
@@ -322,7 +322,7 @@ def write_file(
     if name == STDOUT:
         write_stdout(data)
         return
-    from pcisim.replacement import Replacement, replaceable
+    from pcisim.file_replacement import Replacement, replaceable
 
     elsewhere = "-o FILE writes the result elsewhere" if in_place else ""
     new = None
@@ -427,7 +427,7 @@ def answers_as_libvirt(plan: Plan, command: str) -> None:
     Raises:
         UsageError: the plan is not libvirt's.
     """
-    from pcisim.placement.libvirt import LibvirtPolicy
+    from pcisim.libvirt.policy import LibvirtPolicy
 
     if not isinstance(plan.policy, LibvirtPolicy):
         raise UsageError(
@@ -439,7 +439,7 @@ def answers_as_libvirt(plan: Plan, command: str) -> None:
 
 def uncounted_arguments(plan: Plan) -> int:
     """Say on stderr that a definition passes arguments on to QEMU that are not counted, and return how many."""
-    from pcisim.formats.raw_arguments import raw_arguments, summary
+    from pcisim.formats.domain.raw_arguments import raw_arguments, summary
 
     arguments = raw_arguments(plan.source)
     if arguments:
@@ -474,7 +474,7 @@ def warn_if_it_will_not_boot(placement: Placement, plan: Plan | None = None) -> 
 
 def warn_if_it_is_unsound(plan: Plan) -> None:
     """Say on stderr what libvirt accepts, and the emulator or the guest does not."""
-    from pcisim.placement.doubts import is_doubtful
+    from pcisim.placement.quick_check import is_doubtful
 
     if not is_doubtful(plan.placement):
         return

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pcisim.capacity import Room
+    from pcisim.capacity.report import Room
     from pcisim.hotplug import RunningGuest
 
 DETACH_SCHEMA = "pcisim.detach/1"
@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def free(guest: RunningGuest) -> Room:
     """Return the free slots of a running guest, by plug, cold and hot."""
-    from pcisim import connector as c
-    from pcisim.capacity import Room, room
+    from pcisim.capacity.report import Room, room
+    from pcisim.catalogue import connectors as c
 
     cold = room(guest.topology)
     express = guest.headroom(c.EXPRESS) if guest.definition.express else 0

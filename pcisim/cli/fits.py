@@ -49,9 +49,9 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from pcisim.fits import fits
-    from pcisim.formats.domain_text import element_lines
-    from pcisim.placement.libvirt import LibvirtPolicy
+    from pcisim.capacity.fits import fits
+    from pcisim.formats.domain.text import element_lines
+    from pcisim.libvirt.policy import LibvirtPolicy
 
     if common.lists_devices(arguments):
         return 0
@@ -114,8 +114,8 @@ def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bo
     It has the new controllers, and the new devices too, unless they are to be attached while the guest runs.
     """
     from pcisim._record import evolved
-    from pcisim.formats._xml import parse
-    from pcisim.formats.domain_text import add_to_document, render
+    from pcisim.formats.domain.text import add_to_document, render
+    from pcisim.formats.xml.document import parse
     from pcisim.plan import assign
 
     if running:

@@ -17,9 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pcisim.fleet.output import Output
-    from pcisim.fleet.rows import Row
-    from pcisim.fleet.summary import Summary
+    from pcisim.fleet.survey.output import Output
+    from pcisim.fleet.survey.rows import Row
+    from pcisim.fleet.survey.summary import Summary
 
 _EPILOG = """examples:
   pcisim fleet /etc/libvirt/qemu                      how full, who does not fit, who has no hot-plug slot left
@@ -80,11 +80,11 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from pcisim.fleet.answers import Question
-    from pcisim.fleet.output import Output, format_of
-    from pcisim.fleet.sources import batches
-    from pcisim.fleet.summary import Summary
-    from pcisim.fleet.survey import rows_of
+    from pcisim.fleet.survey.answers import Question
+    from pcisim.fleet.survey.output import Output, format_of
+    from pcisim.fleet.survey.run import rows_of
+    from pcisim.fleet.survey.sources import batches
+    from pcisim.fleet.survey.summary import Summary
 
     more = tuple(sorted(common.added_devices(arguments.add).items()))
     question = Question(arguments.libvirt, arguments.policy, more).checked()

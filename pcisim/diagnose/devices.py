@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
+from pcisim.catalogue.connectors import EXPRESS
 from pcisim.catalogue.devices import DIMMS
 from pcisim.catalogue.functions import ALIASES, FUNCTIONS
 from pcisim.catalogue.x86_machines import X86
-from pcisim.connector import EXPRESS
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import View, found
-from pcisim.drivers import driver_of
 from pcisim.guest import Controller
 from pcisim.qemu.device import is_pci, other_bus
+from pcisim.qemu.device_names import driver_of
 
 _ON_THE_LINE: Mapping[tuple[str, str], str] = MappingProxyType(
     {

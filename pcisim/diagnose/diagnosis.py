@@ -16,9 +16,9 @@ from pcisim.diagnose.room import ROOM_RULES, paste_for
 from pcisim.diagnose.slots import SLOT_RULES, dropped_addresses
 from pcisim.diagnose.view import View
 from pcisim.errors import PcisimError
-from pcisim.formats._xml import Element
-from pcisim.formats.domain_xml import UNREADABLE, Problem, read
+from pcisim.formats.domain.reader import UNREADABLE, Problem, read
 from pcisim.formats.host_pci import lookup
+from pcisim.formats.xml.document import Element
 from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement, Policy
 from pcisim.plan import HostPci, assign, check_host_pci

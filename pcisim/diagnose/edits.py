@@ -12,8 +12,8 @@ from pcisim.address import MAX_BUS, parse_number
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, TARGET_RANGES
 from pcisim.diagnose.diagnosis import Diagnosis
 from pcisim.diagnose.finding import Finding
-from pcisim.formats._splice import Editor, Fragment
-from pcisim.formats._xml import Element
+from pcisim.formats.xml.document import Element
+from pcisim.formats.xml.editor import Editor, Fragment
 from pcisim.guest import Controller
 from pcisim.placement import Policy
 
@@ -377,6 +377,19 @@ def port_on_expander(site: Site, index: int, slot: int) -> bool:
     port = Fragment("controller", {"type": "pci", "index": str(index), "model": "pcie-root-port"}, children=(where,))
     site.editor.insert_after(site.controllers[-1], port)
     return write_address(site, bus=index, slot=0, function=0)
+
+
+def on_new_bus(site: Site, device: Element, model: str, index: int, slot: int) -> bool:
+    """Add a PCI controller, and put a device on its bus."""
+    site.add_controller(model, index)
+    address = device.find("address")
+    where = {"bus": f"{index:#04x}", "slot": f"{slot:#04x}", "function": "0x0"}
+    if address is None:
+        site.editor.append_child(device, Fragment("address", {"type": "pci", "domain": "0x0000", **where}))
+        return True
+    for name, value in where.items():
+        site.editor.set_attribute(address, name, value)
+    return True
 
 
 def add_usb(site: Site, attributes: dict[str, str], *children: Fragment, after: bool = False) -> bool:

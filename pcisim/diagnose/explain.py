@@ -8,7 +8,8 @@ from functools import cache, lru_cache
 
 from pcisim._record import record
 from pcisim.address import format_packed
-from pcisim.capacity import room
+from pcisim.capacity.fits import fits
+from pcisim.capacity.report import room
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.diagnose.diagnosis import Diagnosis, controller_text, examine
 from pcisim.diagnose.finding import Finding
@@ -16,8 +17,7 @@ from pcisim.diagnose.headlines import about_attribute, rows
 from pcisim.diagnose.rules import RULES
 from pcisim.diagnose.texts import PCISIM, Text
 from pcisim.diagnose.trial import Judge, patched, with_remedies
-from pcisim.fits import fits
-from pcisim.placement.libvirt import LibvirtPolicy
+from pcisim.libvirt.policy import LibvirtPolicy
 
 _NEAR = 0.5
 """How much of a text two rows have to share to be called near."""

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from pcisim._record import evolved
+from pcisim.catalogue.attribute_words import ADDRESS_NUMBERS, CCW_LIMITS, FOREIGN, INVALID, OF_X86, WORDS
 from pcisim.catalogue.controllers import MODEL_NAMES, PCI_CONTROLLERS, TARGET_RANGES
 from pcisim.catalogue.devices import ADDRESS_TYPES, PLUGS
-from pcisim.catalogue.words import ADDRESS_NUMBERS, CCW_LIMITS, FOREIGN, INVALID, OF_X86, WORDS
 from pcisim.diagnose.rules import RULES
 from pcisim.diagnose.texts import LIBVIRT, PCISIM, TEXTS, Text
 

@@ -16,7 +16,7 @@ from pcisim.catalogue.profiles import WINDOW
 from pcisim.diagnose import edits as e
 from pcisim.diagnose.edits import Edit, Site
 from pcisim.enumeration.io_windows import io_budget, io_ports
-from pcisim.formats._splice import Fragment
+from pcisim.formats.xml.editor import Fragment
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
 

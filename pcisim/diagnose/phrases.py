@@ -14,7 +14,7 @@ from string import ascii_lowercase
 from pcisim.address import parse_number
 from pcisim.diagnose import edits as e
 from pcisim.diagnose.edits import Edit, Site
-from pcisim.formats._splice import Fragment
+from pcisim.formats.xml.editor import Fragment
 
 _Said = Callable[[Site, "re.Match[str]"], bool]
 
@@ -292,7 +292,32 @@ UNTRIED = frozenset(
 """What changes nothing that could be tried: it is sound as it is, a command says otherwise when it is given, or
 pcisim does not read it."""
 
+
+def _of_guest(site: Site, match: re.Match[str]) -> bool:
+    """Take elements of the guest out that are no devices."""
+    parents = site.root.findall(match["parent"]) if match["parent"] else [site.root]
+    return e.take_out(site, [child for parent in parents for child in parent.findall(match["tag"])])
+
+
+def _share_memory(site: Site, _match: re.Match[str]) -> bool:
+    """Let other processes share the memory of the guest."""
+    source, access = Fragment("source", {"type": "memfd"}), Fragment("access", {"mode": "shared"})
+    backing = site.root.find("memoryBacking")
+    if backing is None:
+        site.editor.append_child(site.root, Fragment("memoryBacking", children=(source, access)))
+        return True
+    former = backing.find("access")
+    if former is not None:
+        site.editor.set_attribute(former, "mode", "shared")
+    else:
+        site.editor.append_child(backing, access)
+    return True
+
+
 PHRASES: tuple[tuple[str, _Said], ...] = (
+    (r"write <memoryBacking>.*", _share_memory),
+    (r"take <(?P<tag>acpi|boot|maxMemory)/?> out(?: of <(?P<parent>\w+)>)?", _of_guest),
+    (r"take its <(boot|alias)> out", lambda s, m: e.take_out(s, e.children_named(s, m[1]))),
     (r"leave the address(?: of (?P<of>\S+))? out", _address_of),
     (r"take the <address>(?P<of>) out", _address_of),
     (
@@ -423,6 +448,7 @@ PHRASES: tuple[tuple[str, _Said], ...] = (
         lambda s, m: e.write_address(s, bus=int(m[1], 16), slot=int(m[2], 16), function=0),
     ),
     (r"put (\S+) alone into a slot, not on an expander, and have <acpi/> in <features>", _alone),
+    (r"give (?P<of>\S+) a place on another bus", _address_of),
     (r"move one to another slot", lambda s, m: e.drop_address(s, s.labelled(s.finding.parties[0]))),
     (r"put \S+ on a bus nearer to the root", lambda s, m: e.drop_address(s, s.element)),
     (r"write the bus of a controller that leads to the root, and comes earlier, in \S+", _on_the_root),

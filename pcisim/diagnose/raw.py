@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pcisim.diagnose.finding import NOTE, WARNING, Finding
-from pcisim.formats.raw_arguments import has_device, raw_arguments, summary
+from pcisim.formats.domain.raw_arguments import has_device, raw_arguments, summary
 from pcisim.guest import Guest
 
 

@@ -14,9 +14,9 @@ from types import MappingProxyType
 from pcisim._record import evolved
 from pcisim.catalogue.controllers import PCI_CONTROLLERS, TARGET_RANGES
 from pcisim.catalogue.versions import libvirt_version
-from pcisim.completion import complete
 from pcisim.errors import PcisimError, RefusedError
 from pcisim.guest import Controller, Device, Guest
+from pcisim.libvirt.completion import complete
 from pcisim.placement import Placement, Policy
 from pcisim.plan import assign
 
@@ -203,6 +203,66 @@ def _out_of_the_way(device: Device) -> Device:
     return evolved(device, plug=0, acpi_index=None, address_type=elsewhere)
 
 
+def _without_trait(*names: str) -> _Way:
+    """Return the way that forgets what is said of a device beside its place."""
+
+    def way(guest: Guest, subject: Device | None) -> Guest | None:
+        if subject is None or not any(name in subject.traits for name in names):
+            return None
+        return _replaced(
+            guest, subject, evolved(subject, traits={n: v for n, v in subject.traits.items() if n not in names})
+        )
+
+    return way
+
+
+def _without_boot(guest: Guest, subject: Device | None) -> Guest | None:
+    """Forget a boot order; the one of the operating system first."""
+    if "os_boot" in guest.traits:
+        return evolved(guest, traits={n: v for n, v in guest.traits.items() if n != "os_boot"})
+    return _without_trait("boot")(guest, subject)
+
+
+def _with_acpi(guest: Guest, subject: Device | None) -> Guest | None:
+    """Give a guest the ACPI that its firmware needs, or leave out the device that needs it."""
+    return evolved(guest, acpi=True) if subject is None else _without(guest, subject)
+
+
+def _without_acpi(guest: Guest, _subject: Device | None) -> Guest:
+    return evolved(guest, acpi=False)
+
+
+def _without_zpci(guest: Guest, subject: Device | None) -> Guest | None:
+    return None if subject is None else _replaced(guest, subject, evolved(subject, zpci=None))
+
+
+def _without_memory(guest: Guest, subject: Device | None) -> Guest | None:
+    """Leave a memory device out; all of them, and the maximum, where the guest has no NUMA node for any."""
+    if guest.numa_nodes:
+        return _without(guest, subject)
+    traits = {name: value for name, value in guest.traits.items() if name != "memory_slots"}
+    return evolved(guest, traits=traits, devices={**guest.devices, "memory": []})
+
+
+def _without_drive(guest: Guest, subject: Device | None) -> Guest | None:
+    """Forget the place of a disk or a SCSI host device on its controller."""
+    if subject is None:
+        return None
+    dropped = evolved(subject, address_type=None, controller=None, drive=(0, 0, 0), unit=None)
+    return _replaced(guest, subject, dropped)
+
+
+def _without_thread(guest: Guest, subject: Device | None) -> Guest | None:
+    return _without_trait("iothread", "iothreads")(guest, subject)
+
+
+def _without_primary(guest: Guest, subject: Device | None) -> Guest | None:
+    """Leave out a second video device, or forget that it is a primary one."""
+    if subject is not None and subject.primary and len([d for d in guest.devices["video"] if d.primary]) > 1:
+        return _replaced(guest, subject, evolved(subject, primary=False))
+    return _without(guest, subject)
+
+
 _WAYS: Mapping[str, _Way] = MappingProxyType(
     {
         "slot-occupied": _without_address,
@@ -222,12 +282,29 @@ _WAYS: Mapping[str, _Way] = MappingProxyType(
         "duplicate-index": _without,
         "duplicate-panic": _without,
         "second-device": _without,
-        "secondary-video": _without,
+        "secondary-video": _without_primary,
         "usb-disabled": _without,
         "root-index": _without,
         "no-model": _without,
         "wrong-machine": _without,
-        "needs-acpi": _without,
+        "needs-acpi": _with_acpi,
+        "needs-uefi": _without_acpi,
+        "needs-graphics": _without_trait("display"),
+        "duplicate-hostdev": _without_trait("host"),
+        "duplicate-alias": _without_trait("alias"),
+        "duplicate-boot": _without_boot,
+        "boot-order": _without_boot,
+        "duplicate-drive": _without_drive,
+        "drive-range": _without_drive,
+        "filesystem": _without,
+        "disk-source": _without_trait("lun"),
+        "disk-bus": _without,
+        "input-bus": _without,
+        "obsolete-model": _without,
+        "no-shared-memory": _without,
+        "no-iothread": _without_thread,
+        "memory-device": _without_memory,
+        "zpci": _without_zpci,
         "index-range": _without_too_many,
         "bridge-order": _without,
         "port-range": _without,

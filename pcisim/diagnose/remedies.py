@@ -22,9 +22,9 @@ from pcisim.diagnose.diagnosis import MOST_PASTED, controller_text, controllers_
 from pcisim.diagnose.edits import Edit, Site
 from pcisim.diagnose.refusals import ROOM, is_short_of_room
 from pcisim.errors import PcisimError
-from pcisim.formats._xml import Element
-from pcisim.formats.reassign import reassign
+from pcisim.formats.xml.document import Element
 from pcisim.guest import Controller, Device
+from pcisim.rewrite.reassign import reassign
 
 
 class Proposal(NamedTuple):
@@ -181,6 +181,43 @@ def _no_node(site: Site) -> Iterator[Proposal]:
         yield Proposal("take the <node> out", lambda s: e.take_out(s, nodes))
 
 
+def _own_bus(site: Site) -> Iterator[Proposal]:
+    """Propose a bus of its own for a card whose virtual functions meet others."""
+    index = site.highest + 1
+    model, slot = ("pcie-root-port", 0) if site.guest.express else ("pci-bridge", 1)
+    for label in site.finding.parties[::-1]:
+        card = site.labelled(label)
+        if card is None or card.tag == "controller":
+            continue
+        yield Proposal(
+            f"add <controller type='pci' index='{index}' model='{model}'/>, and write bus='{index:#04x}'"
+            f" slot='{slot:#04x}' function='0x0' in the address of {label}",
+            lambda s, card=card: e.on_new_bus(s, card, model, index, slot),  # type: ignore[misc]
+        )
+
+
+def _other_party(site: Site) -> Iterator[Proposal]:
+    """Propose to leave out the address of the other one of two."""
+    for label in site.finding.parties[1:]:
+        other = site.labelled(label)
+        if other is not None and other.find("address") is not None:
+            yield Proposal(f"leave the address of {label} out", lambda s, o=other: e.drop_address(s, o))  # type: ignore[misc]
+
+
+def _usb_master(site: Site) -> Iterator[Proposal]:
+    """Propose a master, with the whole set where libvirt puts it."""
+    index = site.element.get("index") or "0"
+    usb = [d for d in site.devices if d.tag == "controller" and d.get("type") == "usb" and d.get("index", "0") == index]
+    yield Proposal(
+        f"add <controller type='usb' index='{index}' model='ich9-ehci1'/>, and leave the addresses of its companions"
+        " out",
+        lambda s: (
+            any([e.drop_address(s, d) for d in usb])  # noqa: C419
+            and e.add_usb(s, {"index": index, "model": "ich9-ehci1"})
+        ),
+    )
+
+
 def _highest_bus(site: Site) -> Iterator[Proposal]:
     """Propose to leave out the address with the highest bus, for which libvirt would add bus after bus."""
     placed = [d for d in site.guest.all_devices() if d.address is not None and d.origin is not None]
@@ -213,11 +250,11 @@ def _close_words(site: Site) -> Iterator[Proposal]:
         return
     words = known.split(", ")
     likely = [*get_close_matches(place[0].get(place[1]) or "", words, 3, 0.4), *(w for w in _LIKELY if w in words)]
-    for word in dict.fromkeys(likely):
+    for word in dict.fromkeys([*likely, *(w for w in words[:3] if not w.startswith("vfio-"))]):
         yield Proposal(f"write {place[1]}='{word}'", lambda s, w=word: _write_word(s, w))  # type: ignore[misc]
 
 
-_LIKELY = (*COMMON, "vfio-pci")
+_LIKELY = (*COMMON, "vfio-pci", "vga")
 """Words that are meant more often than others."""
 
 
@@ -323,6 +360,9 @@ LAST: Mapping[str, tuple[_Proposes, ...]] = MappingProxyType(
         "index-range": (_highest_bus,),
         "duplicate-index": (_leave_out,),
         "no-such-device": (_other_model,),
+        "virtual-functions": (_own_bus, _other_party),
+        "slot-occupied": (_other_party,),
+        "usb-no-master": (_usb_master,),
     }
 )
 """What is left when nothing of the finding's own remedy helps, by its code; then `LAST_OF_ALL`."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pcisim import connector as c
 from pcisim._record import evolved
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.versions import Libvirt
-from pcisim.completion import complete
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import View, found
 from pcisim.enumeration.io_windows import IoBudget, io_budget
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Guest
 from pcisim.hotplug.kinds import emulator_refuses
-from pcisim.placement.libvirt import LibvirtPolicy
-from pcisim.recipes import recipes_for, remedies
+from pcisim.libvirt.completion import complete
+from pcisim.libvirt.controllers_to_add import recipes_for, remedies
+from pcisim.libvirt.policy import LibvirtPolicy
 
 
 def hot_slots(view: View) -> Iterator[Finding]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pcisim import connector as c
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed, pack
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.devices import ADDRESS_READDRESSED, plug_on
 from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.diagnose.finding import Finding

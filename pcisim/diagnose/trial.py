@@ -200,7 +200,7 @@ def _documented(diagnosis: Diagnosis, judge: Judge) -> Diagnosis | None:
         return None
     if guest.document is not None:
         return diagnosis
-    from pcisim.formats.domain_text import render
+    from pcisim.formats.domain.text import render
 
     described = judge.diagnosis(render(guest))
     alike = [(f.code, f.headline) for f in diagnosis.findings] == [(f.code, f.headline) for f in described.findings]

@@ -14,6 +14,8 @@ from pcisim.catalogue.functions import NEVER, PciFunction
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, SEABIOS, Profile, check_firmware
 from pcisim.catalogue.x86_machines import X86
 from pcisim.enumeration import linux
+from pcisim.enumeration.firmware_result import Programmed
+from pcisim.enumeration.from_placement import hardware_of
 from pcisim.enumeration.numbers import (
     UNNUMBERED,
     Reserve,
@@ -23,13 +25,11 @@ from pcisim.enumeration.numbers import (
     seabios_reserve,
 )
 from pcisim.enumeration.ovmf import ovmf
-from pcisim.enumeration.placed import hardware_of
-from pcisim.enumeration.programmed import Programmed
 from pcisim.enumeration.seabios import seabios
 from pcisim.enumeration.view import GuestBus, GuestFunction, GuestView, Numbers
 from pcisim.errors import NotCoveredError
-from pcisim.hardware import Hardware, Part
 from pcisim.placement import Placement
+from pcisim.qemu.functions import Hardware, Part
 from pcisim.topology import Topology
 
 _CLOSED: list[tuple[int, int] | None] = [None, None, None]

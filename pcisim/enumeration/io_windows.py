@@ -15,12 +15,12 @@ from functools import cache
 from types import MappingProxyType
 
 from pcisim._record import record
+from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, SHPC_BRIDGES
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, WINDOW, IoRoom
-from pcisim.connector import CONVENTIONAL, EXPRESS
-from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
+from pcisim.qemu.device_names import driver_of
 
 BUILT_IN_PORTS = MappingProxyType({"q35": 64, "i440fx": 0})
 """Bytes of ports of built-in devices of bus 0 that no definition lists: q35's SMBus controller."""

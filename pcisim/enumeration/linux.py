@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from pcisim.catalogue.bridges import DOWNSTREAM_PORTS, PORT, ROOT
 from pcisim.catalogue.profiles import WINDOW, Linux
+from pcisim.enumeration.firmware_result import IO, Programmed
 from pcisim.enumeration.numbers import found_on
-from pcisim.enumeration.programmed import IO, Programmed
-from pcisim.hardware import Hardware, Part, PciBus
+from pcisim.qemu.functions import Hardware, Part, PciBus
 
 LEAST_MEMORY = 16
 """The least size of a memory BAR, whose lowest bits say of what kind it is."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pcisim.address import MAX_BUS
 from pcisim.catalogue.bridges import PORT, RESERVES_READ
 from pcisim.enumeration.view import Numbers
-from pcisim.hardware import Hardware, Part, PciBus
+from pcisim.qemu.functions import Hardware, Part, PciBus
 
 UNNUMBERED = Numbers(0, 0, 0)
 

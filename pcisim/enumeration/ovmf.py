@@ -15,9 +15,9 @@ from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM32
 from pcisim.catalogue.bridges import PORT
 from pcisim.catalogue.profiles import Ovmf, Profile
+from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, Programmed, up
 from pcisim.enumeration.numbers import Routing
-from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
-from pcisim.hardware import Hardware, Part, has_hotplug_controller
+from pcisim.qemu.functions import Hardware, Part, has_hotplug_controller
 
 PORTS, MEM, PMEM, MEM_64, PMEM_64 = range(5)
 """The five kinds of requests that OVMF keeps apart."""

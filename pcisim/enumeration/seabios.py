@@ -18,10 +18,10 @@ from pcisim.catalogue.bars import MEM64
 from pcisim.catalogue.bridges import PORT, RESERVES_READ
 from pcisim.catalogue.functions import PciFunction
 from pcisim.catalogue.profiles import GIB, Profile, SeaBios
+from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, Programmed, up
 from pcisim.enumeration.numbers import Routing
-from pcisim.enumeration.programmed import IO, MEMORY, PREFETCH, Programmed, up
 from pcisim.enumeration.view import ROM
-from pcisim.hardware import Hardware, Part, has_hotplug_controller
+from pcisim.qemu.functions import Hardware, Part, has_hotplug_controller
 
 LEAST_BAR = 0x1000
 """Memory BARs smaller than this take as much."""

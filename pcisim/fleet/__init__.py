@@ -11,11 +11,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pcisim.fleet.headroom import FleetCapacity as FleetCapacity
-    from pcisim.fleet.headroom import capacity as capacity
-    from pcisim.fleet.owners import OWNERS as OWNERS
-    from pcisim.fleet.plan import FleetPlan as FleetPlan
-    from pcisim.fleet.plan import assign as assign
+    from pcisim.fleet.arrays.headroom import FleetCapacity as FleetCapacity
+    from pcisim.fleet.arrays.headroom import capacity as capacity
+    from pcisim.fleet.arrays.owners import OWNERS as OWNERS
+    from pcisim.fleet.arrays.plan import FleetPlan as FleetPlan
+    from pcisim.fleet.arrays.plan import assign as assign
 
 _MODULES = {
     "FleetCapacity": "headroom",
@@ -32,5 +32,5 @@ def __getattr__(name: str) -> object:
     if name in _MODULES:
         from importlib import import_module
 
-        return getattr(import_module(f"pcisim.fleet.{_MODULES[name]}"), name)
+        return getattr(import_module(f"pcisim.fleet.arrays.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

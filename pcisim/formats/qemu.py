@@ -13,9 +13,9 @@ from types import MappingProxyType
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.bridges import BRIDGES
 from pcisim.catalogue.x86_machines import X86
-from pcisim.drivers import driver_of
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
+from pcisim.qemu.device_names import driver_of
 
 _NOT_EMITTED = frozenset({("i440fx", "ide:0"), ("q35", "sata:0")})
 """Controllers that come with the machine."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
-from pcisim.capacity import room
+from pcisim.capacity.report import room
 from pcisim.catalogue.controllers import ROOT_MODELS
 from pcisim.catalogue.x86_machines import RESERVED
 from pcisim.formats.plain import printable

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pcisim import connector as c
 from pcisim._record import record
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLLERS
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import X86
 from pcisim.guest import Controller, Device, Guest, refuse
-from pcisim.placement.validation import check_options
+from pcisim.libvirt.twice import host_devices, is_same_host_device
+from pcisim.libvirt.validation import check_ide, check_options
 from pcisim.topology import Bus
 
 # which devices come and go
@@ -205,6 +206,18 @@ def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
         )
     if isinstance(device, Controller) and device.type == "pci":
         check_options(device)
+    elif isinstance(device, Controller) and device.type == "ide":
+        check_ide(device, guest)
+    if device.element == "hostdev" and device.traits.get("host"):
+        same = next((d for d in host_devices(guest) if is_same_host_device(d, device)), None)
+        if same is not None:
+            raise refuse(
+                device,
+                "device is already in the domain configuration",
+                "duplicate-hostdev",
+                "name another device of the host",
+                f"{same.label} is it" + (f" (line {same.line})" if same.line else ""),
+            )
     if any(d.label == device.label for d in guest.all_devices()):
         is_disk = device.element == "disk"
         raise refuse(

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from pcisim import connector as c
 from pcisim._record import evolved, record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, PciAddress, format_packed, pack
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.devices import plug_on
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
-from pcisim.completion import complete
 from pcisim.enumeration.virtual_functions import in_the_way, overflows, virtual_functions
 from pcisim.errors import NotCoveredError, RefusedError, UsageError
 from pcisim.guest import Controller, Device, Guest, refuse
@@ -28,10 +27,11 @@ from pcisim.hotplug.kinds import (
     row_of,
 )
 from pcisim.hotplug.unplug import check_goes, may_ask_again
+from pcisim.libvirt.completion import complete
+from pcisim.libvirt.controllers_to_add import recipes_for
+from pcisim.libvirt.validation import validate
 from pcisim.placement import Placement
 from pcisim.placement.pinned import pinned
-from pcisim.placement.validation import validate
-from pcisim.recipes import recipes_for
 from pcisim.topology import Bus
 
 _MOST_LOOKS = 12
@@ -218,7 +218,7 @@ class RunningGuest:
         does not: it looks no further.
 
         Args:
-            plug: `CONVENTIONAL` or `EXPRESS` of `pcisim.connector`.
+            plug: `CONVENTIONAL` or `EXPRESS` of `pcisim.catalogue.connectors`.
         """
         plug = plug_on(plug, self.definition.express)
         count = 0

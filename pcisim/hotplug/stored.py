@@ -12,8 +12,8 @@ from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.guest import Device
 from pcisim.hotplug.definition import extended, next_number
 from pcisim.hotplug.kinds import check_stored
+from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement
-from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.pinned import pinned
 from pcisim.policies import placed
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-from pcisim import connector as c
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX, MOST_HOST_BRIDGES, PCI_CONTROLLERS
 
 Count: TypeAlias = Any

@@ -12,7 +12,7 @@ from pcisim.notebook import HTML, SVG, register
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pcisim.capacity import Capacity
+    from pcisim.capacity.report import Capacity
     from pcisim.plot._canvas import svg
     from pcisim.plot._curve import capacity_curve
     from pcisim.plot._guest import guest_map

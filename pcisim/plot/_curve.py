@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
+from pcisim.capacity.max_count import More
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable
-from pcisim.more import More
 from pcisim.plot._canvas import FAINT, INK, LINE, PAPER, Picture, fitted, style, text_width
 
 _WIDTH, _PANEL, _LEFT, _RIGHT = 9.6, 1.75, 0.75, 0.3
@@ -25,7 +25,8 @@ def capacity_curve(more: More | Mapping[str, More], *, upto: int | None = None) 
     A count that is refused is accepted as none of it: the curve falls to 0 there.
 
     Args:
-        more: what `pcisim.more.how_many_more` returned, or several by the names of their panels (a machine, a policy).
+        more: what `pcisim.capacity.max_count.how_many_more` returned, or several by the names of their panels (a
+            machine, a policy).
         upto: the highest count to show; a little more than the highest that fits when ``None``.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from matplotlib.figure import Figure
 
 from pcisim.address import FUNCTIONS
-from pcisim.capacity import THEORETICAL
+from pcisim.capacity.report import THEORETICAL
 from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, PREFERRED, RESERVED
 from pcisim.errors import UsageError
 from pcisim.plot._canvas import FAINT, INK, LOOKS, Sheet, fitted, legend_height, shortened, style

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
-from pcisim.capacity import room
+from pcisim.capacity.report import room
+from pcisim.catalogue.connectors import ENDPOINT
 from pcisim.catalogue.x86_machines import DEVICE
-from pcisim.connector import ENDPOINT
 from pcisim.plot._canvas import (
     FAINT,
     INK,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from pcisim.capacity import THEORETICAL, Capacity
+from pcisim.capacity.report import THEORETICAL, Capacity
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable
 
@@ -60,7 +60,7 @@ def capacity_table(capacity: Capacity) -> str:
     """Return a capacity as HTML: a row for each bus, equal neighbours in one; then the budgets.
 
     Args:
-        capacity: what `pcisim.capacity.capacity` returned.
+        capacity: what `pcisim.capacity.report.capacity` returned.
     """
     groups: list[list[object]] = []
     before: tuple[object, ...] = ()

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pcisim.catalogue.bars import stem
-from pcisim.hardware import PciBus
 from pcisim.qemu.device import QemuDevice, refusal
+from pcisim.qemu.functions import PciBus
 
 PAIR = "failover_pair_id"
 _STANDBY = "virtio-net-pci"

@@ -31,15 +31,6 @@ from pcisim.catalogue.qemu_rules import (
     ONLY_ONE,
 )
 from pcisim.errors import PcisimError, RefusedError
-from pcisim.hardware import (
-    Hardware,
-    Part,
-    PciBus,
-    add_built_ins,
-    expander_bus,
-    has_hotplug_controller,
-    row_on,
-)
 from pcisim.qemu import rules
 from pcisim.qemu.backends import Backends
 from pcisim.qemu.device import (
@@ -53,6 +44,7 @@ from pcisim.qemu.device import (
     similar_driver,
 )
 from pcisim.qemu.failover import Standbys, check_primary
+from pcisim.qemu.functions import Hardware, Part, PciBus, add_built_ins, expander_bus, has_hotplug_controller, row_on
 from pcisim.qemu.memory import VIRTIO_MEMORY, MemoryDevices
 from pcisim.qemu.options import MachineOptions
 from pcisim.qemu.other_buses import OtherBus, OtherBuses

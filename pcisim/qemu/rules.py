@@ -13,8 +13,8 @@ from pcisim.address import FUNCTIONS
 from pcisim.catalogue.bridges import BRIDGES, NEED_CXL, PORT, ROOT
 from pcisim.catalogue.qemu_rules import ALTERNATIVES, PATH_LIMIT, REQUIRED, REQUIRED_TOO, SETS_MULTIFUNCTION
 from pcisim.errors import RefusedError
-from pcisim.hardware import Hardware, PciBus, row_on
 from pcisim.qemu.device import refusal
+from pcisim.qemu.functions import Hardware, PciBus, row_on
 
 _CONFLICT = "PCI resource reserve cap: PREF32 and PREF64 conflict"
 _TOO_LARGE = (("pref32-reserve", "pref32-reserve "), ("mem-reserve", "mem-reserve"))

@@ -14,8 +14,8 @@ import pytest
 
 import pcisim
 from tests.cli.running import EXAMPLES, PLAIN, Done, example, is_tidy, process, run
+from tests.placement.test_quick_check import REPORTED
 from tests.record_goldens import read_guest
-from tests.test_doubts import REPORTED
 
 SERVER = str(EXAMPLES / "server.xml")
 DESKTOP = str(EXAMPLES / "desktop.xml")

@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pcisim.fleet.output import Lines
-from pcisim.fleet.rows import Row
+from pcisim.fleet.survey.output import Lines
+from pcisim.fleet.survey.rows import Row
 from tests.cli.running import EXAMPLES, PLAIN, is_tidy, run
 from tests.fleet.fleets import SHAPES, archive, member, write_fleet
 

@@ -15,8 +15,8 @@ import pcisim
 from pcisim.catalogue.versions import VERSIONS as LIBVIRTS
 from pcisim.compare import GONE, MODEL, MOVED, RENUMBERED, compare
 from pcisim.errors import RefusedError
-from pcisim.formats.carry import Carried, keep
-from pcisim.formats.reassign import Reassigned, reassign
+from pcisim.rewrite.keep import Carried, keep
+from pcisim.rewrite.reassign import Reassigned, reassign
 from tests.cli.running import is_tidy, run
 from tests.guests import BARE, NO_USB, at, controller, disk, domain, nic, pci, table, video
 from tests.property.strategies import VERSIONS, Drawn, drawn_guests
@@ -715,9 +715,11 @@ def test_lines_are_those_of_the_text_in_between(option: str, devices: list[str],
 
 def test_nothing_is_imported_for_a_plain_assign() -> None:
     """Start-up: what is not asked for is not imported."""
-    code = "import sys, pcisim.cli.carry, pcisim.cli.diff; print(*[m for m in sys.modules if m.startswith('pcisim.')])"
+    code = (
+        "import sys, pcisim.cli.rewriting, pcisim.cli.diff; print(*[m for m in sys.modules if m.startswith('pcisim.')])"
+    )
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"pcisim.compare", "pcisim.formats.carry", "pcisim.formats.reassign"} & set(imported)
+    assert not {"pcisim.compare", "pcisim.rewrite.keep", "pcisim.rewrite.reassign"} & set(imported)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 import pcisim
 from pcisim.diagnose import diagnose
-from pcisim.fleet.survey import survey
+from pcisim.fleet.survey.run import survey
 from tests.cli.running import run
 from tests.guests import disks, domain, nic
 

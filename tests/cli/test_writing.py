@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import pcisim
-from pcisim import replacement
+from pcisim import file_replacement
 from pcisim.cli import COMMANDS, common, main
 from tests.cli.running import EXAMPLES, PLAIN, Done, example, is_tidy, process, run
 
@@ -150,7 +150,7 @@ def _interrupted(when: int, guest: Path) -> tuple[Done, bool]:
 
     def trace(frame: FrameType, event: str, _argument: object) -> Any:
         nonlocal left, sent
-        if frame.f_code.co_filename != replacement.__file__ and frame.f_code is not code:
+        if frame.f_code.co_filename != file_replacement.__file__ and frame.f_code is not code:
             return None
         if event == "line" and not sent:
             left -= 1

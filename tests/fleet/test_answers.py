@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 import pcisim
-from pcisim.capacity import capacity
+from pcisim.capacity.report import capacity
 from pcisim.errors import UsageError
-from pcisim.fleet import answers as module
-from pcisim.fleet.answers import Answers, Figures, Question, figures
-from pcisim.fleet.rows import COLUMNS, Row
+from pcisim.fleet.survey import answers as module
+from pcisim.fleet.survey.answers import Answers, Figures, Question, figures
+from pcisim.fleet.survey.rows import COLUMNS, Row
 from pcisim.guest import Guest
 from tests.fleet.fleets import SHAPES, named
 from tests.guests import BARE, FIRST_LINE, disks, domain, nic, pci, video

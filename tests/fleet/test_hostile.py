@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 
 from pcisim.errors import InputError
-from pcisim.fleet import inventory
-from pcisim.fleet.answers import Answers, Question
-from pcisim.fleet.batch import GUESTS
-from pcisim.fleet.rows import COLUMNS, MOST_TEXT, Row
-from pcisim.fleet.sources import batches
-from pcisim.fleet.survey import survey
+from pcisim.fleet.survey import inventory
+from pcisim.fleet.survey.answers import Answers, Question
+from pcisim.fleet.survey.batch import GUESTS
+from pcisim.fleet.survey.rows import COLUMNS, MOST_TEXT, Row
+from pcisim.fleet.survey.run import survey
+from pcisim.fleet.survey.sources import batches
 from tests.cli.running import PLAIN, Done, is_tidy
 from tests.fleet.fleets import SHAPES, archive, member, write_fleet
 

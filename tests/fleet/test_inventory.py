@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from pcisim.errors import InputError, PcisimError
-from pcisim.fleet import inventory
-from pcisim.fleet.answers import Answers, Question
-from pcisim.fleet.rows import Row
-from pcisim.fleet.survey import survey
+from pcisim.fleet.survey import inventory
+from pcisim.fleet.survey.answers import Answers, Question
+from pcisim.fleet.survey.rows import Row
+from pcisim.fleet.survey.run import survey
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pcisim.errors import InputError, UsageError
-from pcisim.fleet import output as module
-from pcisim.fleet.output import Output, Table, format_of
-from pcisim.fleet.rows import COLUMNS, SCHEMA, Row
+from pcisim.fleet.survey import output as module
+from pcisim.fleet.survey.output import Output, Table, format_of
+from pcisim.fleet.survey.rows import COLUMNS, SCHEMA, Row
 
 parquet = pytest.importorskip("pyarrow.parquet")
 

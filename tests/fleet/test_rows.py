@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pcisim.fleet.rows import COLUMNS, SCHEMA, Row
+from pcisim.fleet.survey.rows import COLUMNS, SCHEMA, Row
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "fleet.md"
 KINDS = {str: "text", int: "integer", bool: "truth"}

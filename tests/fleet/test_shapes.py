@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcisim.fleet.shapes import skim
+from pcisim.fleet.survey.shapes import skim
 from tests.guests import disk, domain, nic
 
 GUEST = domain("q35", nic(), disk(), "<console type='pty' tty='/dev/pts/1'><target type='virtio'/></console>")
@@ -50,6 +50,13 @@ def test_passed_over(old: str, new: str) -> None:
         ("<target type='virtio'/>", "<target type='serial'/>"),
         ("<devices>", "<devices><graphics type='vnc'/>"),
         ("<devices>", "<devices><hub type='usb'/>"),
+        ("<os>", "<os><boot dev='hd'/>"),
+        ("<os>", "<iothreads>2</iothreads><os>"),
+        ("<os>", "<iothreadids><iothread id='3'/></iothreadids><os>"),
+        ("<os>", "<maxMemory slots='4'>9</maxMemory><os>"),
+        ("<os>", "<memoryBacking><access mode='shared'/></memoryBacking><os>"),
+        ("<target dev='vda'", "<boot order='1'/><target dev='vda'"),
+        ("<target dev='vda'", "<driver iothread='1'/><target dev='vda'"),
         ("<devices>", "<devices><controller type='pci' index='1' model='pcie-root-port'/>"),
     ],
 )
@@ -65,6 +72,42 @@ def test_numa_node_of_a_controller() -> None:
     )
     assert first == same != second
     assert notes(domain("q35", port.format("<node a='x'>0</node>"))) == first
+
+
+def hosts(*addresses: str) -> str:
+    """Return what is noted of a guest with devices of the host."""
+    hostdev = "<hostdev mode='subsystem' type='pci'><source><address {}/></source></hostdev>"
+    return notes(domain("q35", *map(hostdev.format, addresses)))
+
+
+def test_of_devices_of_the_host_nothing_matters_but_whether_they_are_one() -> None:
+    assert hosts("bus='6'", "bus='0x07'") == hosts("bus='0x41'", "bus='3'")
+    assert hosts("bus='6'", "bus='0x06'") == hosts("bus='9'", "bus='9'")
+    assert hosts("bus='6'", "bus='7'") != hosts("bus='6'", "bus='6'")
+
+
+def test_of_mediated_devices_too() -> None:
+    mdev = "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='{}'/></source></hostdev>"
+
+    def noted(*uuids: str) -> str:
+        return notes(domain("q35", *map(mdev.format, uuids)))
+
+    one, same = "470ea4b5-0f16-4df7-aff2-4fb4cec610c7", "470EA4B50f164df7aff24fb4cec610c7"
+    other = one.replace("c7", "c8")
+    assert noted(one, other) == noted(other, one)
+    assert noted(one, same) == noted(other, other) != noted(one, other)
+
+
+def test_an_alias_matters_when_it_is_there_twice() -> None:
+    first, second = (f"<sound model='ich6'><alias name='{name}'/></sound>" for name in ("ua-a", "ua-b"))
+    assert notes(domain("q35", first, second)) == notes(domain("q35", second, first))
+    assert skim(domain("q35", first, first).encode()) is None
+
+
+def test_what_an_odd_address_is_compared_with_is_read() -> None:
+    hostdev = "<hostdev mode='subsystem' type='pci'><source><address bus='{}'/></source></hostdev>"
+    assert skim(domain("q35", hostdev.format("006")).encode()) is not None
+    assert skim(domain("q35", hostdev.format("006"), hostdev.format("6")).encode()) is None
 
 
 def test_attributes_are_no_elements() -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from pcisim.errors import InputError, PcisimError, UsageError
-from pcisim.fleet import archive as archive_module
-from pcisim.fleet.batch import shown
-from pcisim.fleet.rows import Row
-from pcisim.fleet.sources import batches
-from pcisim.fleet.survey import survey
-from pcisim.formats._xml import MAX_BYTES
+from pcisim.fleet.survey import archive as archive_module
+from pcisim.fleet.survey.batch import shown
+from pcisim.fleet.survey.rows import Row
+from pcisim.fleet.survey.run import survey
+from pcisim.fleet.survey.sources import batches
+from pcisim.formats.xml.document import MAX_BYTES
 from tests.fleet.fleets import SHAPES, archive, member, write_fleet
 
 WEB = SHAPES["web"].encode()
@@ -94,7 +94,7 @@ def test_file_that_goes_away(tmp_path: Path) -> None:
     first, second = write_fleet(tmp_path, 2)
     found = batches([str(tmp_path)])
     os.unlink(first)
-    from pcisim.fleet.answers import Answers, Question
+    from pcisim.fleet.survey.answers import Answers, Question
 
     gone, there = found[0].rows(Answers(Question()))
     assert (gone.path, gone.fits, gone.code) == (first, None, "cannot-read")
@@ -257,7 +257,7 @@ def test_archive_without_guests(tmp_path: Path) -> None:
 
 
 def test_archive_that_goes_away(tmp_path: Path) -> None:
-    from pcisim.fleet.answers import Answers, Question
+    from pcisim.fleet.survey.answers import Answers, Question
 
     path = archive(tmp_path / "a.tar", member("a.xml", WEB))
     (batch,) = archive_module.archive_batches(path)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pcisim.fleet.rows import Row
-from pcisim.fleet.summary import EXAMPLES, Summary
+from pcisim.fleet.survey.rows import Row
+from pcisim.fleet.survey.summary import EXAMPLES, Summary
 
 
 def fits(

@@ -20,11 +20,11 @@ from typing import Any, Protocol
 import pytest
 
 from pcisim.errors import InputError, PcisimError, UsageError
-from pcisim.fleet import files, inventory, local
-from pcisim.fleet.answers import Question
-from pcisim.fleet.rows import Row
-from pcisim.fleet.sources import batches
-from pcisim.fleet.survey import rows_of, survey
+from pcisim.fleet.survey import files, inventory, local
+from pcisim.fleet.survey.answers import Question
+from pcisim.fleet.survey.rows import Row
+from pcisim.fleet.survey.run import rows_of, survey
+from pcisim.fleet.survey.sources import batches
 from tests.cli.running import is_tidy, process
 from tests.fleet.fleets import archive, member, write_fleet
 
@@ -221,7 +221,7 @@ def test_a_scheduler_has_workers_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["", "nonsense", "foo://bar:1", "tcp://127.0.0.1:1"])
 def test_no_scheduler(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    from pcisim.fleet import cluster
+    from pcisim.fleet.survey import cluster
 
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     write_fleet(tmp_path, 1)
@@ -239,7 +239,7 @@ def listener() -> Iterator[str]:
 
 def test_a_listener_that_says_nothing(tmp_path: Path, listener: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    from pcisim.fleet import cluster
+    from pcisim.fleet.survey import cluster
 
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
     write_fleet(tmp_path, 1)
@@ -265,7 +265,7 @@ def test_transports_that_are_not_set_up(tmp_path: Path, address: str) -> None:
 def test_a_cluster_that_goes_away(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All workers are killed, the scheduler is, or it stops to answer: the run ends after the time that is said."""
     pytest.importorskip("distributed")
-    from pcisim.fleet import cluster as module
+    from pcisim.fleet.survey import cluster as module
 
     monkeypatch.setattr(module, "LOST_SECONDS", 1.0)
     monkeypatch.setattr(module, "_POLL_SECONDS", 0.2)

@@ -10,8 +10,8 @@ import pcisim
 from pcisim.catalogue.devices import DEVICE_MODELS, WALK
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.errors import PcisimError
-from pcisim.formats.domain_text import render
-from pcisim.formats.domain_xml import read
+from pcisim.formats.domain.reader import read
+from pcisim.formats.domain.text import render
 from tests.oracle.live import URI_VARIABLES, LiveLibvirt, configured
 
 RULES = libvirt_version("11.3")

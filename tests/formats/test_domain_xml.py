@@ -10,7 +10,7 @@ import pytest
 import pcisim
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.errors import InputError, PcisimError, RefusedError
-from pcisim.formats.domain_xml import read
+from pcisim.formats.domain.reader import read
 from pcisim.guest import Guest
 from tests.guests import FIRST_LINE, domain
 
@@ -530,7 +530,7 @@ REFUSED = (
     ),
     (
         "<filesystem model='virtio'><driver type='virtiofs'/><source dir='/a'/><target dir='a'/></filesystem>",
-        "wrong-option",
+        "filesystem",
         "virtiofs does not support model",
     ),
     (
@@ -718,7 +718,8 @@ def test_labels_and_lines() -> None:
         "<disk type='file'><target dev='vdb' bus='virtio'/></disk>",
         "<interface type='user'/>",
         "<interface type='user'/>",
-        "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source/></hostdev>",
+        "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>"
+        "<address uuid='470ea4b5-0f16-4df7-aff2-4fb4cec610c7'/></source></hostdev>",
         "<controller type='pci' model='pcie-root-port'/>",
         "<unknown-element model='x'/>",
     )
@@ -811,7 +812,8 @@ def test_the_declared_encoding_is_believed_for_bytes() -> None:
 
 
 def test_the_base_of_a_memory_device_has_64_bits() -> None:
-    dimm = "<memory model='dimm'><target/><address type='dimm' slot='0' base='0x100000000'/></memory>"
+    address = "<address type='dimm' slot='0' base='0x100000000'/>"
+    dimm = f"<memory model='dimm'><target><size>1</size></target>{address}</memory>"
     assert reading(domain("pc", dimm)).devices["memory"][0].address_type == "dimm"
 
 

@@ -210,8 +210,9 @@ def test_host_devices() -> None:
     source = "<source><address type='pci' bus='0x41'/></source>"
     elements = (
         f"<hostdev mode='subsystem' type='pci'>{source}</hostdev>",
-        f"<interface type='hostdev'>{source}</interface>",
-        "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source/></hostdev>",
+        f"<interface type='hostdev'>{source.replace('0x41', '0x42')}</interface>",
+        "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>"
+        "<address uuid='470ea4b5-0f16-4df7-aff2-4fb4cec610c7'/></source></hostdev>",
         "<hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='naa.5001405df3e54061'/></hostdev>",
     )
     assert {line.split(",")[2]: line.split(",")[:2] for line in devices("pc", *elements)} == {

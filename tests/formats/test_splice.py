@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from pcisim.errors import InputError
-from pcisim.formats._splice import Change, Editor, Fragment
-from pcisim.formats._xml import MAX_BYTES, MAX_DEPTH, Element, parse
+from pcisim.formats.xml.document import MAX_BYTES, MAX_DEPTH, Element, parse
+from pcisim.formats.xml.editor import Change, Editor, Fragment
 
 Do = Callable[[Editor, Element], object]
 NEW = Fragment("new", {"x": "1"})

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pcisim
-from pcisim import connector as c
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.versions import Libvirt, libvirt_version
-from pcisim.completion import complete
 from pcisim.errors import PcisimError, RefusedError
-from pcisim.formats.domain_xml import read
+from pcisim.formats.domain.reader import read
 from pcisim.guest import Guest
+from pcisim.libvirt.completion import complete
 from pcisim.libvirt.growth import BRIDGE_SLOTS, Budget, Demand, growth, most_more
-from pcisim.placement.libvirt import LibvirtPolicy
-from pcisim.placement.passes import Pass
+from pcisim.libvirt.passes import Pass
+from pcisim.libvirt.policy import LibvirtPolicy
 from tests.guests import BARE, domain, pci
 from tests.property.strategies import VERSIONS, Drawn, crowded_guests, drawn_guests, plain_guests
 

@@ -23,7 +23,7 @@ import pytest
 import pcisim
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.errors import PcisimError
-from pcisim.formats.domain_xml import read_device
+from pcisim.formats.domain.reader import read_device
 from pcisim.hotplug import RunningGuest, attach_config
 from pcisim.placement import Placement
 from tests.hotplug_cases import CASES, Case

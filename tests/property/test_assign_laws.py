@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import pcisim
 from pcisim.address import PciAddress, format_packed, parse_number
-from pcisim.formats.domain_edits import address_attributes
-from pcisim.formats.domain_text import render
+from pcisim.formats.domain.text import render
+from pcisim.formats.domain.writer import address_attributes
 from pcisim.guest import Guest
 from tests.guests import NO_BALLOON, controller, domain
 from tests.property.strategies import NUMBER_FORMS, VERSIONS, Drawn, drawn_guests, plain_guests

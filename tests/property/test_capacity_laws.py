@@ -10,23 +10,23 @@ from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 import pcisim
-from pcisim import connector as c
 from pcisim._record import evolved
 from pcisim.address import FUNCTIONS
-from pcisim.capacity import THEORETICAL, Capacity, Room, capacity, room
+from pcisim.capacity.fits import HOT_SPACE, fits
+from pcisim.capacity.max_count import More, how_many_more
+from pcisim.capacity.report import THEORETICAL, Capacity, Room, capacity, room
+from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLLERS
 from pcisim.catalogue.versions import libvirt_version
-from pcisim.completion import complete
 from pcisim.errors import RefusedError
-from pcisim.fits import HOT_SPACE, fits
-from pcisim.formats.domain_xml import read
+from pcisim.formats.domain.reader import read
 from pcisim.guest import Controller, Device, Guest
 from pcisim.hotplug import RunningGuest
-from pcisim.more import More, how_many_more
+from pcisim.libvirt.completion import complete
+from pcisim.libvirt.policy import LibvirtPolicy
+from pcisim.libvirt.validation import validate
 from pcisim.placement import Placement
-from pcisim.placement.libvirt import LibvirtPolicy
 from pcisim.placement.pinned import pinned
-from pcisim.placement.validation import validate
 from pcisim.topology import Owner, Topology
 from tests.guests import BARE, at, domain, nic, pci
 from tests.property.strategies import Drawn, drawn_guests

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import pcisim
 from pcisim.catalogue.versions import libvirt_version
-from pcisim.completion import complete
-from pcisim.formats.domain_xml import read
+from pcisim.formats.domain.reader import read
 from pcisim.guest import Device, Guest
-from pcisim.placement.libvirt import LibvirtPolicy
+from pcisim.libvirt.completion import complete
+from pcisim.libvirt.policy import LibvirtPolicy
 from tests import model
 from tests.guests import BARE, domain, nic
 from tests.property.strategies import VERSIONS, Drawn, crowded_guests, drawn_guests, plain_guests

@@ -14,14 +14,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcisim.fleet.answers import Answers, Question
-from pcisim.fleet.rows import Row
-from pcisim.fleet.shapes import END, SEPARATOR, START, Skimmed, skim
+from pcisim.fleet.survey.answers import Answers, Question
+from pcisim.fleet.survey.rows import Row
+from pcisim.fleet.survey.shapes import END, SEPARATOR, START, Skimmed, skim
 from tests.damaged import damaged
 from tests.property.strategies import Drawn, drawn_guests
 from tests.record_goldens import cases, read_guest
 
 ROUNDS = 4000
+WITH_ONE_ALIAS_TWICE = {
+    "refused-alias-of-two-controllers",
+    "refused-alias-twice",
+    "alias-of-a-serial-port-and-a-card",
+}
+"""Guests that are read each by itself."""
+WITH_TEXT = ("node", "iothreads")
+"""The elements whose text is noted; ``<iothreads>`` of a driver is another one."""
 
 
 def rewritten(skimmed: Skimmed) -> bytes:
@@ -41,8 +49,8 @@ def rewritten(skimmed: Skimmed) -> bytes:
         while place < len(pieces) and not pieces[place].startswith((START, END)):
             inside.append(pieces[place])
             place += 1
-        if piece == f"{START}node":
-            text.append(f"<node>{escape(''.join(inside))}</node>")
+        if piece[1:] in WITH_TEXT and tags[-1] != "driver":
+            text.append(f"<{piece[1:]}>{escape(''.join(inside))}</{piece[1:]}>")
             continue
         tags.append(piece[1:])
         values = [quoteattr(value, {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}) for value in inside[1::2]]
@@ -82,8 +90,8 @@ def holds(data: bytes, version: str = "11.3") -> bool:
 
 @pytest.mark.parametrize("version", ["9.0", "11.3"])
 def test_recorded_guests(version: str) -> None:
-    skimmed = [holds(read_guest(case).encode(), version) for case in cases()]
-    assert sum(skimmed) == len(skimmed) > 200
+    left = {case for case in cases() if not holds(read_guest(case).encode(), version)}
+    assert left == WITH_ONE_ALIAS_TWICE
 
 
 @given(drawn_guests(), st.randoms(use_true_random=False))

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pcisim.errors import InputError
-from pcisim.formats._splice import Editor, Fragment, Markup
-from pcisim.formats._xml import Document, Element, parse
+from pcisim.formats.xml.document import Document, Element, parse
+from pcisim.formats.xml.editor import Editor, Fragment, Markup
 
 quick = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -9,7 +9,7 @@ import subprocess
 from contextlib import suppress
 from functools import cache
 
-from pcisim.connector import ENDPOINT
+from pcisim.catalogue.connectors import ENDPOINT
 from pcisim.guest import Controller, Device
 from pcisim.plan import Plan
 

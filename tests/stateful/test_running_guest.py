@@ -16,13 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import pcisim
 from pcisim.address import PciAddress, pack
-from pcisim.completion import complete
-from pcisim.connector import CONVENTIONAL, EXPRESS
+from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
 from pcisim.errors import PcisimError
 from pcisim.guest import Controller, Device
 from pcisim.hotplug import ABSENT, PLUGGED, TRANSITIONS, UNPLUGGING, RunningGuest
+from pcisim.libvirt.completion import complete
+from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement
-from pcisim.placement.libvirt import LibvirtPolicy
 from tests.model import SOCKETS, C, E, Place
 from tests.oracle.sequences import Maker, domain, running_pc, running_q35
 

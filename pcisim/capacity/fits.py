@@ -1,0 +1,196 @@
+"""Will it fit, and if not, what has to be pasted so that it does.
+
+Source: sections 6, 7.6 and 12 of the rules.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from pcisim._record import evolved, record
+from pcisim.capacity.max_count import SPACE
+from pcisim.catalogue import connectors as c
+from pcisim.catalogue.devices import PLUGS, plug_on
+from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
+from pcisim.errors import RefusedError
+from pcisim.guest import Controller, Device, Guest
+from pcisim.hotplug import RunningGuest
+from pcisim.hotplug.kinds import check_comes
+from pcisim.libvirt.completion import complete
+from pcisim.libvirt.controllers_to_add import remedies
+from pcisim.libvirt.growth import Budget, growth
+from pcisim.libvirt.policy import LibvirtPolicy
+from pcisim.placement import Placement
+from pcisim.placement.pinned import pinned
+from pcisim.policies import placed
+
+HOT_SPACE = frozenset({"no-more-slots", "no-hotplug", "virtual-functions"})
+"""The codes of refusals that say that a running guest has no place, or none that the emulator takes."""
+
+_NAMES = {c.EXPRESS: "PCI Express", c.CONVENTIONAL: "conventional"}
+
+
+@record
+class Fits:
+    """Whether more devices fit.
+
+    Args:
+        fits: the answer.
+        headline: the answer in a line.
+        devices: the new devices.
+        controllers: PCI controllers that make it fit, to be pasted into the definition; empty
+            when it fits without, or when none were found.
+        reason: why not, in libvirt's words; "" when it fits.
+        short: the budgets that run out, and by how much.
+        missing: how many places are missing, by plug, for a running guest.
+        placement: the guest with all of it, placed: with the controllers, and with the new devices unless they are
+            to be attached while it runs; ``None`` when nothing makes it fit.
+    """
+
+    fits: bool
+    headline: str
+    devices: tuple[Device, ...] = ()
+    controllers: tuple[Controller, ...] = ()
+    reason: str = ""
+    short: tuple[Budget, ...] = ()
+    missing: tuple[tuple[str, int], ...] = ()
+    placement: Placement | None = None
+
+
+def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplug: bool = False) -> Fits:
+    """Say whether more devices fit into a guest, and what makes them fit.
+
+    Args:
+        guest: as it was read or described; addresses that it has stay.
+        more: how many of each model, by QEMU's names.
+        policy: whose rules.
+        hotplug: whether the devices are to be attached while the guest runs.
+
+    Raises:
+        UsageError: an unknown model or a count that is none.
+        RefusedError: the guest as it is, or what is added, is refused for something else than room.
+    """
+    extended = guest.extended(more)
+    known = set(guest.all_devices())
+    devices = tuple(d for d in extended.all_devices() if d not in known)
+    if hotplug:
+        return _fits_hot(guest, devices, policy)
+    what = _count(len(devices))
+    try:
+        placement = placed(extended, policy, policy.rules)
+    except RefusedError as error:
+        if error.code not in SPACE:
+            raise
+        reason = error.headline
+    else:
+        return Fits(True, f"yes: {what} {'fits' if len(devices) == 1 else 'fit'}", devices, placement=placement)
+    demand = policy.demand(complete(extended, policy.rules))
+    short = growth(demand).exceeded
+    headline = f"no: {what} {'does' if len(devices) == 1 else 'do'} not fit: {'; '.join(map(str, short)) or reason}"
+    express = guest.express
+    for plug in sorted({plug_on(d.plug, express) for d in devices}, reverse=True):
+        for controllers in remedies(extended, {plug: 1}, demand.fits_with):
+            grown = _try(_with(extended, controllers), policy)
+            if grown is not None:
+                return Fits(False, headline, devices, tuple(controllers), reason, short, placement=grown)
+    return Fits(False, headline, devices, (), reason, short)
+
+
+def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: LibvirtPolicy) -> Fits:
+    for device in devices:
+        check_comes(device)
+    placement = placed(guest, policy, policy.rules)
+    missing, reason = _missing_hot(placement, devices, policy)
+    if not missing:
+        headline = f"yes: {_count(len(devices))} can be attached to the running guest"
+        return Fits(True, headline, devices, placement=placement)
+    named = tuple((_NAMES[plug], count) for plug, count in missing.items())
+    short = ", ".join(f"{count} {name} {'slot' if count == 1 else 'slots'}" for name, count in named)
+    attached = len(devices) - sum(missing.values())
+    headline = f"no: {attached} of {len(devices)} can be attached; free hot-pluggable room lacks {short}"
+    controllers, grown = _room_for(placement, devices, policy, missing)
+    return Fits(False, headline, devices, controllers, reason, missing=named, placement=grown)
+
+
+def room_at_next_boot(
+    placement: Placement, devices: Sequence[Device], rules: Libvirt = VERSIONS[DEFAULT_VERSION]
+) -> tuple[Controller, ...]:
+    """Return the fewest PCI controllers that, added to the stored definition, let a guest take devices while it runs.
+
+    Each answer has been tried: the definition with the controllers is placed, no address moves, and every device
+    is attached.
+
+    Args:
+        placement: the stored definition.
+        devices: what is to be attached after the next boot.
+        rules: the version of libvirt.
+
+    Returns:
+        The controllers, without addresses; empty when none help, or when none are needed.
+    """
+    policy = LibvirtPolicy(rules)
+    try:
+        missing, _ = _missing_hot(placement, devices, policy)
+    except RefusedError:
+        return ()
+    return _room_for(placement, devices, policy, missing)[0]
+
+
+def _room_for(
+    placement: Placement, devices: Sequence[Device], policy: LibvirtPolicy, missing: Mapping[int, int]
+) -> tuple[tuple[Controller, ...], Placement | None]:
+    """Return the controllers with which all devices can be attached, none when none help, and the guest with them."""
+    stored = pinned(placement)
+    demand = policy.demand(complete(stored, policy.rules))
+    for controllers in remedies(stored, missing, demand.fits_with):
+        grown = _try(_with(stored, controllers), policy)
+        if grown is not None and not _missing_hot(grown, devices, policy)[0]:
+            return tuple(controllers), grown
+    return (), None
+
+
+def _missing_hot(placement: Placement, devices: Sequence[Device], policy: LibvirtPolicy) -> tuple[dict[int, int], str]:
+    """Return how many of the devices find no place in a running guest, by plug, and why.
+
+    Raises:
+        RefusedError: one of them is refused for something else.
+    """
+    running = RunningGuest(placement, policy.rules)
+    missing = dict.fromkeys(_NAMES, 0)
+    reason = ""
+    for _, group in itertools.groupby(devices, key=lambda device: device.row or id(device)):
+        alike = list(group)
+        machine = placement.guest.machine
+        # what needs no place itself may bring a SCSI controller, which does
+        plug = plug_on(alike[0].plug or PLUGS["controller/scsi"][machine.models.scsi], placement.guest.express)
+        count = max(1, min(len(alike), running.headroom(plug)))
+        while alike and count:  # what is refused once is refused from then on
+            try:
+                running.attach_alike(alike[:count])
+            except RefusedError as error:
+                if error.code not in HOT_SPACE:
+                    raise
+                reason = error.headline
+                count //= 2
+            else:
+                del alike[:count]
+                count = min(count, len(alike))
+        missing[plug] = missing.get(plug, 0) + len(alike)
+    return {plug: count for plug, count in missing.items() if count}, reason
+
+
+def _with(guest: Guest, controllers: list[Controller]) -> Guest:
+    return evolved(guest, controllers=[*guest.controllers, *controllers])
+
+
+def _try(guest: Guest, policy: LibvirtPolicy) -> Placement | None:
+    """Return the placement of a guest, ``None`` when it is refused."""
+    try:
+        return placed(guest, policy, policy.rules)
+    except RefusedError:
+        return None
+
+
+def _count(number: int) -> str:
+    return "1 more device" if number == 1 else f"{number} more devices"

@@ -1,0 +1,165 @@
+"""How many more of a device fit, and which counts below the most libvirt refuses.
+
+libvirt's answer is not monotonic: its trial pass places devices first and bridges last, so that a count is
+refused when the bridges that it needs find no room behind the devices, and a higher one, with one bridge
+more, is accepted.  `pcisim.libvirt.growth` counts; the engine is asked at every edge of what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pcisim._record import record
+from pcisim.catalogue import connectors as c
+from pcisim.catalogue.devices import PLUGS, plug_on
+from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.x86_machines import X86
+from pcisim.errors import RefusedError
+from pcisim.guest import Guest, device_model
+from pcisim.libvirt.completion import complete
+from pcisim.libvirt.growth import BRIDGE_SLOTS, Budget, growth, most_more
+from pcisim.libvirt.policy import LibvirtPolicy
+from pcisim.policies import placed
+
+SPACE = frozenset({"no-more-slots", "no-slot-for-controller", "cannot-grow", "index-range", "bridge-order"})
+"""The codes of refusals that say that something does not fit."""
+
+
+@record
+class More:
+    """How many more of a device fit.
+
+    Args:
+        device: the model that was asked about.
+        most: the highest count that fits; -1 when the guest does not fit as it is.
+        holes: the counts below `most` that are refused, as inclusive ranges.
+        reason: why one more than `most` does not fit.
+        short: the budgets that run out then, and by how much; empty where it is not for want of room.
+    """
+
+    device: str
+    most: int
+    holes: tuple[tuple[int, int], ...]
+    reason: str
+    short: tuple[Budget, ...] = ()
+
+    def __str__(self) -> str:
+        why = "; ".join(map(str, self.short)) or self.reason
+        if self.most < 0:
+            return f"{self.device}: the guest itself does not fit: {why}"
+        text = f"{self.device}: up to {self.most} more fit"
+        if self.holes:
+            shown = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in self.holes)
+            text += f"; refused below that: {shown}"
+        return f"{text}; not {self.most + 1}: {why}"
+
+
+def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
+    """Return how many more of a device a guest takes, as libvirt places.
+
+    What the guest has without an address is placed together with the new devices.
+
+    Args:
+        guest: as it was read or described.
+        device: a model, by QEMU's name.
+        rules: the version of libvirt.
+
+    Raises:
+        UsageError: an unknown device.
+        RefusedError: the guest is refused for something else than room, or the device is not on PCI there.
+    """
+    row = device_model(device)
+    if guest.arch not in X86:
+        _check_on_pci(guest, device, rules)
+    policy = LibvirtPolicy(rules)
+    refusals: dict[int, RefusedError | None] = {}
+
+    def refusal(count: int) -> RefusedError | None:
+        if count not in refusals:
+            refusals[count] = _refusal(guest, device, count, policy)
+        return refusals[count]
+
+    first = refusal(0)
+    if first is not None and first.code not in SPACE:
+        raise first
+    for count in (1, 2):
+        error = refusal(count)
+        if error is not None and error.code not in SPACE:
+            # the guest takes one of them, or none, whatever the room
+            fitting = [n for n in range(count) if refusal(n) is None]
+            most = fitting[-1] if fitting else -1
+            return More(device, most, _ranges(n for n in range(most) if refusal(n)), error.headline)
+    demand = policy.demand(complete(guest.extended({device: 2}), rules))
+    plug = plug_on(PLUGS[row.element].get(row.model, c.EXPRESS), guest.express)
+    counts = [n for n in range(3) if refusal(n) is None]
+    if not counts and first is not None and growth(demand).fits:
+        # what is refused then is a controller of the definition, which is placed before any device
+        return More(device, -1, (), first.headline)
+    counts += [n for n in range(3, most_more(demand, plug) + 3) if growth(demand.with_more(plug, n - 2)).fits]
+    highest = counts[-1] if counts else -1
+    holes = _ranges(_missing(counts))
+    edges = {n for a, b in holes for n in (a - 1, a, b, b + 1)} | {highest, highest + 1, highest + 2, 3, 4}
+    known = set(counts)
+    if any((refusal(n) is None) != (n in known) for n in edges if n >= 0):
+        highest, holes = _scan(refusal, highest + 2 * BRIDGE_SLOTS)
+    error = refusal(highest + 1)
+    exceeded = growth(demand.with_more(plug, highest - 1)).exceeded
+    return More(device, highest, holes, error.headline if error else "", exceeded)
+
+
+def _check_on_pci(guest: Guest, device: str, rules: Libvirt) -> None:
+    row = device_model(device)
+    trial = complete(guest.extended({device: 1}), rules)
+    machine = trial.machine
+    if machine.places_pci and any(d.row == row.name and d.wants for d in trial.all_devices()):
+        return
+    why = f"it is on {machine.virtio_bus}" if machine.places_pci else "libvirt gives no PCI addresses there"
+    raise RefusedError(
+        f"{device} has no PCI address on machine type '{guest.machine_name}': {why}",
+        code="not-on-pci",
+        line=guest.machine_line,
+        remedy="ask about a device that is on PCI there",
+    )
+
+
+def shortages(guest: Guest, policy: LibvirtPolicy) -> tuple[Budget, ...]:
+    """Return the budgets that run out when a guest is placed; none when there is room.
+
+    Args:
+        guest: as it was read or described.
+        policy: whose rules.
+
+    Raises:
+        RefusedError: an address that is written down, or a fixed place, is refused.
+    """
+    return growth(policy.demand(complete(guest, policy.rules))).exceeded
+
+
+def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy) -> RefusedError | None:
+    try:
+        placed(guest.extended({device: count}), policy, policy.rules)
+    except RefusedError as error:
+        return error
+    return None
+
+
+def _scan(refusal: Callable[[int], RefusedError | None], highest: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Ask the engine count by count."""
+    counts = [n for n in range(highest + 1) if refusal(n) is None]
+    return (counts[-1] if counts else -1), _ranges(_missing(counts))
+
+
+def _missing(counts: list[int]) -> list[int]:
+    known = set(counts)
+    return [n for n in range(counts[-1]) if n not in known] if counts else []
+
+
+def _ranges(counts: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Return ascending counts as inclusive ranges."""
+    ranges: list[list[int]] = []
+    for n in counts:
+        if ranges and ranges[-1][1] == n - 1:
+            ranges[-1][1] = n
+        else:
+            ranges.append([n, n])
+    return tuple((a, b) for a, b in ranges)

@@ -1,0 +1,1 @@
+"""Many guests as numpy arrays: placed and measured in closed form."""

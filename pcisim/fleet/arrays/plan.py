@@ -1,0 +1,75 @@
+"""Place a fleet: every guest of a table of counts.
+
+Where guests are alike, each distinct one is placed once and its addresses are copied to the others; where they hardly
+are, all are placed.  Either way it is done with the closed form, in blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pcisim.fleet.arrays.distinct import distinct
+from pcisim.fleet.arrays.place import place
+from pcisim.fleet.arrays.request import Fleet, Machines
+
+
+@attrs.frozen(eq=False, weakref_slot=False)
+class FleetPlan:
+    """Where everything of every guest sits.
+
+    What belongs to guest ``g`` of `addresses` and `owners` is ``[offsets[g]:offsets[g + 1]]``; `row` cuts it out.
+    A guest that libvirt refuses has no addresses and zeros everywhere; `pcisim.assign` of the same counts raises the
+    reason.
+    """
+
+    fits: NDArray[np.bool_]
+    """(guests,): whether libvirt accepts the guest."""
+    addresses: NDArray[np.uint16]
+    """``bus << 8 | slot << 3 | function``: what `Plan.addresses` holds, in its order, guest after guest."""
+    owners: NDArray[np.uint8]
+    """Beside each address who sits there: a number of `OWNERS`."""
+    offsets: NDArray[np.int64]
+    """(guests + 1,): where each guest begins."""
+    buses: NDArray[np.int16]
+    """(guests,): the buses, root bus included."""
+    ports: NDArray[np.int16]
+    """(guests,): the PCI Express ports among them."""
+    free_cold: NDArray[np.int16]
+    """(guests, 2): empty slots, PCI Express and conventional, as `pcisim.capacity.report.room` counts them."""
+    free_hot: NDArray[np.int16]
+    """(guests, 2): those of them that a running guest takes."""
+
+    def __len__(self) -> int:
+        return len(self.fits)
+
+    def row(self, guest: int) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+        """Return the addresses of one guest, and who sits there."""
+        low, high = self.offsets[guest], self.offsets[guest + 1]
+        return self.addresses[low:high], self.owners[low:high]
+
+    @property
+    def nbytes(self) -> int:
+        """Return how many bytes the arrays take."""
+        return sum(getattr(self, name).nbytes for name in attrs.fields_dict(type(self)))
+
+
+def assign(machine: Machines, devices: Sequence[str], counts: ArrayLike) -> FleetPlan:
+    """Place every guest of a fleet as libvirt 11.3 does.
+
+    Args:
+        machine: the machine type of all guests, or an array of them, one a guest: ``pc``, ``q35`` or a version.
+        devices: K models, by the names of QEMU's devices without ``-pci``, as `Guest.of` takes them.
+        counts: how many of each model a guest has: whole numbers, of shape (guests, K).
+
+    Raises:
+        UsageError: an unknown machine or device, or counts of another shape or kind.
+    """
+    kinds_of_guests, kinds = distinct(Fleet.of(machine, devices, counts))
+    placed = place(kinds_of_guests)
+    if kinds is not None:
+        placed = placed.copied(kinds)
+    return FleetPlan(**{name: getattr(placed, name) for name in placed.__slots__})

@@ -1,0 +1,168 @@
+"""The closed form written down: the addresses of guests as slices of a table of places."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from pcisim.address import FUNCTIONS, MAX_SLOT
+from pcisim.catalogue import connectors as c
+from pcisim.catalogue.controllers import MAX_INDEX
+from pcisim.catalogue.x86_machines import ICH9_SOUND_SLOT
+from pcisim.fleet.arrays.closed_form import EMPTY_SLOTS, MOST_BRIDGES, Bools, Form, Ints, Item
+from pcisim.fleet.arrays.owners import CODES
+from pcisim.libvirt.growth import BRIDGE_SLOTS
+
+_MOST_PORTS = FUNCTIONS * EMPTY_SLOTS
+_PORT, _TO_PCI, _BRIDGE = CODES["pcie-root-port"], CODES["pcie-to-pci-bridge"], CODES["pci-bridge"]
+
+
+@attrs.define(eq=False)
+class Runs:
+    """Addresses as slices of a table of places, guest after guest.
+
+    Args:
+        places: addresses.
+        codes: (guests, R): who sits there, run by run.
+        lengths: (guests, R): how many places a run takes.
+        starts: (guests, R): the first of them in the table.
+    """
+
+    places: NDArray[np.uint16]
+    codes: NDArray[np.uint8]
+    lengths: NDArray[np.int64]
+    starts: Ints
+
+
+def runs_of(form: Form) -> Runs:
+    """Return the addresses, in the order of `Plan.addresses`.
+
+    All guests must fit and have the same `layout`.
+    """
+    return _runs_q35(form, int(form.layout[0])) if form.machine.express else _runs_pc(form)
+
+
+def _runs_pc(form: Form) -> Runs:
+    start = _PC_START + _PC_PLACES * form.has_video + form.bridges
+    rows: list[_Run] = []
+    for item in form.controllers:
+        rows += _item_runs(item, start + item.before)
+    rows.append((_BRIDGE, form.bridges, start - form.bridges))
+    for item in form.elements:
+        rows += _item_runs(item, start + item.before)
+    return _runs(rows, _PLACES)
+
+
+def _runs_q35(form: Form, bridges: int) -> Runs:
+    has = (form.conventional > 0).astype(np.int32)
+    ports = _PORT_START + _MOST_PORTS * (form.has_video + 2 * form.has_sound)
+    done = [has * (1 + _express_before(form, BRIDGE_SLOTS * b)) for b in range(bridges + 1)]
+    places, conventional = _conventional_places(form, [ports_before + b + 1 for b, ports_before in enumerate(done)])
+    controllers: list[_Run] = []
+    before = form.none
+    for b, ports_before in enumerate(done):
+        controllers.append((_PORT, ports_before - before, ports + before))
+        controllers.append((_BRIDGE, has, conventional + b - 1) if b else (_TO_PCI, has, _EXPRESS_START))
+        before = ports_before
+    controllers.append((_PORT, form.ports - before, ports + before))
+    rows: list[_Run] = []
+    for items in (form.controllers, form.elements):
+        for item in items:
+            if item.plug & c.INTEGRATED:
+                start = ports + FUNCTIONS * (form.port_slots + item.before)
+            elif item.plug & c.EXPRESS:
+                start = _EXPRESS_START + has + item.before - (-item.conventional_before // BRIDGE_SLOTS)
+            else:
+                start = conventional + bridges + item.before
+            rows += _item_runs(item, start)
+        if items is form.controllers:
+            rows += controllers
+    return _runs(rows, places)
+
+
+def _conventional_places(form: Form, buses: list[Ints]) -> tuple[NDArray[np.uint16], Ints]:
+    """Return the table of places, and where in it the conventional ones of each guest begin.
+
+    Args:
+        buses: the indexes of each guest's conventional buses.
+    """
+    if len(buses) == 1:
+        return _PLACES, _BRIDGE_START + BRIDGE_SLOTS * buses[0]
+    each = BRIDGE_SLOTS * len(buses)
+    own = np.stack(buses, axis=1).astype(np.uint16)[:, :, None] << 8 | _BRIDGE_PLACES
+    starts = len(_PLACES) + each * np.arange(form.guests, dtype=np.int32)
+    return np.concatenate([_PLACES, own.ravel()]), starts
+
+
+def _express_before(form: Form, conventional: int) -> Ints:
+    """Return how many express devices are placed before a conventional one."""
+    before = form.none.copy()
+    for item in (*form.controllers, *form.elements):
+        if item.plug & c.EXPRESS and not item.plug & c.INTEGRATED:
+            before += item.search * (item.conventional_before <= conventional)
+    return before
+
+
+_Run = tuple[int, Ints | Bools, Ints | int]
+
+
+def _item_runs(item: Item, start: Ints) -> list[_Run]:
+    runs: list[_Run] = []
+    if item.fixed is not None:
+        runs.append((item.code, item.fixed, item.place))
+    runs.append((item.code, item.search, start))
+    return runs
+
+
+def _runs(rows: list[_Run], places: NDArray[np.uint16]) -> Runs:
+    rows = [row for row in rows if row[1].any()]
+    guests = len(rows[0][1])
+    lengths, starts = np.empty((guests, len(rows)), np.int64), np.empty((guests, len(rows)), np.int32)
+    for column, (_, length, start) in enumerate(rows):
+        lengths[:, column] = length
+        starts[:, column] = start
+    codes = np.array([code for code, _, _ in rows], np.uint8)
+    return Runs(places, np.broadcast_to(codes, lengths.shape), lengths, starts)
+
+
+def _slots(*taken: int, first: int = 1, last: int = MAX_SLOT) -> NDArray[np.uint16]:
+    """Return function 0 of slots."""
+    return np.array([slot << 3 for slot in range(first, last + 1) if slot not in taken], np.uint16)
+
+
+_BRIDGE_PLACES = _slots()
+
+
+def _pc_places(*taken: int) -> NDArray[np.uint16]:
+    buses = np.arange(1, MOST_BRIDGES + 1, dtype=np.uint16) << 8
+    places = np.concatenate([_slots(*taken, first=2), (buses[:, None] | _BRIDGE_PLACES).ravel()])
+    return np.resize(places, _PC_PLACES)
+
+
+def _port_places(*taken: int) -> NDArray[np.uint16]:
+    slots = _slots(*taken, last=MAX_SLOT - 1)
+    return np.resize((slots[:, None] | np.arange(FUNCTIONS, dtype=np.uint16)).ravel(), _MOST_PORTS)
+
+
+_PC_PLACES = 30 + BRIDGE_SLOTS * MOST_BRIDGES
+_PC_START = 256
+_EXPRESS_START = _PC_START + 2 * _PC_PLACES
+_PORT_START = _EXPRESS_START + MAX_INDEX
+_BRIDGE_START = _PORT_START + 4 * _MOST_PORTS
+_PLACES = np.concatenate(
+    [
+        np.arange(256, dtype=np.uint16),  # bus 0
+        _pc_places(),
+        _pc_places(2),
+        np.arange(1, MAX_INDEX + 1, dtype=np.uint16) << 8,
+        _port_places(),
+        _port_places(1),
+        _port_places(ICH9_SOUND_SLOT),
+        _port_places(1, ICH9_SOUND_SLOT),
+        (np.arange(MAX_INDEX + 1, dtype=np.uint16)[:, None] << 8 | _BRIDGE_PLACES).ravel(),
+    ]
+)
+"""Every place that does not depend on the guest: bus 0; the places of pc, without video and with; the ports of q35
+by index; where the ports themselves are, without and with video, without and with ICH9 sound; slots 1 to 31 of each
+bus."""

@@ -1,0 +1,1 @@
+"""Many guests in files: found, read, answered and written as rows."""

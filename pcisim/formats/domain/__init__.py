@@ -1,0 +1,1 @@
+"""Domain XML: read into a guest, and written back."""
