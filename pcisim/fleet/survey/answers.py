@@ -129,9 +129,10 @@ class Answers:
         """
         try:
             return self._of_document(path, data)
-        except MemoryError:
-            error = InputError("cannot be read: it takes more memory than there is", code="memory")
-            return error_row(path, None, None, self.rules.version, error)
+        except (MemoryError, SystemError):  # expat's callbacks lose the one, and Python complains by the other
+            pass  # what was read is given back first
+        error = InputError("cannot be read: it takes more memory than there is", code="memory")
+        return error_row(path, None, None, self.rules.version, error)
 
     def _of_document(self, path: str, data: bytes) -> Row:
         skimmed = skim(data)
