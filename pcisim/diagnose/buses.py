@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pcisim._record import record
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.view import View, found, line_of
+from pcisim.diagnose.view import PlacedView, found, line_of
 from pcisim.guest import Controller
 
 NUMBERS = 256
@@ -18,7 +18,7 @@ DEEPEST = 48
 bridge, has to stay below 256."""
 
 
-def controller_order(view: View) -> Iterator[Finding]:
+def controller_order(view: PlacedView) -> Iterator[Finding]:
     """Find controllers that QEMU would make before the bus they sit on, and circles of them."""
     if view.circle:
         circle = [b for index, b in view.bridges.items() if index in view.circle]
@@ -56,7 +56,7 @@ def _reordered(bridge: Controller, other: Controller) -> str:
     return f"let {bridge.label} and {other.label} change their indexes, in the addresses that name their buses too"
 
 
-def depth(view: View) -> Iterator[Finding]:
+def depth(view: PlacedView) -> Iterator[Finding]:
     """Find devices too deep for QEMU."""
     reported: set[int] = set()
     for device, packed in view.addresses.items():
@@ -85,7 +85,7 @@ class _Run:
         return self.start + self.count
 
 
-def numbers(view: View) -> Iterator[Finding]:
+def numbers(view: PlacedView) -> Iterator[Finding]:
     """Find runs of bus numbers that run into each other, or past 255."""
     main = _Run(None, 0, 1 + view.numbers_below(0))
     expanders = [b for b in view.bridges.values() if b.model in EXPANDERS and view.is_seen(b)]
@@ -111,7 +111,7 @@ def numbers(view: View) -> Iterator[Finding]:
         yield from _collisions(view, [main, *sorted(runs, key=lambda run: run.start)], expanders)
 
 
-def _collisions(view: View, runs: list[_Run], expanders: list[Controller]) -> Iterator[Finding]:
+def _collisions(view: PlacedView, runs: list[_Run], expanders: list[Controller]) -> Iterator[Finding]:
     remedy = _layout(view, runs[0].count, expanders)
     overlap = "bus-numbers-no-boot" if view.guest.firmware == "ovmf" else "bus-numbers-overlap"
     for run, following in zip(runs, [*runs[1:], None]):
@@ -141,7 +141,7 @@ def _collisions(view: View, runs: list[_Run], expanders: list[Controller]) -> It
         )
 
 
-def _layout(view: View, main: int, expanders: list[Controller]) -> str:
+def _layout(view: PlacedView, main: int, expanders: list[Controller]) -> str:
     """Return the bus numbers to write, so that every run has room."""
     numbers = bus_numbers(view, main, expanders)
     if not numbers:
@@ -149,7 +149,7 @@ def _layout(view: View, main: int, expanders: list[Controller]) -> str:
     return "write " + ", ".join(f"<target busNr='{number}'/> in {label}" for label, number in numbers.items())
 
 
-def bus_numbers(view: View, main: int, expanders: list[Controller]) -> dict[str, int]:
+def bus_numbers(view: PlacedView, main: int, expanders: list[Controller]) -> dict[str, int]:
     """Return a busNr for each expander that needs another one; nothing when there is no room for all."""
     for kept in (True, False):
         limit = NUMBERS
@@ -164,7 +164,7 @@ def bus_numbers(view: View, main: int, expanders: list[Controller]) -> dict[str,
     return {}
 
 
-def filled_gaps(view: View) -> Iterator[Finding]:
+def filled_gaps(view: PlacedView) -> Iterator[Finding]:
     """Find controllers that libvirt adds since indexes have gaps."""
     added = set(view.placement.added)
     written = [d.index or 0 for d in view.guest.controllers if d.type == "pci" and d not in added]

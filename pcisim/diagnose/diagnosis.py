@@ -14,7 +14,7 @@ from pcisim.diagnose.raw import uncounted
 from pcisim.diagnose.refusals import Refusals
 from pcisim.diagnose.room import ROOM_RULES, paste_for
 from pcisim.diagnose.slots import SLOT_RULES, dropped_addresses
-from pcisim.diagnose.view import View
+from pcisim.diagnose.view import PlacedView
 from pcisim.errors import PcisimError
 from pcisim.formats.domain.reader import UNREADABLE, Problem, read
 from pcisim.formats.host_pci import lookup
@@ -118,7 +118,7 @@ class _Examination:
             devices = {d.label: d for d in placement.guest.all_devices()}
             held = sound(placement, whole=whole)
             if whole and all(finding.severity != ERROR for finding in held):
-                held += interface_names(View(placement))
+                held += interface_names(PlacedView(placement))
             for finding in held:
                 findings.append(finding)
                 subject = devices.get(finding.parties[0]) if finding.parties else None
@@ -200,6 +200,6 @@ def sound(placement: Placement, *, whole: bool) -> list[Finding]:
         placement: the placed guest.
         whole: whether it is the guest itself; when parts of it were set aside, nothing can be said about room.
     """
-    view = View(placement)
+    view = PlacedView(placement)
     rules = (*SLOT_RULES, *DEVICE_RULES, *BUS_RULES, *(ROOM_RULES if whole else ()))
     return [finding for rule in rules for finding in rule(view)]

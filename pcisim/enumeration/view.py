@@ -24,7 +24,7 @@ class Numbers:
 
 
 @bulk_record
-class Bar:
+class GuestBar:
     """One base address register of a function, or its expansion ROM (index 6)."""
 
     index: int
@@ -124,14 +124,14 @@ class GuestFunction:
         return self.row.express == ALWAYS
 
     @property
-    def bars(self) -> tuple[Bar, ...]:
+    def bars(self) -> tuple[GuestBar, ...]:
         """Return its base address registers by index, the expansion ROM last."""
         row = self.row
         bars = [
-            Bar(bar.number, bar.kind, bar.prefetchable, bar.size, address)
+            GuestBar(bar.number, bar.kind, bar.prefetchable, bar.size, address)
             for bar, address in zip(row.bars, self.placed, strict=True)
         ]
-        return (*bars, Bar(ROM, MEM32, False, row.rom, None)) if row.rom else tuple(bars)
+        return (*bars, GuestBar(ROM, MEM32, False, row.rom, None)) if row.rom else tuple(bars)
 
     @property
     def windows(self) -> tuple[Window, ...]:

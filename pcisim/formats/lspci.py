@@ -20,7 +20,7 @@ from pcisim.catalogue.pci_names import (
     PROGRAMMING_INTERFACES,
     VENDORS,
 )
-from pcisim.enumeration.view import IO, Bar, GuestFunction, GuestView, Window
+from pcisim.enumeration.view import IO, GuestBar, GuestFunction, GuestView, Window
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable
 
@@ -177,7 +177,7 @@ def _details(function: GuestFunction, numeric: int) -> list[str]:
     return [f"\t{line}" for line in lines]
 
 
-def _bar(bar: Bar) -> str:
+def _bar(bar: GuestBar) -> str:
     size = size_text(bar.size)
     if bar.kind == IO:
         return f"I/O ports{_at(bar, 4)} [size={size}]"
@@ -185,7 +185,7 @@ def _bar(bar: Bar) -> str:
     return f"Memory{_at(bar)} ({bits}, {'' if bar.prefetchable else 'non-'}prefetchable) [size={size}]"
 
 
-def _at(bar: Bar, digits: int = 8) -> str:
+def _at(bar: GuestBar, digits: int = 8) -> str:
     return "" if bar.address is None else f" at {bar.address:0{digits}x}"
 
 

@@ -189,14 +189,14 @@ def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
     Raises:
         RefusedError: in libvirt's words.
     """
-    if device.element in (STORED_REFUSES if rules.places_newcomers else STORED_REFUSED_BEFORE):
+    if device.element in (STORED_REFUSES if rules.places_crypto_and_pstore else STORED_REFUSED_BEFORE):
         raise refuse(
             device,
             f"persistent attach of device '{device.element}' is not supported",
             "not-attachable",
             "edit the definition (virsh edit)",
         )
-    if device.element == "watchdog" and not rules.places_newcomers and guest.devices.get("watchdog"):
+    if device.element == "watchdog" and not rules.places_crypto_and_pstore and guest.devices.get("watchdog"):
         raise refuse(
             device,
             "domain already has a watchdog",

@@ -150,20 +150,20 @@ class RunningGuest:
             self._next(device.label, ATTACH, device)
             check_comes(device)
         trial = complete(extended(self.definition, asked), self.rules)
-        newcomers = self._newcomers(trial, asked[-1])
-        for one in newcomers:
+        attached = self._attached_with(trial, asked[-1])
+        for one in attached:
             check_made(one)
-        places = self._take(newcomers)
+        places = self._take(attached)
         try:
             validate(trial, {d for d in trial.all_devices() if d.address is not None} | set(places), self.rules)
         except RefusedError:
             self._give_back(places)
             raise
-        self.definition = settled(trial, self.definition, newcomers, places)
+        self.definition = settled(trial, self.definition, attached, places)
         element = asked[-1].element
         self._numbers[element] = self._numbers.get(element, 0) + len(asked)
-        implied = newcomers[: -len(asked)]
-        for one in newcomers:
+        implied = attached[: -len(asked)]
+        for one in attached:
             packed = places.get(one)
             self._states[one.label] = PLUGGED
             if packed is not None:
@@ -286,7 +286,7 @@ class RunningGuest:
             return device
         return evolved(device, label=f"{device.element}:{self._numbers.get(device.element, 0) + number}")
 
-    def _newcomers(self, trial: Guest, asked: Device) -> list[Device]:
+    def _attached_with(self, trial: Guest, asked: Device) -> list[Device]:
         """Return the devices that an attach brings, the one that was asked for last.
 
         libvirt gives the SCSI controllers that come along the model of the last one there.

@@ -43,7 +43,7 @@ _SETTINGS: Any = {
 
 
 @record
-class Look:
+class Style:
     """How a kind of owner is drawn: the shades differ in grey too, the letter and the hatch say it twice."""
 
     fill: str
@@ -53,12 +53,12 @@ class Look:
 
 
 LOOKS = {
-    BUILT_IN: Look("#3f4650", "#ffffff", "", "B"),
-    RESERVED: Look("#fbd3a0", INK, "////", "R"),
-    PREFERRED: Look("#fff3b8", INK, r"\\\\", "P"),
-    DEVICE: Look("#86bbe4", INK, "", "D"),
-    FREE: Look(PAPER, FAINT, "", ""),
-    UNUSABLE: Look("#dcdcdc", FAINT, "xxxx", ""),
+    BUILT_IN: Style("#3f4650", "#ffffff", "", "B"),
+    RESERVED: Style("#fbd3a0", INK, "////", "R"),
+    PREFERRED: Style("#fff3b8", INK, r"\\\\", "P"),
+    DEVICE: Style("#86bbe4", INK, "", "D"),
+    FREE: Style(PAPER, FAINT, "", ""),
+    UNUSABLE: Style("#dcdcdc", FAINT, "xxxx", ""),
 }
 LEGEND = {
     BUILT_IN: "B  built in",
@@ -187,7 +187,15 @@ class Sheet:
         self.axes.set_axis_off()
 
     def box(
-        self, x: float, y: float, width: float, height: float, look: Look, name: str = "", edge: str = LINE, **more: Any
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        look: Style,
+        name: str = "",
+        edge: str = LINE,
+        **more: Any,
     ) -> None:
         """Draw a rectangle that looks like a kind of owner, under a name that the SVG keeps."""
         settings: dict[str, Any] = {"linewidth": 0.5, "hatch": look.hatch or None} | more

@@ -58,7 +58,7 @@ def placement_of(subject: object) -> Placement | None:
     return found if isinstance(found, Placement) else None
 
 
-class View:
+class BusContents:
     """What a picture needs to know of a plan, a placement or a topology.
 
     A topology alone does not know its machine: the host bridge, the reserved and preferred places and the

@@ -469,7 +469,7 @@ def test_secondary_video_stands_in_for_a_primary_one() -> None:
 DIFFERENCES = (
     "sorts_added_controllers",
     "integrated_conventional_on_express",
-    "places_newcomers",
+    "places_crypto_and_pstore",
     "usb_net_is_usb",
     "vhostuser_is_virtio",
     "binary_numbers",
