@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.errors import PcisimError, UsageError
@@ -25,8 +25,7 @@ HostPci = Mapping[str, str] | str | None
 """``None``; ``"auto"`` to read this machine's sysfs; or ``{"0000:06:12.0": "pci"}``."""
 
 
-@record
-class Explanation:
+class Explanation(NamedTuple):
     """How one device got its address.
 
     Args:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.bars import IO, MEM64
 from pcisim.catalogue.bridges import ROOT_PORTS
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, check_firmware
@@ -33,8 +33,7 @@ _NO_FIRMWARE = ("microvm",)
 """Families on which no firmware looks for PCI devices."""
 
 
-@record
-class HotplugStep:
+class HotplugStep(NamedTuple):
     """One device plugged into, or unplugged from, a running machine.
 
     Args:

@@ -10,8 +10,8 @@ Source: sections 2 and 6.2 to 6.5 of the rules.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, SOCKETS, ControllerModel
@@ -47,8 +47,7 @@ class Holder(Protocol):
         """Return the line of the document where it stands, if it stands in one."""
 
 
-@record
-class Owner:
+class Owner(NamedTuple):
     """A holder that no definition names, such as the host bridge."""
 
     label: str
@@ -130,8 +129,7 @@ def _take_shared(bus: Bus, slots: int, count: int) -> Iterator[int]:
             return
 
 
-@record
-class SearchStep:
+class SearchStep(NamedTuple):
     """One step of a search: a bus that was looked at, and what came of it."""
 
     bus: int

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.errors import UsageError, check_type
 
 
-@record
-class Libvirt:
+class Libvirt(NamedTuple):
     """One row: how a version of libvirt differs where addresses depend on it."""
 
     version: str

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import PciAddress, whole_number
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.compare.matching import Pair, match
@@ -33,8 +33,7 @@ went; the model; the multifunction bit; a number in the ``<target>`` of a PCI co
 of an interface in a Linux guest."""
 
 
-@record
-class PlaceOf:
+class PlaceOf(NamedTuple):
     """A device in one of the two guests.
 
     Args:
@@ -50,8 +49,7 @@ class PlaceOf:
     model: str
 
 
-@record
-class Change:
+class Change(NamedTuple):
     """One thing that differs about one device.
 
     Args:
@@ -128,8 +126,7 @@ _TEXTS: dict[str, Callable[[Change], str]] = {
 }
 
 
-@record
-class Ambiguity:
+class Ambiguity(NamedTuple):
     """Devices of one kind of which it cannot be told who is who.
 
     Args:
@@ -162,8 +159,7 @@ def _spots(spots: Sequence[PlaceOf]) -> str:
     return ", ".join(f"{spot.label} {spot.address or 'without PCI address'}" for spot in spots)
 
 
-@record
-class Difference:
+class Difference(NamedTuple):
     """What differs between two placed guests; false when nothing does.
 
     Args:

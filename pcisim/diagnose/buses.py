@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import PlacedView, found, line_of
@@ -72,17 +72,16 @@ def depth(view: PlacedView) -> Iterator[Finding]:
             )
 
 
-@record
-class _Run:
+class _Run(NamedTuple):
     """Bus numbers that one root takes: its own first, then those of the bridges below."""
 
     controller: Controller | None
     start: int
-    count: int
+    length: int
 
     @property
     def end(self) -> int:
-        return self.start + self.count
+        return self.start + self.length
 
 
 def numbers(view: PlacedView) -> Iterator[Finding]:
@@ -105,23 +104,23 @@ def numbers(view: PlacedView) -> Iterator[Finding]:
             f"{expander.label} and {other.label} have one busNr, {number}",
             (expander, other),
             f"QEMU does not start: Bus {number} is already in use",
-            remedy=_layout(view, main.count, expanders),
+            remedy=_layout(view, main.length, expanders),
         )
     if not twice:
         yield from _collisions(view, [main, *sorted(runs, key=lambda run: run.start)], expanders)
 
 
 def _collisions(view: PlacedView, runs: list[_Run], expanders: list[Controller]) -> Iterator[Finding]:
-    remedy = _layout(view, runs[0].count, expanders)
+    remedy = _layout(view, runs[0].length, expanders)
     overlap = "bus-numbers-no-boot" if view.guest.firmware == "ovmf" else "bus-numbers-overlap"
     for run, following in zip(runs, [*runs[1:], None]):
         limit = NUMBERS if following is None else following.start
         if run.end <= limit:
             continue
         if run.controller is None:
-            who = f"the root bus and the buses below it take {run.count} bus numbers"
+            who = f"the root bus and the buses below it take {run.length} bus numbers"
         else:
-            who = f"{run.controller.label} with busNr {run.start} takes {run.count} bus numbers, up to {run.end - 1}"
+            who = f"{run.controller.label} with busNr {run.start} takes {run.length} bus numbers, up to {run.end - 1}"
         if following is None or following.controller is None:
             yield found(
                 "too-many-buses",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from pcisim._record import evolved
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.diagnose.buses import BUS_RULES
 from pcisim.diagnose.devices import DEVICE_RULES
@@ -162,7 +161,7 @@ def _about(finding: Finding, subject: Device | None) -> Finding:
     label = subject.label if subject.label in finding.parties else finding.parties[0]
     parties = (label, *(party for party in finding.parties if party != label))
     remedy = finding.remedy.replace("leave the address out", f"leave the address of {label} out")
-    return evolved(finding, parties=parties, line=subject.line, remedy=remedy)
+    return finding._replace(parties=parties, line=subject.line, remedy=remedy)
 
 
 MOST_PASTED = 12

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pcisim._record import evolved
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.versions import Libvirt
@@ -12,7 +11,7 @@ from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import PlacedView, found
 from pcisim.enumeration.io_windows import IoBudget, io_budget
 from pcisim.errors import RefusedError
-from pcisim.guest import Controller, Guest
+from pcisim.guest import Controller, Guest, evolved
 from pcisim.hotplug.kinds import emulator_refuses
 from pcisim.libvirt.completion import complete
 from pcisim.libvirt.controllers_to_add import recipes_for, remedies

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pcisim._record import record
+from typing import NamedTuple
+
 from pcisim.enumeration.numbers import Routing
 from pcisim.qemu.functions import QemuFunction, forwards_io
 
@@ -12,8 +13,7 @@ _IO_GRANULARITY = 0x1000
 """The registers of a bridge know base and end of its I/O window in these units."""
 
 
-@record
-class FirmwareResult:
+class FirmwareResult(NamedTuple):
     """What a firmware wrote into the functions.
 
     Args:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from operator import itemgetter
 
-from pcisim._record import evolved
 from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM64
 from pcisim.catalogue.bridges import PORT, RESERVES_READ
@@ -80,7 +79,7 @@ def seabios(
     needs, bridges = _needs(buses, programmed.routing, rules)
     if not programmed.routing.unique:
         left = frozenset(part for part in programmed.found if part.behind is not None) - bridges
-        programmed = evolved(programmed, forgotten=left)
+        programmed = programmed._replace(forgotten=left)
     root = needs[0]
     if root[IO].total < rules.io_small[1]:
         root[IO].base = rules.io_small[0]
@@ -111,7 +110,7 @@ def seabios(
 
 
 def _stopped(programmed: FirmwareResult, why: str) -> FirmwareResult:
-    return evolved(programmed, boots=False, reason=f"PCI: {why}", closes_windows=False)
+    return programmed._replace(boots=False, reason=f"PCI: {why}", closes_windows=False)
 
 
 def _memory_below(hardware: Hardware, profile: Profile) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import whole_number
 from pcisim.catalogue.pci_names import (
     BASE_CLASSES,
@@ -36,8 +36,7 @@ _SLOT = re.compile(
 )
 
 
-@record
-class Selection:
+class Selection(NamedTuple):
     """Which functions are meant; ``None`` stands for any number."""
 
     domain: int | None = None

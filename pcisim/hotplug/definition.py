@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pcisim._record import evolved
 from pcisim.address import whole_number
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.topology import Topology
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLLERS
 from pcisim.catalogue.versions import Libvirt
@@ -21,8 +21,7 @@ from pcisim.topology import Bus
 # which devices come and go
 
 
-@record
-class Hot:
+class Hot(NamedTuple):
     """One row: which devices of an element come and go while the guest runs."""
 
     by: str
@@ -99,8 +98,7 @@ def is_hot(bus: Bus, controller: Controller | None) -> bool:
     return bus.model.hotplug and not (off and bus.model.name in LIBVIRT_LOOKS)
 
 
-@record
-class Cold:
+class Cold(NamedTuple):
     """Why QEMU plugs nothing into a bus that libvirt takes for hot-pluggable, and what to do before the next boot."""
 
     why: str

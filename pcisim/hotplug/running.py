@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import evolved, record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, PciAddress, format_packed, pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.devices import plug_on
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.enumeration.virtual_functions import in_the_way, overflows, virtual_functions
 from pcisim.errors import NotCoveredError, RefusedError, UsageError
-from pcisim.guest import Controller, Device, Guest, refuse
+from pcisim.guest import Controller, Device, Guest, evolved, refuse
 from pcisim.hotplug.definition import copied, extended, next_number, reduced, settled
 from pcisim.hotplug.kinds import (
     bus_name,
@@ -57,8 +57,7 @@ TRANSITIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """For each state of a device, the events that are legal and the state that follows."""
 
 
-@record
-class Event:
+class Event(NamedTuple):
     """One thing that happened: what, to whom, where; and whether it came along with something else."""
 
     action: str

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from itertools import chain, count
 
-from pcisim._record import evolved
 from pcisim.catalogue.connectors import CONVENTIONAL
 from pcisim.catalogue.controllers import MAX_INDEX, ROOT_MODELS
 from pcisim.catalogue.devices import (
@@ -28,7 +27,7 @@ from pcisim.catalogue.devices import (
 from pcisim.catalogue.versions import VERSIONS, Libvirt
 from pcisim.catalogue.x86_machines import X86, Machine, Models
 from pcisim.errors import NotCoveredError, RefusedError
-from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
+from pcisim.guest import IGNORED, Controller, Device, Guest, evolved, refuse
 from pcisim.libvirt.parsing import at, check_devices, check_kinds
 from pcisim.libvirt.twice import check_boot_orders
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pcisim._record import record
+from typing import NamedTuple
+
 from pcisim.address import pack
 from pcisim.catalogue.x86_machines import PREFERRED, Place
 from pcisim.guest import Controller, Device, Guest
@@ -15,8 +16,7 @@ else:
     Protocol = object
 
 
-@record
-class PlacementStep:
+class PlacementStep(NamedTuple):
     """How one device got its place: a remark, or the buses that were looked at."""
 
     remark: str

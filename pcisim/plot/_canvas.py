@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import matplotlib.style
@@ -21,7 +21,6 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
-from pcisim._record import record
 from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, PREFERRED, RESERVED
 from pcisim.errors import UsageError
 from pcisim.plot._view import FREE, KINDS, UNUSABLE
@@ -42,8 +41,7 @@ _SETTINGS: Any = {
 }
 
 
-@record
-class Style:
+class Style(NamedTuple):
     """How a kind of owner is drawn: the shades differ in grey too, the letter and the hatch say it twice."""
 
     fill: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from pcisim._record import record
 from pcisim.enumeration import GuestFunction, GuestView, enumerate_guest
 from pcisim.enumeration.names import names_of_guest
 from pcisim.errors import UsageError
@@ -38,8 +38,7 @@ _MOST_ROWS = 60
 _FEWEST_FOLDED = 3
 
 
-@record
-class _Row:
+class _Row(NamedTuple):
     """One function: what is written on both sides."""
 
     depth: int

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.capacity.report import room
 from pcisim.catalogue.connectors import ENDPOINT
@@ -36,8 +36,7 @@ _TOP = 0.68
 _HEADER = Style("#e9e9e9", INK, "", "")
 
 
-@record
-class Detail:
+class Detail(NamedTuple):
     """How much of a topology is drawn: the first level that is not too tall is taken.
 
     Args:

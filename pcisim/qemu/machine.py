@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from pcisim._record import evolved
 from pcisim.address import MAX_SLOT
 from pcisim.catalogue.bars import MEMDEV_SIZE, MEMORY_LINKS
 from pcisim.catalogue.bridges import BRIDGES, EXPANDERS, PORT, ROOT
@@ -324,7 +323,7 @@ class QemuMachine:
         size = self.options.memory_of(options.get(MEMORY_LINKS.get(name, ""), ""))
         row = row_on(name, bus, options if size is None else {**options, MEMDEV_SIZE: str(size)})
         if row is not None and name in PLACE_IS_ID_IN_7_2:
-            row = evolved(row, device=place)
+            row = row._replace(device=place)
         check_values(name, options, legacy=row is not None and is_legacy(name, row.device))
         self._memory.plug(device, options)
         if self.handlers[bus] == SHPC and not place >> 3:

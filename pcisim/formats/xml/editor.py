@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from operator import itemgetter
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.errors import InputError
 from pcisim.formats.xml.document import BLANKS, BOM, SPACE, Document, Element, read_start_tag
 
@@ -151,8 +151,7 @@ def _check_characters(text: str) -> None:
             raise InputError(f"XML cannot hold the character U+{ord(char):04X} of {text!r}", code="xml-character")
 
 
-@record
-class Edit:
+class Edit(NamedTuple):
     """What an edit took away or replaced; what it merely added is not a change.
 
     Attributes:
