@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.connectors import CONVENTIONAL as C
 from pcisim.catalogue.connectors import EXPRESS as E
 from pcisim.catalogue.connectors import INTEGRATED, NO_CLASS
@@ -160,8 +160,7 @@ def plug_on(plug: int, express: bool) -> int:
     return plug if express or not plug & E else plug ^ (E | C)
 
 
-@record
-class DeviceModel:
+class DeviceModel(NamedTuple):
     """One row: a device by the name that QEMU has for it, without ``-pci``."""
 
     name: str

@@ -9,8 +9,7 @@ QEMU 7.2 and 10.0.
 from __future__ import annotations
 
 from types import MappingProxyType
-
-from pcisim._record import record
+from typing import NamedTuple
 
 BUILT_IN = "built-in"
 RESERVED = "reserved"
@@ -21,8 +20,7 @@ OWNER_KINDS = (BUILT_IN, RESERVED, PREFERRED, DEVICE)
 nothing of the definition is there; a device at a place that its kind has a right to; any other device."""
 
 
-@record
-class Place:
+class Place(NamedTuple):
     """One row: a function of the root bus that the machine or libvirt disposes of."""
 
     slot: int
@@ -31,8 +29,7 @@ class Place:
     kind: str
 
 
-@record
-class Models:
+class Models(NamedTuple):
     """One row: the models that libvirt fills in where nobody names one."""
 
     interface: str = "rtl8139"
@@ -49,8 +46,7 @@ class Models:
     """The bus of any other input device."""
 
 
-@record
-class Machine:
+class Machine(NamedTuple):
     """One row: a family of machine types."""
 
     family: str

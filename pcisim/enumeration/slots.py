@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import FUNCTIONS, SLOTS, whole_number
 from pcisim.catalogue.bridges import BRIDGES, PORT, SHPC_BRIDGES, SWITCH
 from pcisim.catalogue.profiles import ACPI_BRIDGES_SINCE, DEFAULT_PROFILE, QEMUS, SEABIOS
@@ -32,8 +32,7 @@ _SEABIOS = DEFAULT_PROFILE.seabios
 _VERSION = re.compile(r"pc(?:-q35|-i440fx)?-(\d+)\.(\d+)")
 
 
-@record
-class SlotRules:
+class SlotRules(NamedTuple):
     """What decides about slots, apart from who sits where.
 
     Args:
@@ -70,8 +69,7 @@ def slot_rules(guest: Guest, qemu: str = "10.0") -> SlotRules:
     )
 
 
-@record
-class Slots:
+class Slots(NamedTuple):
     """The slots of one guest.
 
     Args:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from itertools import chain, count
 
-from pcisim._record import evolved
 from pcisim.catalogue.connectors import CONVENTIONAL
 from pcisim.catalogue.controllers import MAX_INDEX, ROOT_MODELS
 from pcisim.catalogue.devices import (
@@ -28,7 +27,7 @@ from pcisim.catalogue.devices import (
 from pcisim.catalogue.versions import VERSIONS, Libvirt
 from pcisim.catalogue.x86_machines import X86, Machine, Models
 from pcisim.errors import NotCoveredError, RefusedError
-from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
+from pcisim.guest import IGNORED, Controller, Device, Guest, evolved, refuse
 from pcisim.libvirt.parsing import at, check_devices, check_kinds
 from pcisim.libvirt.twice import check_boot_orders
 
@@ -52,8 +51,8 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     controllers = ControllerList(rules)
     for controller in guest.controllers:
         controllers.insert(_as_companion(evolved(controller)))
-    if not rules.places_newcomers:
-        guest = _without_newcomers(guest, rules)
+    if not rules.places_crypto_and_pstore:
+        guest = _without_crypto_and_pstore(guest, rules)
     hostdevs = [hostdev for hostdev in guest.devices.get("hostdev", ()) if hostdev.bus == "scsi"]
     check_kinds(guest, controllers.items, rules)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
@@ -105,7 +104,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     return evolved(guest, devices=devices, controllers=controllers.items)
 
 
-def _without_newcomers(guest: Guest, rules: Libvirt) -> Guest:
+def _without_crypto_and_pstore(guest: Guest, rules: Libvirt) -> Guest:
     """Return the guest as a libvirt sees it that does not know the newest devices (rule 11)."""
     devices = dict(guest.devices)
     for element, model in KNOWN_SINCE_11:

@@ -24,9 +24,9 @@ _SINGLE = {"memballoon": "memory balloon", "nvram": "nvram", "iommu": "IOMMU", "
 
 def single_elements(rules: Libvirt) -> dict[str, str]:
     """Return the elements of which a guest has at most one, and how libvirt calls such a device."""
-    newcomer = {"pstore": "pstore"} if rules.places_newcomers else {}
+    single = {"pstore": "pstore"} if rules.places_crypto_and_pstore else {}
     watchdog = {} if rules.several_watchdogs else {"watchdog": "watchdog"}
-    return watchdog | _SINGLE | newcomer
+    return watchdog | _SINGLE | single
 
 
 def at(device: Device) -> str:

@@ -124,7 +124,7 @@ class DeviceReader:
 
     def since(self, element: Element, tag: str, attribute: str, value: str) -> None:
         """Refuse a word that the version does not know yet."""
-        if not self.rules.places_newcomers and (tag, value) in KNOWN_SINCE_11:
+        if not self.rules.places_crypto_and_pstore and (tag, value) in KNOWN_SINCE_11:
             error = unknown(element, attribute, value, (), self.form(tag))
             error.details = (f"libvirt {self.rules.version} does not know it",)
             raise error
@@ -473,9 +473,9 @@ class DeviceReader:
         self.since(element, device.element, "model", device.model)
         device.plug = plugs[device.model]
 
-    def _newcomer(self, element: Element, device: Device) -> None:
+    def _crypto_or_pstore(self, element: Element, device: Device) -> None:
         """Read an element that libvirt 9.0 does not place."""
-        if self.rules.places_newcomers:
+        if self.rules.places_crypto_and_pstore:
             attribute = "backend" if device.element == "pstore" else "model"
             device.model = self.word(element, attribute, PLUGS[device.element])
             device.plug = PLUGS[device.element][device.model]
@@ -716,8 +716,8 @@ READ: Mapping[str, _Fill] = MappingProxyType(
         "vsock": DeviceReader._vsock,
         "memory": DeviceReader._memory,
         "iommu": DeviceReader._model_attribute,
-        "crypto": DeviceReader._newcomer,
-        "pstore": DeviceReader._newcomer,
+        "crypto": DeviceReader._crypto_or_pstore,
+        "pstore": DeviceReader._crypto_or_pstore,
         "panic": DeviceReader._panic,
         "serial": DeviceReader._serial,
         "console": DeviceReader._port,
