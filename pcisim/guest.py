@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
-from pcisim._record import evolved
 from pcisim.catalogue.connectors import EXPRESS, NO_CLASS
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import default_machine, machine_of
@@ -418,6 +418,29 @@ class Guest:
         yield from self.controllers
         for devices in self.devices.values():
             yield from devices
+
+
+Copied = TypeVar("Copied", Device, Controller, Guest)
+
+
+def evolved(item: Copied, **changes: Any) -> Copied:
+    """Return a copy of a guest, a device or a controller with some of its attributes changed.
+
+    Args:
+        item: what to copy; a device keeps what it holds of the document.
+        changes: new values, by attribute.
+    """
+    kind = item.__class__
+    made = kind(*_VALUES[kind](item))
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+_VALUES: Mapping[type, Callable[[object], tuple[Any, ...]]] = {
+    kind: operator.attrgetter(*kind.fields) for kind in (Device, Controller, Guest)
+}
+"""For each class what returns the values that it is made of."""
 
 
 def whole_count(count: SupportsIndex, name: str) -> int:

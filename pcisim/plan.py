@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.errors import PcisimError, UsageError
 from pcisim.guest import Guest
 from pcisim.libvirt.completion import complete
-from pcisim.placement import Placement, Policy, Step
+from pcisim.placement import Placement, PlacementStep, Policy
 from pcisim.policies import placed, policy_of
 from pcisim.topology import Topology, grouped
 
@@ -19,14 +19,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pcisim.formats.xml.editor import Change, Editor
+    from pcisim.formats.xml.editor import Edit, Editor
 
 HostPci = Mapping[str, str] | str | None
 """``None``; ``"auto"`` to read this machine's sysfs; or ``{"0000:06:12.0": "pci"}``."""
 
 
-@record
-class Explanation:
+class Explanation(NamedTuple):
     """How one device got its address.
 
     Args:
@@ -37,7 +36,7 @@ class Explanation:
 
     label: str
     address: PciAddress
-    steps: tuple[Step, ...]
+    steps: tuple[PlacementStep, ...]
 
     def __str__(self) -> str:
         lines = [f"{self.label} is at {self.address}"]
@@ -100,12 +99,14 @@ class Plan:
                 f"no device {label!r} with a PCI address", code="unknown-label", details=(f"there are: {known}",)
             )
         packed = self.placement.addresses[device]
-        steps: list[Step] = []
+        steps: list[PlacementStep] = []
         if device.address is not None and device.address == packed:
-            steps.append(Step("the address is written down" + (f" on line {device.line}" if device.line else "")))
+            steps.append(
+                PlacementStep("the address is written down" + (f" on line {device.line}" if device.line else ""))
+            )
         elif device in self.placement.rewritten:
             steps.append(
-                Step(
+                PlacementStep(
                     f"{format_packed(self.placement.rewritten[device])} is written down; libvirt puts a root port"
                     " before the bridge that it adds, so the bus is one higher"
                 )
@@ -123,7 +124,7 @@ class Plan:
         """
         return self._editor().apply()
 
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[Edit]:
         """Return what `to_xml` replaces in the document, rather than adds to it."""
         return self._editor().changes
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-
-from pcisim._record import record
+from typing import NamedTuple
 
 INVALID = "Invalid value for attribute '{attribute}' in element '{tag}': '{value}'."
 FORMER_WORDING = MappingProxyType(
@@ -23,8 +22,7 @@ FORMER_WORDING = MappingProxyType(
 """What libvirt 9.0 says instead of `INVALID`, of the model of an element."""
 
 
-@record
-class Words:
+class Words(NamedTuple):
     """One row: the words that an attribute of an element, or of a child of it, may hold."""
 
     child: str

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.connectors import CONVENTIONAL as C
 from pcisim.catalogue.connectors import EXPRESS as E
 from pcisim.catalogue.connectors import INTEGRATED, NO_CLASS
@@ -104,8 +104,8 @@ PLUGS: Mapping[str, Mapping[str, int]] = MappingProxyType(
 
 KNOWN_SINCE: Mapping[tuple[str, str], str] = MappingProxyType(
     {
-        ("sound", "virtio"): "places_newcomers", ("filesystem", "mtp"): "places_newcomers",
-        ("panic", "pvpanic"): "places_newcomers", ("watchdog", "itco"): "places_newcomers",
+        ("sound", "virtio"): "places_crypto_and_pstore", ("filesystem", "mtp"): "places_crypto_and_pstore",
+        ("panic", "pvpanic"): "places_crypto_and_pstore", ("watchdog", "itco"): "places_crypto_and_pstore",
         ("iommu", "amd"): "amd_iommu", ("controller", "nvme"): "nvme_controllers", ("disk", "nvme"): "nvme_controllers",
         ("disk", "usb-storage"): "usb_disk_models", ("disk", "usb-bot"): "usb_disk_models",
     }
@@ -184,8 +184,7 @@ def plug_on(plug: int, express: bool) -> int:
     return plug if express or not plug & E else plug ^ (E | C)
 
 
-@record
-class DeviceModel:
+class DeviceModel(NamedTuple):
     """One row: a device by the name that QEMU has for it, without ``-pci``."""
 
     name: str

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.errors import UsageError
 
 GIB = 1 << 30
@@ -23,8 +23,7 @@ _GUEST_FAMILIES: Mapping[str, str] = MappingProxyType({"i440fx": "pc"})
 """What QEMU calls a family of machines, where a guest's row calls it otherwise."""
 
 
-@record
-class IoRoom:
+class IoRoom(NamedTuple):
     """The room for I/O that a firmware has on a family of machines."""
 
     name: str
@@ -42,8 +41,7 @@ class IoRoom:
     """Whether it asks for a window for every bridge, empty ports too."""
 
 
-@record
-class SeaBios:
+class SeaBios(NamedTuple):
     """One row: a version of SeaBIOS."""
 
     version: str
@@ -74,8 +72,7 @@ class SeaBios:
         return IoRoom(name, family, room, most, most, fatal=True, all_ask=False)
 
 
-@record
-class Ovmf:
+class Ovmf(NamedTuple):
     """One row: a version of OVMF."""
 
     version: str
@@ -101,8 +98,7 @@ class Ovmf:
         return IoRoom(name, family, end - start, most, most - 1, fatal=False, all_ask=padded)
 
 
-@record
-class Linux:
+class Linux(NamedTuple):
     """One row: a version of the guest's kernel."""
 
     version: str
@@ -113,8 +109,7 @@ class Linux:
     """Ports of the chipset, by family: those of ACPI hotplug."""
 
 
-@record
-class Qemu:
+class Qemu(NamedTuple):
     """One row: a version of QEMU, as far as the guest sees it."""
 
     version: str
@@ -124,8 +119,7 @@ class Qemu:
     """From how much RAM on only part of it is below 4 GiB, and how much then, by family."""
 
 
-@record
-class Profile:
+class Profile(NamedTuple):
     """One row: versions that belong together."""
 
     name: str

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.errors import UsageError, check_type
 
 
-@record
-class Libvirt:
+class Libvirt(NamedTuple):
     """One row: how a version of libvirt differs where addresses depend on it."""
 
     version: str
@@ -23,7 +22,7 @@ class Libvirt:
     """Controllers that libvirt adds are sorted in by index, instead of put last."""
     integrated_conventional_on_express: bool
     """A conventional device that must sit on bus 0 may sit on pcie-root (pvpanic)."""
-    places_newcomers: bool
+    places_crypto_and_pstore: bool
     """crypto and pstore get addresses; pvpanic, virtio sound and the mtp driver are known."""
     usb_net_is_usb: bool
     """An interface of model usb-net needs no PCI address; before, asking for one failed."""
@@ -101,7 +100,7 @@ SINCE: Mapping[str, tuple[int, int]] = MappingProxyType(
     {
         "sorts_added_controllers": (10, 0),
         "integrated_conventional_on_express": (10, 0),
-        "places_newcomers": (10, 0),
+        "places_crypto_and_pstore": (10, 0),
         "usb_net_is_usb": (10, 0),
         "vhostuser_is_virtio": (10, 0),
         "memory_reserve": (10, 0),

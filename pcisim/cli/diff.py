@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pcisim.compare import Change, Difference, Spot
+    from pcisim.compare import Change, Difference, PlaceOf
     from pcisim.plan import Plan
 
 DIFF_SCHEMA = "pcisim.diff/1"
@@ -136,7 +136,7 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def _spot(spot: Spot | None) -> dict[str, Any] | None:
+def _spot(spot: PlaceOf | None) -> dict[str, Any] | None:
     if spot is None:
         return None
     address = None if spot.address is None else str(spot.address)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import product
+from string import ascii_lowercase
 
 from pcisim.address import parse_number
 from pcisim.diagnose import edits as e
@@ -130,7 +132,8 @@ def _other_target(site: Site, prefix: str = "") -> bool:
         return False
     used = {found.get("dev") for disk in site.devices if disk.tag == "disk" for found in disk.findall("target")}
     prefix = prefix or ((target.get("dev") or "vd") if target is not None else "vd")[:2]
-    name = next(f"{prefix}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz" if f"{prefix}{letter}" not in used)
+    letters = [*ascii_lowercase, *map("".join, product(ascii_lowercase, repeat=2))]
+    name = next(f"{prefix}{letter}" for letter in letters if f"{prefix}{letter}" not in used)
     if target is None:
         site.editor.append_child(site.element, Fragment("target", {"dev": name, "bus": "virtio"}))
     else:

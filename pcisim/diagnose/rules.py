@@ -11,15 +11,14 @@ QEMU 7.2; of the guest's rows: measured on QEMU 7.2 with SeaBIOS 1.16.2, OVMF 20
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.diagnose.finding import ERROR, NOTE, WARNING
 
 LIBVIRT, EMULATOR, GUEST = "libvirt", "emulator", "guest"
 
 
-@record
-class Rule:
+class Rule(NamedTuple):
     """One row."""
 
     code: str

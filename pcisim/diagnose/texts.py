@@ -10,14 +10,12 @@ Source: libvirt's texts as asked of 11.3.0 (and 9.0.0), sections 7 and 8 of its 
 from __future__ import annotations
 
 import re
-
-from pcisim._record import record
+from typing import NamedTuple
 
 LIBVIRT, QEMU, SEABIOS, LINUX, KUBEVIRT, PCISIM = "libvirt", "QEMU", "SeaBIOS", "Linux", "KubeVirt", "pcisim"
 
 
-@record
-class Text:
+class Text(NamedTuple):
     """One row."""
 
     speaker: str

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import FUNCTIONS, SLOTS, whole_number
 from pcisim.catalogue.bridges import BRIDGES, PORT, SHPC_BRIDGES, SWITCH
 from pcisim.catalogue.profiles import ACPI_BRIDGES_SINCE, ACPI_TABLES_OF_SEABIOS, QEMUS, SEABIOS
@@ -31,8 +31,7 @@ there from the start."""
 _VERSION = re.compile(r"pc(?:-q35|-i440fx)?-(\d+)\.(\d+)")
 
 
-@record
-class SlotRules:
+class SlotRules(NamedTuple):
     """What decides about slots, apart from who sits where.
 
     Args:
@@ -69,8 +68,7 @@ def slot_rules(guest: Guest, qemu: str = "10.0") -> SlotRules:
     )
 
 
-@record
-class Slots:
+class Slots(NamedTuple):
     """The slots of one guest.
 
     Args:

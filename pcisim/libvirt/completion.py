@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from itertools import chain, count
 
-from pcisim._record import evolved
 from pcisim.catalogue.connectors import CONVENTIONAL
 from pcisim.catalogue.controllers import MAX_INDEX, ROOT_MODELS
 from pcisim.catalogue.devices import (
@@ -29,7 +28,7 @@ from pcisim.catalogue.devices import (
 from pcisim.catalogue.versions import Libvirt, first_with, libvirt_version
 from pcisim.catalogue.x86_machines import X86, Machine, Models
 from pcisim.errors import NotCoveredError, RefusedError
-from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
+from pcisim.guest import IGNORED, Controller, Device, Guest, evolved, refuse
 from pcisim.libvirt.parsing import at, check_devices, check_kinds
 from pcisim.libvirt.passes import known_machines, machines_with_pci
 from pcisim.libvirt.twice import check_boot_orders
@@ -55,7 +54,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     controllers = ControllerList(rules)
     for controller in guest.controllers:
         controllers.insert(_as_companion(evolved(controller)))
-    guest = _without_newcomers(guest, rules)
+    guest = _without_newer_words(guest, rules)
     hostdevs = [hostdev for hostdev in guest.devices.get("hostdev", ()) if hostdev.bus == "scsi"]
     check_kinds(guest, controllers.items, rules)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
@@ -99,7 +98,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     return evolved(guest, devices=devices, controllers=controllers.items)
 
 
-def _without_newcomers(guest: Guest, rules: Libvirt) -> Guest:
+def _without_newer_words(guest: Guest, rules: Libvirt) -> Guest:
     """Return the guest as a libvirt sees it that does not know the newest devices (rule 11)."""
     devices = dict(guest.devices)
     for (element, model), difference in KNOWN_SINCE.items():
@@ -113,7 +112,7 @@ def _without_newcomers(guest: Guest, rules: Libvirt) -> Guest:
                     "unknown-model",
                     f"ask for --libvirt {first_with(difference)}, or take the device out",
                 )
-    if rules.places_newcomers:
+    if rules.places_crypto_and_pstore:
         return guest
     for element in PLACED_SINCE_11:
         if element in devices:

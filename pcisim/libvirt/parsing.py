@@ -24,10 +24,10 @@ _SINGLE = {"memballoon": "memory balloon", "nvram": "nvram", "vsock": "vsock"}
 
 def single_elements(rules: Libvirt) -> dict[str, str]:
     """Return the elements of which a guest has at most one, and how libvirt calls such a device."""
-    newcomer = {"pstore": "pstore"} if rules.places_newcomers else {}
+    single = {"pstore": "pstore"} if rules.places_crypto_and_pstore else {}
     iommu = {} if rules.several_iommus else {"iommu": "IOMMU"}
     watchdog = {} if rules.several_watchdogs else {"watchdog": "watchdog"}
-    return watchdog | _SINGLE | iommu | newcomer
+    return watchdog | _SINGLE | iommu | single
 
 
 def at(device: Device) -> str:

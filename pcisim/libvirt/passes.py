@@ -28,7 +28,7 @@ from pcisim.catalogue.x86_machines import (
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.libvirt.growth import Demand
-from pcisim.placement import Step
+from pcisim.placement import PlacementStep
 from pcisim.topology import Owner, Topology, bits, grouped
 
 TYPE_CHECKING = False
@@ -84,7 +84,7 @@ class Pass:
             integrated_conventional=rules.integrated_conventional_on_express, spoken_for=self.machine.spoken_for
         )
         self.addresses: dict[Device, int] = {}
-        self.log: dict[Device, list[Step]] = {}
+        self.log: dict[Device, list[PlacementStep]] = {}
         self.logging = log
         self.count = count
         self._ich9: dict[int | None, list[Controller]] | None = None
@@ -279,7 +279,7 @@ class Pass:
         topology = self.topology
         self.flush()
         if self.logging and isinstance(owner, Device):
-            self.log.setdefault(owner, []).append(Step("search", tuple(topology.explain(plug))))
+            self.log.setdefault(owner, []).append(PlacementStep("search", tuple(topology.explain(plug))))
         packed = topology.allocate(plug, owner, function)
         if packed is None:
             if not topology.buses:
@@ -331,7 +331,7 @@ class Pass:
 
     def _note(self, device: Device, remark: str) -> None:
         if self.logging:
-            self.log.setdefault(device, []).append(Step(remark))
+            self.log.setdefault(device, []).append(PlacementStep(remark))
 
     # growth
 

@@ -10,7 +10,7 @@ import pytest
 
 from pcisim.errors import InputError
 from pcisim.formats.xml.document import MAX_BYTES, MAX_DEPTH, Element, parse
-from pcisim.formats.xml.editor import Change, Editor, Fragment
+from pcisim.formats.xml.editor import Edit, Editor, Fragment
 
 Do = Callable[[Editor, Element], object]
 NEW = Fragment("new", {"x": "1"})
@@ -396,12 +396,12 @@ def test_changes_are_what_was_replaced() -> None:
         remove("2"), replace("3"), move("1", "0"), before("0"),
     )  # fmt: skip
     assert editor.changes == [
-        Change(2, "b", "set attribute y", "2", "3"),
-        Change(2, "b", "removed attribute x", "1", ""),
-        Change(3, "c", "moved", "line 3", "before line 2"),
-        Change(3, "c", "opened", "<c/>", ""),
-        Change(4, "d", "removed", "<d/>", ""),
-        Change(5, "e", "replaced", "<e/>", "<new x='1'/>"),
+        Edit(2, "b", "set attribute y", "2", "3"),
+        Edit(2, "b", "removed attribute x", "1", ""),
+        Edit(3, "c", "moved", "line 3", "before line 2"),
+        Edit(3, "c", "opened", "<c/>", ""),
+        Edit(4, "d", "removed", "<d/>", ""),
+        Edit(5, "e", "replaced", "<e/>", "<new x='1'/>"),
     ]
     assert [str(change) for change in editor.changes] == [
         "set attribute y of b: 2 -> 3",

@@ -243,12 +243,12 @@ def test_goldens_start(case: str) -> None:
     words = plan.to_qemu_args(runnable=True)
     _, *options = words[1].split(",")  # whatever version the guest has, this QEMU need not know it
     words[1] = ",".join(["q35" if plan.guest.machine.express else "pc", *options])
-    labels = [device.label for device in plan.placement.addresses]
+    names = [running.identity(device) for device in plan.placement.addresses]
     skip_what_is_lacking(words)
     if case in REFUSED_BY_QEMU:
         with pytest.raises(AssertionError, match=REFUSED_BY_QEMU[case]):
             running.start(words)
-    elif len(set(labels)) == len(labels):
+    elif len(set(names)) == len(names):
         assert_qemu_agrees(plan, words)
     else:
         running.start(words)

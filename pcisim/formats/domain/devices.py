@@ -496,9 +496,9 @@ class DeviceReader:
         self.since(element, device.element, "model", device.model)
         device.plug = plugs[device.model]
 
-    def _newcomer(self, element: Element, device: Device) -> None:
+    def _crypto_or_pstore(self, element: Element, device: Device) -> None:
         """Read an element that libvirt 9.0 does not place."""
-        if self.rules.places_newcomers:
+        if self.rules.places_crypto_and_pstore:
             attribute = "backend" if device.element == "pstore" else "model"
             device.model = self.word(element, attribute, PLUGS[device.element])
             device.plug = PLUGS[device.element][device.model]
@@ -756,8 +756,8 @@ READ: Mapping[str, _Fill] = MappingProxyType(
         "vsock": DeviceReader._vsock,
         "memory": DeviceReader._memory,
         "iommu": DeviceReader._model_attribute,
-        "crypto": DeviceReader._newcomer,
-        "pstore": DeviceReader._newcomer,
+        "crypto": DeviceReader._crypto_or_pstore,
+        "pstore": DeviceReader._crypto_or_pstore,
         "panic": DeviceReader._panic,
         "serial": DeviceReader._serial,
         "console": DeviceReader._port,

@@ -213,7 +213,7 @@ class Reader(DeviceReader):
                 row = lists[tag] = []
             device = Device(tag, f"{tag}:{len(row)}")
             device.origin = element
-            if (tag in PLACED_SINCE_11 and not self.rules.places_newcomers) or (
+            if (tag in PLACED_SINCE_11 and not self.rules.places_crypto_and_pstore) or (
                 (tag, element.attrib.get("model")) in ADDRESS_UNREAD
             ):
                 device.address_type = IGNORED
