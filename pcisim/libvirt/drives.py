@@ -140,12 +140,19 @@ def check_drives_twice(guest: Guest) -> None:
     disks = [d for d in guest.devices.get("disk", ()) if d.bus in _LIMITS]
     pair = _first_pair(disks)
     if pair is not None:
-        headline = f"Found duplicate drive address for disk with target name '{pair[0].label[5:]}'"
-        raise _conflict(*pair, f"{headline} {_said_of(pair[0])}", "give one of the two another unit")
+        name = pair[0].label[5:]
+        raise _conflict(
+            *pair,
+            f"Found duplicate drive address for disk with target name '{name}' {_said_of(pair[0])}",
+            "give one of the two another unit",
+        )
     pair = _first_pair([d for d in guest.devices.get("hostdev", ()) if d.bus == "scsi" and d.controller is not None])
     if pair is not None:
-        headline = f"SCSI host address {_said_of(pair[0])} in use by another SCSI host device"
-        raise _conflict(*pair, headline, "give one of the two another unit")
+        raise _conflict(
+            *pair,
+            f"SCSI host address {_said_of(pair[0])} in use by another SCSI host device",
+            "give one of the two another unit",
+        )
 
 
 def _first_pair(devices: list[Device]) -> tuple[Device, Device] | None:
