@@ -95,6 +95,13 @@ def _child(site: Site, fragment: Fragment) -> bool:
     return True
 
 
+def _in_child(site: Site, said: re.Match[str]) -> bool:
+    children = e.children_named(site, said[3])
+    for child in children[:1]:
+        site.editor.set_attribute(child, said[1], said[2])
+    return bool(children)
+
+
 def _share_directory(site: Site, _said: re.Match[str]) -> bool:
     former = [value for source in e.children_named(site, "source") for value in source.attrib.values()]
     source = Fragment("source", {"dir": former[0] if former else "/srv"})
@@ -237,6 +244,7 @@ PHRASES: tuple[tuple[str, Said], ...] = (
     (r"give one of the two another alias", _other_alias),
     (r"give one of the two another order", _other_order),
     (r"count from 1", _from_one),
+    (r"write (\w+)='(\w+)' in its <(\w+)>", _in_child),
     (r"write type='mount' and <source dir='\.\.\.'/>", _share_directory),
     (r"write <source (dir|file|dev|name)='\.\.\.'.*", lambda s, m: _child(s, Fragment("source", {m[1]: "/srv"}))),
     (r"add <target dir='\.\.\.'/>", lambda s, m: _child(s, Fragment("target", {"dir": "share"}))),

@@ -311,18 +311,9 @@ def _check_models(controllers: list[Controller]) -> None:
 
 
 def _check_roots(controllers: list[Controller], machine: Machine) -> None:
-    """Refuse a second root bus, and a root bus with an address."""
+    """Refuse a second root bus."""
     for item in controllers:
-        if item.model not in ROOT_MODELS:
-            continue
-        if item.address_type is not None:
-            raise refuse(
-                item,
-                "pci-root and pcie-root controllers should not have an address",
-                "root-address",
-                "take the <address> out",
-            )
-        if item.index and not (machine.host_bridges and item.model == "pci-root"):
+        if item.model in ROOT_MODELS and item.index and not (machine.host_bridges and item.model == "pci-root"):
             raise refuse(
                 item,
                 "pci-root and pcie-root controllers should have index 0",

@@ -39,6 +39,10 @@ _WITHOUT_DISKS = "buslogic"
 """The model of a SCSI controller to which libvirt attaches no disk."""
 
 
+_UNITS_OF_IDE = 2
+"""How many disks share one of the two buses of an IDE controller."""
+
+
 def drive_of(device: Device) -> _Drive | None:
     """Return the drive address of a disk or a SCSI host device, be it that its number says it; ``None`` without one."""
     if device.address_type not in (None, "drive"):
@@ -48,7 +52,9 @@ def drive_of(device: Device) -> _Drive | None:
     each = DISKS_A_CONTROLLER.get(device.bus)
     if device.element != "disk" or each is None or device.unit is None:
         return None
-    return device.unit // each, 0, 0, device.unit % each
+    controller, unit = divmod(device.unit, each)
+    bus, unit = divmod(unit, _UNITS_OF_IDE) if device.bus == "ide" else (0, unit)
+    return controller, bus, 0, unit
 
 
 def check_drive(device: Device, guest: Guest) -> None:
