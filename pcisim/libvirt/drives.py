@@ -44,9 +44,12 @@ _UNITS_OF_IDE = 2
 
 
 def drive_of(device: Device) -> _Drive | None:
-    """Return the drive address of a disk or a SCSI host device, be it that its number says it; ``None`` without one."""
+    """Return the drive address of a device, be it that a disk has it by its number; ``None`` without one."""
     if device.address_type not in (None, "drive"):
         return None
+    if "drive" in device.traits:
+        drive: _Drive = device.traits["drive"]
+        return drive
     if device.controller is not None:
         return (device.controller, *device.drive)
     each = DISKS_A_CONTROLLER.get(device.bus)
@@ -61,32 +64,33 @@ def check_drive(device: Device, guest: Guest) -> None:
     """Refuse an address that no controller of its kind has.
 
     Args:
-        device: a disk or a SCSI host device.
+        device: a disk, or any other device, whose address is then taken for one of SCSI.
         guest: whose controllers are complete.
 
     Raises:
         RefusedError: in libvirt's words.
     """
     drive = drive_of(device)
-    limits = _LIMITS.get(device.bus)
+    bus_type = device.bus if device.element == "disk" else "scsi"
+    limits = _LIMITS.get(bus_type)
     if drive is None or limits is None:
         return
     controller, bus, target, _unit = drive
     for name, value in (("controller", controller), ("bus", bus), ("target", target)):
         headline = str(getattr(limits, name))
         if value and headline:
-            error = _refused(device, drive, headline, f"write {name}='0'")
-            if (device.bus, name) == ("ide", "controller"):
+            error = _refused(device, drive, headline, f"write {name}='0' in its <address>")
+            if (bus_type, name) == ("ide", "controller"):
                 error.code, error.remedy = "second-ide", "put at most four disks on bus='ide'"
             raise error
-    if device.bus != "scsi":
+    if bus_type != "scsi":
         return
     found = next((d for d in guest.controllers if d.type == "scsi" and d.index == controller), None)
     if found is None:
         return
     if found.model == _ONE_TARGET and target:
         headline = f"target must be 0 for controller model '{found.model}'"
-        raise _refused(device, drive, headline, "write target='0', or use model='virtio-scsi'", found)
+        raise _refused(device, drive, headline, "write target='0' in its <address>, or use model='virtio-scsi'", found)
     if found.model == _WITHOUT_DISKS:
         headline = f"Unsupported controller model: {found.model}"
         raise _refused(device, drive, headline, "use model='virtio-scsi' or model='lsilogic'", found)

@@ -158,7 +158,7 @@ def _check_address(device: Device, kind: str | None, guest: Guest, rules: Libvir
         raise refuse(device, headline, "wrong-address-type", "leave the address out", why)
     if kind == "virtio-s390":
         raise refuse(device, "virtio-s390 bus doesn't have an address", "wrong-address-type", "leave the address out")
-    if kind != "pci" and device.element in ("disk", "hostdev"):
+    if kind == "drive" or (kind != "pci" and device.element in ("disk", "hostdev")):
         check_drive(device, guest)
 
 

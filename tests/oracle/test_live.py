@@ -45,8 +45,8 @@ EMULATED = {
 }
 """The smallest guest of each architecture that both daemons can have an emulator of."""
 NOT_FOR_PCISIM = re.compile(
-    r"not supported (by|with) this QEMU|QEMU executable|QEMU binary (does not|doesn't) support(?! zPCI)|does not support machine type"
-    r"|Unknown architecture|requires? UEFI",
+    r"not supported (by|with) this QEMU|QEMU executable|QEMU binary (does not|doesn't) support(?! zPCI)"
+    r"|does not support machine type|Unknown architecture|requires? UEFI",
     re.IGNORECASE,
 )
 """Refusals that depend on the emulator, or the firmware, even though they may name a PCI device."""
@@ -56,7 +56,8 @@ FROM_THE_DOCUMENT = re.compile(
     r"|unsupported controller model|duplicated for disk sources|primary video|'none' video type|single tpm"
     r"|maximum of two tpm|tpm (device )?backend|isa serial|port '.*' already allocated|requires shared memory|iothread"
     r"|'maxmemory'|memory slot|memory device (slot|count)|numa node|device='lun'|device 'lun'|mount filesystem type"
-    r"|missing target information|input type=|model '(gop|parallels|vbox|xen)'|address type|addresses? of type|acpi index|uefi requires acpi"
+    r"|missing target information|input type=|model '(gop|parallels|vbox|xen)'|address type|addresses? of type"
+    r"|acpi index|uefi requires acpi"
     r"|does not support configuring|address not supported|graphics device is needed|'ramfb' enabled|booting from",
     re.IGNORECASE,
 )

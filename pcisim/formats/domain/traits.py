@@ -48,6 +48,10 @@ def read_traits(element: Element, device: Device, rules: Libvirt) -> None:
             if "order" not in child.attrib:
                 raise missing(child, "order")
             traits["boot"] = positive(child, "order")
+        elif name == "address" and child.attrib.get("type") == "drive" and tag not in ("disk", "hostdev"):
+            traits.setdefault(
+                "drive", tuple(number_of(child, part) for part in ("controller", "bus", "target", "unit"))
+            )
     read = _READ.get(tag)
     if read is not None:
         read(element, traits, rules)
