@@ -6,21 +6,23 @@ before it is needed.
 
 from __future__ import annotations
 
+from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import X86, Machine, x86_machine
 
 
-def machine_of(name: str, arch: str = "x86_64") -> Machine:
+def machine_of(name: str, arch: str = "x86_64", rules: Libvirt | None = None) -> Machine:
     """Return the family of a machine type, whatever its version.
 
     Args:
         name: the machine type; an empty one is the architecture's default, ``pc`` on x86.
         arch: the architecture, in libvirt's words.
+        rules: the version of libvirt that completes guests of it; ``None`` where that does not matter.
     """
     if arch in X86:
-        return x86_machine(name)
+        return x86_machine(name).as_of(rules)
     from pcisim.catalogue.other_machines import other_machine
 
-    return other_machine(name, arch)
+    return other_machine(name, arch).as_of(rules)
 
 
 def default_machine(arch: str) -> str:

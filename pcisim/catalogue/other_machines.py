@@ -30,8 +30,23 @@ _VIRT = _CONVENTIONAL._replace(
     root="pcie-root", usb=None, places=(Place(0, 0, "generic host bridge", BUILT_IN),), root_hotplug=True
 )
 """A PCI Express root bus with nothing but its host bridge."""
-_BARE = _CONVENTIONAL._replace(root=None, usb=None, places_pci=False)
+_NO_PCI = "knows_machines_without_pci"
+_BARE = _CONVENTIONAL._replace(root=None, usb=None, places_pci=False, changes=((_NO_PCI, "places_pci", True),))
 """No PCI bus that libvirt knows."""
+
+
+def _usb_of(field: str, value: object) -> tuple[str, str, object]:
+    return "usb_by_machine", field, value
+
+
+def _virt_changes(models: Models) -> tuple[tuple[str, str, object], ...]:
+    """Return what newer versions of libvirt fill in on a virt machine."""
+    models = models._replace(scsi="virtio-scsi")
+    return ("virtio_scsi_on_virt", "models", models), _usb_of("models", models._replace(usb="qemu-xhci"))
+
+
+_OHCI = (_usb_of("usb", "pci-ohci"), _usb_of("models", Models(usb="pci-ohci")))
+"""What newer versions of libvirt do on machines that had a piix3-uhci, though they have no PIIX3."""
 _MMIO = "virtio-mmio"
 _DISKS = ("ccw", _MMIO)
 
@@ -62,6 +77,7 @@ def _arm(usb: str, since: str) -> Architecture:
         virtio_bus=_MMIO,
         disk_addresses=_DISKS,
         since=since,
+        changes=(*_virt_changes(virt_models), ("hole_on_arm", "takes_hole", True)),
     )
     bare = _BARE._replace(family="arm", models=models, balloon=False, disk_addresses=_DISKS)
     versatile = _CONVENTIONAL._replace(
@@ -72,22 +88,41 @@ def _arm(usb: str, since: str) -> Architecture:
         one_pci_bus=True,
         disk_addresses=_DISKS,
         since="11.3",
+        changes=(_usb_of("usb", "qemu-xhci"), _usb_of("models", Models("scm91c111", usb="qemu-xhci"))),
     )
+    realview = bare._replace(family="realview", usb="pci-ohci", since="11.3")
     machines = (
         ("virt", virt),
         ("versatilepb", versatile),
         ("vexpress", bare._replace(family="vexpress", virtio_bus=_MMIO)),
-        ("realview", bare._replace(family="realview", usb="pci-ohci", since="11.3")),
+        (
+            "realview-eb",
+            realview._replace(
+                changes=(
+                    *realview.changes,
+                    (_NO_PCI, "root", "pci-root"),
+                    _usb_of("usb", "qemu-xhci"),
+                    _usb_of("models", models._replace(usb="qemu-xhci")),
+                ),
+            ),
+        ),
+        ("realview", realview._replace(changes=(*realview.changes, (_NO_PCI, "usb", None)))),
     )
     return Architecture("virt", virt._replace(since="11.3"), machines, bare)
 
 
 def _riscv() -> Architecture:
     models = Models("virtio", "virtio", serial="system-serial")
-    virt = _VIRT._replace(family="riscv-virt", models=models, virtio_bus=_MMIO, disk_addresses=_DISKS)
-    return Architecture(
-        "virt", virt._replace(since="11.3"), (("virt", virt),), _BARE._replace(family="riscv", disk_addresses=_DISKS)
+    no_balloon = ("riscv_without_balloon", "balloon", False)
+    virt = _VIRT._replace(
+        family="riscv-virt",
+        models=models,
+        virtio_bus=_MMIO,
+        disk_addresses=_DISKS,
+        changes=(*_virt_changes(models), no_balloon),
     )
+    others = _BARE._replace(family="riscv", disk_addresses=_DISKS, changes=(*_BARE.changes, no_balloon))
+    return Architecture("virt", virt._replace(since="11.3"), (("virt", virt),), others)
 
 
 def _loongarch() -> Architecture:
@@ -111,7 +146,7 @@ def _ppc64() -> Architecture:
 
 
 def _ppc() -> Architecture:
-    others = _CONVENTIONAL._replace(family="ppc")
+    others = _CONVENTIONAL._replace(family="ppc", changes=_OHCI)
     beige = others._replace(family="g3beige", ide=True)
     return Architecture("g3beige", beige, (("g3beige", beige),), others)
 
@@ -123,7 +158,7 @@ def _s390() -> Architecture:
 
 
 def _one(family: str, name: str) -> Architecture:
-    row = _CONVENTIONAL._replace(family=family, one_pci_bus=True)
+    row = _CONVENTIONAL._replace(family=family, one_pci_bus=True, changes=_OHCI)
     return Architecture(name, row, (), row)
 
 

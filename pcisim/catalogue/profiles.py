@@ -169,7 +169,14 @@ _RAM_BELOW: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"pc": (0xE0000000, 0xC0000000), "q35": (0xB0000000, 0x80000000), "microvm": (0xC0000000, 0xC0000000)}
 )
 QEMUS: Mapping[str, Qemu] = MappingProxyType(
-    {row.version: row for row in (Qemu("7.2", False, _RAM_BELOW), Qemu("10.0", True, _RAM_BELOW))}
+    {
+        row.version: row
+        for row in (
+            Qemu("7.2", False, _RAM_BELOW),
+            Qemu("10.0", True, _RAM_BELOW),
+            Qemu("11.1", True, _RAM_BELOW),
+        )
+    }
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -178,6 +185,11 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 """The profiles whose firmware was measured."""
 DEFAULT_PROFILE = PROFILES["qemu-7.2"]
 FIRMWARES = (SEABIOS, OVMF)
+_NO_TABLES: Mapping[str, bool] = MappingProxyType({"pc": False, "q35": False, "microvm": False})
+ACPI_TABLES_OF_SEABIOS: Mapping[str, Mapping[str, bool]] = MappingProxyType(
+    {"7.2": _SEABIOS_1_16_2.acpi_tables, "10.0": _SEABIOS_1_16_2.acpi_tables, "11.1": _NO_TABLES}
+)
+"""For each version of QEMU whether its SeaBIOS has ACPI tables of its own, by family: 1.17 has none any more."""
 
 ACPI_BRIDGES_SINCE: Mapping[str, tuple[int, int]] = MappingProxyType({"q35": (6, 1), "i440fx": (1, 7)})
 """The first version of each family of machine types where ACPI handles hotplug below bridges."""

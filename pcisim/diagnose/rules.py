@@ -104,6 +104,7 @@ _ROWS = (
     Rule("secondary-video", ERROR, LIBVIRT, "8.3", "only the primary video device may be of that type"),
     Rule("needs-acpi", ERROR, LIBVIRT, "8.3, 8.4", "the device or the firmware needs ACPI"),
     Rule("filesystem", ERROR, LIBVIRT, "8.3", "a filesystem is of a type that QEMU does not share, or has no target"),
+    Rule("nvme-serial", ERROR, LIBVIRT, "13.13", "an NVMe controller has no serial number, or two"),
     Rule("disk-source", ERROR, LIBVIRT, "8.3", "a LUN of the host needs a block device as its source"),
     Rule("drive-range", ERROR, LIBVIRT, "8.6", "a drive address names a controller, bus or target that there is not"),
     Rule("duplicate-drive", ERROR, LIBVIRT, "8.6", "two disks or SCSI host devices have one drive address"),

@@ -83,6 +83,23 @@ TEXTS = (
          " too (4.1, 4.2)",
          "use a machine of type pc or q35, or take out every device on PCI: <memballoon model='none'/> and"
          " <controller type='usb' model='none'/> included"),
+    Text(LIBVIRT, ("Machine type * does not support PCI", "Machine type * supports PCI but no PCI controller added"),
+         ("no-pci-bus",),
+         "the machine type has no PCI bus that libvirt knows, and the definition lists a PCI controller, or the machine"
+         " is one that libvirt takes to have PCI",
+         "libvirt 12.9 knows no PCI bus of isapc, microvm and boards such as raspi3b, and refuses x86 machine types"
+         " whose root bus it does not know (13.7 to 13.9)",
+         "use a machine of type pc, q35 or virt, or take every PCI controller out"),
+    Text(LIBVIRT, ("Missing mandatory serial for NVMe controller", "Conflicting NVME disk serial number*"),
+         ("nvme-serial",),
+         "an NVMe controller has no serial number, or one of its disks has another",
+         "the serial number is the controller's; one that libvirt adds for a disk takes that of its disk, so that a"
+         " gap in the numbers of nvme disks is refused (13.13)",
+         "write one <serial> for the controller and its disks, and number the disks from nvme0n1"),
+    Text(LIBVIRT, ("USB controller model * not supported in this QEMU binary",), ("wrong-machine",),
+         "QEMU for this architecture does not have that USB controller",
+         "libvirt 12.9 asks QEMU; older ones accept the model, and the guest does not start (13.12)",
+         "write model='qemu-xhci'"),
     Text(LIBVIRT, ("The device at PCI address * cannot be plugged into the PCI controller with index * It requires a"
                    " controller that accepts a *",
                    "The PCI controller with index=* doesn't allow * auto-assignment",
@@ -108,13 +125,16 @@ TEXTS = (
          "libvirt attaches function 0 only (7.6)",
          "attach it at function 0 of an empty slot, or with --config and start the guest anew"),
     Text(LIBVIRT, ("a PCI slot is needed to connect a PCI controller model=* but none is available and it cannot be"
-                   " automatically added", "a PCI slot is needed to connect a PCI controller"),
+                   " automatically added", "a PCI slot is needed to connect a PCI controller",
+                   "a PCIe slot is needed to connect a PCI controller *"),
          ("no-slot-for-controller",),
          "a PCI controller has no bus to sit on: every bus that accepts it is full, or there is none",
          "libvirt adds pci-bridges and pcie-root-ports by itself, and no other controller; the bridges that it adds"
          " need a slot behind all devices, which is why 59 disks may be refused and 60 accepted (6.6, 12)",
          "list the controllers yourself, so that they are placed first"),
-    Text(LIBVIRT, ("Cannot automatically add a new PCI bus for a device with connect flags *",), ("cannot-grow",),
+    Text(LIBVIRT, ("Cannot automatically add a new PCI bus for a device with connect flags *",
+                   "Cannot automatically add a new PCI bus for a device with unrecognized connect flags *"),
+         ("cannot-grow",),
          "a controller found no bus, and libvirt adds none for its kind; flags 2000 are a pcie-to-pci-bridge, flags"
          " 00 a device that libvirt knows no PCI bus for",
          "a pcie-to-pci-bridge needs a free root or downstream port (6.6)",

@@ -202,6 +202,14 @@ def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
             "take one of them out",
             f"libvirt {rules.version} knows no second one",
         )
+    if device.element == "iommu" and guest.devices.get("iommu"):
+        raise refuse(
+            device,
+            "domain already has an iommu device",
+            "second-device",
+            "edit the definition (virsh edit)" if rules.several_iommus else "take one of them out",
+            "libvirt attaches the first one only",
+        )
     if isinstance(device, Controller) and device.type == "pci":
         check_options(device)
     elif isinstance(device, Controller) and device.type == "ide":

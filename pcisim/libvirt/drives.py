@@ -30,6 +30,7 @@ _LIMITS: Mapping[str, _Limits] = MappingProxyType(
         ),
         "sata": _Limits("", "bus must be 0 for sata controller", "target must be 0 for sata controller"),
         "scsi": _Limits("", "SCSI controller only supports 1 bus", ""),
+        "nvme": _Limits(),
     }
 )
 _ONE_TARGET = "lsilogic"

@@ -139,7 +139,7 @@ def test_the_source_is_searched_well() -> None:
         assert known in headlines()
 
 
-@pytest.mark.parametrize("version", ["11.3", "9.0"])
+@pytest.mark.parametrize("version", ["12.9", "11.3", "9.0"])
 def test_every_answer_of_libvirt_is_known(version: str) -> None:
     for case in cases():
         answer = read_answer(case).get(version, {"ok": True})
@@ -147,7 +147,7 @@ def test_every_answer_of_libvirt_is_known(version: str) -> None:
             assert meanings(answer["error"]), (case, answer["error"])
 
 
-@pytest.mark.parametrize("version", ["11.3", "9.0"])
+@pytest.mark.parametrize("version", ["12.9", "11.3", "9.0"])
 def test_every_finding_is_known_by_its_code(version: str) -> None:
     for case in cases():
         if version in read_answer(case) and version not in not_covered(case):
