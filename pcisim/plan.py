@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
@@ -260,6 +260,14 @@ def _lookup(host_pci: HostPci) -> Any:
     return lookup(host_pci)
 
 
+@overload
+def assign_xml(xml: str, *, policy: str | Policy = ..., libvirt: str = ..., host_pci: HostPci = ...) -> str: ...
+@overload
+def assign_xml(xml: bytes, *, policy: str | Policy = ..., libvirt: str = ..., host_pci: HostPci = ...) -> bytes: ...
+@overload
+def assign_xml(
+    xml: str | bytes, *, policy: str | Policy = ..., libvirt: str = ..., host_pci: HostPci = ...
+) -> str | bytes: ...
 def assign_xml(
     xml: str | bytes,
     *,

@@ -136,5 +136,5 @@ def placed(guest: Guest, policy: Policy, rules: Libvirt) -> Placement:
         RefusedError: the guest is refused.
     """
     placement = policy.place(complete(guest, rules))
-    validate(placement.guest, placement.addresses, rules)
+    validate(placement.guest, placement.addresses, rules, placement.overwritten)
     return placement

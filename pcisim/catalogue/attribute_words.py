@@ -157,6 +157,7 @@ FOREIGN: Mapping[tuple[str, str], str] = MappingProxyType(
             for model in ("gop", "parallels", "vbox", "xen")
         },
         ("nvram", ""): "nvram device is only supported for PPC64",
+        ("controller", "buslogic"): "Unsupported controller model: buslogic",
         ("controller", "ncr53c90"): "ncr53c90 SCSI controller is not a built-in for this machine",
     }
 )

@@ -61,7 +61,7 @@ class ControllerModel(NamedTuple):
 
     def port_number(self, slot: int, function: int) -> int:
         """Return the ``port`` that libvirt gives a port in its place (libvirt rule 7.2)."""
-        return slot << 3 | function if self.plug == c.ROOT_PORT else slot
+        return (slot << 3) + function if self.plug == c.ROOT_PORT else slot
 
     @property
     def slot_count(self) -> int:

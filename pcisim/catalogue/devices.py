@@ -65,7 +65,7 @@ PLUGS: Mapping[str, Mapping[str, int]] = MappingProxyType(
         "sound": {"ich6": C, "ich9": C, "ac97": C, "es1370": C, "virtio": E, "sb16": NONE, "pcspk": NONE, "usb": NONE},
         "video": {
             "vga": C, "cirrus": C, "vmvga": C, "qxl": C, "xen": C, "vbox": C, "parallels": C, "virtio": E, "bochs": E,
-            "none": NONE, "ramfb": NONE, "gop": NONE,
+            "none": NONE, "ramfb": NONE, "gop": NO_CLASS,
         },
         "filesystem": {
             **VIRTIO, "virtiofs": E, "mtp": NONE, "loop": NO_CLASS, "nbd": NO_CLASS, "ploop": NO_CLASS,
@@ -145,7 +145,7 @@ NEVER_ON_MMIO = frozenset({"filesystem", "vsock"})
 """Elements that are on PCI even where other virtio devices are on virtio-mmio."""
 
 ADDRESS_UNREAD = frozenset({("memballoon", "none"), ("controller/usb", "none")})
-"""Devices of whose address and ACPI index libvirt reads nothing, whatever they hold."""
+"""Devices of whose address, ACPI index and alias libvirt reads nothing, whatever they hold."""
 ADDRESS_DROPPED = frozenset({*ADDRESS_UNREAD, ("video", "none"), ("hostdev", "vfio-ap")})
 """Devices whose address libvirt does not keep; a virtio channel is another."""
 ON_SPAPR_VIO = frozenset(

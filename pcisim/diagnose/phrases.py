@@ -1,22 +1,23 @@
 """The words of remedies, and the edit of the document that each of them means.
 
-The refusals and the rules say what to do, one way out or several; a row of `PHRASES` knows how to do it.
+The refusals and the rules say what to do, one way out or several; a row of `PHRASES`, or of those of
+`pcisim.diagnose.beside_places`, knows how to do it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from itertools import product
 from string import ascii_lowercase
 
 from pcisim.address import parse_number
 from pcisim.diagnose import edits as e
+from pcisim.diagnose.beside_places import PHRASES as BESIDE_PLACES
+from pcisim.diagnose.beside_places import Said
 from pcisim.diagnose.edits import Edit, Site
 from pcisim.formats.xml.editor import Fragment
-
-_Said = Callable[[Site, "re.Match[str]"], bool]
 
 
 def _attributes(site: Site, said: re.Match[str]) -> bool:
@@ -293,31 +294,7 @@ UNTRIED = frozenset(
 pcisim does not read it."""
 
 
-def _of_guest(site: Site, match: re.Match[str]) -> bool:
-    """Take elements of the guest out that are no devices."""
-    parents = site.root.findall(match["parent"]) if match["parent"] else [site.root]
-    return e.take_out(site, [child for parent in parents for child in parent.findall(match["tag"])])
-
-
-def _share_memory(site: Site, _match: re.Match[str]) -> bool:
-    """Let other processes share the memory of the guest."""
-    source, access = Fragment("source", {"type": "memfd"}), Fragment("access", {"mode": "shared"})
-    backing = site.root.find("memoryBacking")
-    if backing is None:
-        site.editor.append_child(site.root, Fragment("memoryBacking", children=(source, access)))
-        return True
-    former = backing.find("access")
-    if former is not None:
-        site.editor.set_attribute(former, "mode", "shared")
-    else:
-        site.editor.append_child(backing, access)
-    return True
-
-
-PHRASES: tuple[tuple[str, _Said], ...] = (
-    (r"write <memoryBacking>.*", _share_memory),
-    (r"take <(?P<tag>acpi|boot|maxMemory)/?> out(?: of <(?P<parent>\w+)>)?", _of_guest),
-    (r"take its <(boot|alias)> out", lambda s, m: e.take_out(s, e.children_named(s, m[1]))),
+PHRASES: tuple[tuple[str, Said], ...] = (
     (r"leave the address(?: of (?P<of>\S+))? out", _address_of),
     (r"take the <address>(?P<of>) out", _address_of),
     (
@@ -468,12 +445,14 @@ def is_tried(clause: str) -> bool:
 
 def said_edit(clause: str) -> Edit | None:
     """Return the edit that words mean; ``None`` where no row knows them."""
-    for pattern, said in PHRASES:
-        match = re.fullmatch(rf"{pattern}(?:[:;,] .*)?", clause)
-        if match is not None:
-            return partial(_say, said, match)
-    return None
+    rows = [
+        (said, match)
+        for pattern, said in (*BESIDE_PLACES, *PHRASES)
+        if (match := re.fullmatch(rf"(?:{pattern})(?:[:;,] .*)?", clause)) is not None
+    ]
+    return partial(_say, rows) if rows else None
 
 
-def _say(said: _Said, match: re.Match[str], site: Site) -> bool:
-    return said(site, match)
+def _say(rows: list[tuple[Said, re.Match[str]]], site: Site) -> bool:
+    """Do what the first row says that can."""
+    return any(said(site, match) for said, match in rows)

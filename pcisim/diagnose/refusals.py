@@ -291,6 +291,7 @@ _WAYS: Mapping[str, _Way] = MappingProxyType(
         "needs-graphics": _without_trait("display"),
         "duplicate-hostdev": _without_trait("host"),
         "duplicate-alias": _without_trait("alias"),
+        "duplicate-target": _without,
         "duplicate-boot": _without_boot,
         "boot-order": _without_boot,
         "duplicate-drive": _without_drive,

@@ -308,18 +308,9 @@ def _check_models(controllers: list[Controller]) -> None:
 
 
 def _check_roots(controllers: list[Controller], machine: Machine) -> None:
-    """Refuse a second root bus, and a root bus with an address."""
+    """Refuse a second root bus."""
     for item in controllers:
-        if item.model not in ROOT_MODELS:
-            continue
-        if item.address_type is not None:
-            raise refuse(
-                item,
-                "pci-root and pcie-root controllers should not have an address",
-                "root-address",
-                "take the <address> out",
-            )
-        if item.index and not (machine.host_bridges and item.model == "pci-root"):
+        if item.model in ROOT_MODELS and item.index and not (machine.host_bridges and item.model == "pci-root"):
             raise refuse(
                 item,
                 "pci-root and pcie-root controllers should have index 0",
@@ -746,6 +737,8 @@ def _leave_pci(devices: dict[str, list[Device]], controllers: ControllerList, ma
         if root is not None and root.model == "pcie-root":
             everything = chain(controllers.items, *devices.values())
             if not any(device.address_type == kind and _keeps_its_address(device) for device in everything):
+                if "interface" in devices:
+                    devices["interface"] = [_primed(device) for device in devices["interface"]]
                 return
     for element, models in ON_VIRTIO_BUS.items():
         if element in devices and not (kind == "virtio-mmio" and element in NEVER_ON_MMIO):
@@ -756,6 +749,13 @@ def _leave_pci(devices: dict[str, list[Device]], controllers: ControllerList, ma
     for position, item in enumerate(controllers.items):
         if item.type in ("scsi", "virtio-serial") and item.address_type is None:
             controllers.items[position] = evolved(item, address_type=kind)
+
+
+def _primed(interface: Device) -> Device:
+    """Return an interface as it is when each virtio device has been told to be on PCI, those of the host on USB too."""
+    if interface.kind == "usb" and interface.address_type is None and interface.model in ON_VIRTIO_BUS["interface"]:
+        return evolved(interface, address_type="pci")
+    return interface
 
 
 def _keeps_its_address(device: Device) -> bool:

@@ -78,12 +78,13 @@ def _check_memory(memory: list[Device], guest: Guest, rules: Libvirt) -> None:
     if not rules.memory_without_slots and len(memory) > slots:
         headline = f"memory device count '{len(memory)}' exceeds slots count '{slots}'"
         raise refuse(memory[-1], headline, "memory-device", "give <maxMemory> more slots")
-    taken: dict[int, Device] = {}
     for device in memory:
         lacks_node = device.traits.get("node") is None and nodes and device.model not in _WITHOUT_NODE
         if lacks_node and not rules.memory_without_slots:
             raise _no_node(device)
-        _check_slot(device, slots, taken)
+        if not rules.memory_without_slots:
+            check_slot_twice(device, guest)
+        _check_slot(device, slots)
         _check_address(device, rules)
         if lacks_node:
             raise _no_node(device)
@@ -127,19 +128,30 @@ def check_memory_slots(guest: Guest) -> None:
         raise refuse(wanting[free], headline, "memory-device", "give <maxMemory> more slots")
 
 
-def _check_slot(device: Device, slots: int, taken: dict[int, Device]) -> None:
+def check_slot_twice(device: Device, guest: Guest) -> None:
+    """Refuse a memory device in the slot of another one.
+
+    Raises:
+        RefusedError: in libvirt's words.
+    """
+    slot = device.traits.get("slot")
+    if slot is None or device.model not in _IN_SLOTS:
+        return
+    for other in guest.devices["memory"]:
+        if other is not device and other.model in _IN_SLOTS and other.traits.get("slot") == slot:
+            headline = f"memory device slot '{slot}' is already being used by another memory device"
+            error = refuse(other, headline, "memory-device", "leave the address out", f"{device.label} has it")
+            error.parties += (device.label,)
+            raise error
+
+
+def _check_slot(device: Device, slots: int) -> None:
     slot = device.traits.get("slot")
     if slot is None or device.model not in _IN_SLOTS:
         return
     if slot >= slots:
         headline = f"memory device slot '{slot}' exceeds slots count '{slots}'"
         raise refuse(device, headline, "memory-device", "give <maxMemory> more slots, or leave the address out")
-    other = taken.setdefault(slot, device)
-    if other is not device:
-        headline = f"memory device slot '{slot}' is already being used by another memory device"
-        error = refuse(device, headline, "memory-device", "leave the address out", f"{other.label} has it")
-        error.parties += (other.label,)
-        raise error
 
 
 def _check_address(device: Device, rules: Libvirt) -> None:

@@ -39,48 +39,58 @@ _WITHOUT_DISKS = "buslogic"
 """The model of a SCSI controller to which libvirt attaches no disk."""
 
 
+_UNITS_OF_IDE = 2
+"""How many disks share one of the two buses of an IDE controller."""
+
+
 def drive_of(device: Device) -> _Drive | None:
-    """Return the drive address of a disk or a SCSI host device, be it that its number says it; ``None`` without one."""
+    """Return the drive address of a device, be it that a disk has it by its number; ``None`` without one."""
     if device.address_type not in (None, "drive"):
         return None
+    if "drive" in device.traits:
+        drive: _Drive = device.traits["drive"]
+        return drive
     if device.controller is not None:
         return (device.controller, *device.drive)
     each = DISKS_A_CONTROLLER.get(device.bus)
     if device.element != "disk" or each is None or device.unit is None:
         return None
-    return device.unit // each, 0, 0, device.unit % each
+    controller, unit = divmod(device.unit, each)
+    bus, unit = divmod(unit, _UNITS_OF_IDE) if device.bus == "ide" else (0, unit)
+    return controller, bus, 0, unit
 
 
 def check_drive(device: Device, guest: Guest) -> None:
     """Refuse an address that no controller of its kind has.
 
     Args:
-        device: a disk or a SCSI host device.
+        device: a disk, or any other device, whose address is then taken for one of SCSI.
         guest: whose controllers are complete.
 
     Raises:
         RefusedError: in libvirt's words.
     """
     drive = drive_of(device)
-    limits = _LIMITS.get(device.bus)
+    bus_type = device.bus if device.element == "disk" else "scsi"
+    limits = _LIMITS.get(bus_type)
     if drive is None or limits is None:
         return
     controller, bus, target, _unit = drive
     for name, value in (("controller", controller), ("bus", bus), ("target", target)):
         headline = str(getattr(limits, name))
         if value and headline:
-            error = _refused(device, drive, headline, f"write {name}='0'")
-            if (device.bus, name) == ("ide", "controller"):
+            error = _refused(device, drive, headline, f"write {name}='0' in its <address>")
+            if (bus_type, name) == ("ide", "controller"):
                 error.code, error.remedy = "second-ide", "put at most four disks on bus='ide'"
             raise error
-    if device.bus != "scsi":
+    if bus_type != "scsi":
         return
     found = next((d for d in guest.controllers if d.type == "scsi" and d.index == controller), None)
     if found is None:
         return
     if found.model == _ONE_TARGET and target:
         headline = f"target must be 0 for controller model '{found.model}'"
-        raise _refused(device, drive, headline, "write target='0', or use model='virtio-scsi'", found)
+        raise _refused(device, drive, headline, "write target='0' in its <address>, or use model='virtio-scsi'", found)
     if found.model == _WITHOUT_DISKS:
         headline = f"Unsupported controller model: {found.model}"
         raise _refused(device, drive, headline, "use model='virtio-scsi' or model='lsilogic'", found)
@@ -140,12 +150,19 @@ def check_drives_twice(guest: Guest) -> None:
     disks = [d for d in guest.devices.get("disk", ()) if d.bus in _LIMITS]
     pair = _first_pair(disks)
     if pair is not None:
-        headline = f"Found duplicate drive address for disk with target name '{pair[0].label[5:]}'"
-        raise _conflict(*pair, f"{headline} {_said_of(pair[0])}", "give one of the two another unit")
+        name = pair[0].label[5:]
+        raise _conflict(
+            *pair,
+            f"Found duplicate drive address for disk with target name '{name}' {_said_of(pair[0])}",
+            "give one of the two another unit",
+        )
     pair = _first_pair([d for d in guest.devices.get("hostdev", ()) if d.bus == "scsi" and d.controller is not None])
     if pair is not None:
-        headline = f"SCSI host address {_said_of(pair[0])} in use by another SCSI host device"
-        raise _conflict(*pair, headline, "give one of the two another unit")
+        raise _conflict(
+            *pair,
+            f"SCSI host address {_said_of(pair[0])} in use by another SCSI host device",
+            "give one of the two another unit",
+        )
 
 
 def _first_pair(devices: list[Device]) -> tuple[Device, Device] | None:

@@ -214,9 +214,9 @@ class Pass:
         if device in self.present or not self.topology.buses[0].free >> slot & 1:
             return False
         packed = pack(0, slot)
+        self.keep(device, packed)
         self.reserve(device, packed)
         self._note(device, f"slot {slot:#04x} of bus 0, which its kind prefers, is empty")
-        self.keep(device, packed)
         return True
 
     def keep(self, device: Device, packed: int) -> None:

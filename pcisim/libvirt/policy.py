@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pcisim.address import pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED
@@ -78,6 +79,7 @@ class LibvirtPolicy(NamedTuple):
             rewritten={d: old for d, old in _given(guest).items() if real.present[d] != old},
             log=real.log,
             zpci=_zpci_ids(real, [] if self.rules.numbers_added_bridges else added) if guest.machine.zpci else None,
+            overwritten=_overwritten(real, guest),
         )
 
     def _in_two_passes(self, guest: Guest, *, log: bool) -> _Placed:
@@ -176,6 +178,18 @@ def _missing(topology: Topology, controllers: ControllerList) -> list[Controller
     if added:
         controllers.add_all(added)
     return added
+
+
+def _overwritten(real: Pass, guest: Guest) -> frozenset[Device]:
+    """Return the devices of which the machine's own place, or that of their kind, took the whole address."""
+    if guest.machine.zpci or not any(device.zpci is not None for device in guest.all_devices()):
+        return frozenset()
+    slot = guest.machine.video_slot
+    return frozenset(
+        device
+        for device, packed in real.present.items()
+        if device.address is None and (device.element != "video" or packed == pack(0, slot or 0))
+    )
 
 
 def _zpci_ids(real: Pass, unnumbered: list[Controller]) -> dict[Device, tuple[int, int]]:

@@ -64,6 +64,7 @@ def check_twice(guest: Guest, walk: Iterable[Device]) -> None:
     Raises:
         RefusedError: in libvirt's words.
     """
+    _check_targets(guest.devices.get("disk", ()))
     hostdevs = [*host_devices(guest)]
     if len(hostdevs) > 1:
         _check_hostdevs(hostdevs)
@@ -79,6 +80,20 @@ def check_twice(guest: Guest, walk: Iterable[Device]) -> None:
             "secondary-video",
             "take primary='yes' out of the others",
         )
+
+
+def _check_targets(disks: Iterable[Device]) -> None:
+    seen: dict[str, Device] = {}
+    for disk in disks:
+        first = seen.setdefault(disk.label, disk)
+        if first is not disk:
+            raise _once(
+                disk,
+                first,
+                f"target '{disk.label[5:]}' duplicated for disk sources",
+                "duplicate-target",
+                "give one of the two another target",
+            )
 
 
 def host_devices(guest: Guest) -> Iterator[Device]:

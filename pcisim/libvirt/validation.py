@@ -28,6 +28,7 @@ from pcisim.libvirt.conditions import (
     check_memory_slots,
     check_node,
     check_sharing,
+    check_slot_twice,
     check_thread,
     check_tpms,
 )
@@ -44,13 +45,16 @@ SECONDARY_VIDEO = ("qxl", "virtio")
 _DRIVE_BUSES = ("ide", "scsi", "sata", "fdc", "nvme")
 
 
-def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
+def validate(
+    guest: Guest, addresses: Container[Any], rules: Libvirt, overwritten: Container[Any] = frozenset()
+) -> None:
     """Refuse what libvirt refuses in a definition whose addresses are settled, in its order (libvirt rule 8.7).
 
     Args:
         guest: a placed guest: the controllers carry their model names and targets.
         addresses: the devices that have a PCI address.
         rules: the version of libvirt.
+        overwritten: the devices whose address, with its zPCI numbers, has given way to a place of the machine.
 
     Raises:
         RefusedError: the first thing that is refused, in libvirt's words where users search for them.
@@ -91,6 +95,14 @@ def validate(guest: Guest, addresses: Container[Any], rules: Libvirt) -> None:
                 _refused_already(device, "refused")
             if kind is not None or element == "disk":
                 _check_address(device, kind, guest, rules)
+            if kind == "pci" and device.zpci is not None and device not in overwritten and not guest.machine.zpci:
+                raise refuse(
+                    device,
+                    "This QEMU binary doesn't support zPCI",
+                    "zpci",
+                    "take the <zpci> element out",
+                    "only s390 guests have zPCI addresses",
+                )
             if device.acpi_index is not None and device not in addresses:
                 _check_acpi_index(device)
             if (element, device.model) in foreign and element not in ("panic", "watchdog"):
@@ -146,16 +158,7 @@ def _check_address(device: Device, kind: str | None, guest: Guest, rules: Libvir
         raise refuse(device, headline, "wrong-address-type", "leave the address out", why)
     if kind == "virtio-s390":
         raise refuse(device, "virtio-s390 bus doesn't have an address", "wrong-address-type", "leave the address out")
-    if kind == "pci":
-        if device.zpci is not None and not guest.machine.zpci:
-            raise refuse(
-                device,
-                "This QEMU binary doesn't support zPCI",
-                "zpci",
-                "take the <zpci> element out",
-                "only s390 guests have zPCI addresses",
-            )
-    elif device.element in ("disk", "hostdev"):
+    if kind == "drive" or (kind != "pci" and device.element in ("disk", "hostdev")):
         check_drive(device, guest)
 
 
@@ -273,9 +276,12 @@ def _check_pci_controller(controller: Controller, machine: Machine) -> None:
 
 
 def _numbers_in_range(controller: Device, guest: Guest, _rules: Libvirt) -> None:
-    """Refuse a number of a PCI controller that is out of range, whatever the emulator."""
+    """Refuse the address of a root bus, and numbers of a PCI controller that are out of range."""
     if not isinstance(controller, Controller) or controller.type != "pci":
         return
+    if controller.model in ROOT_MODELS and controller.address_type is not None:
+        headline = "pci-root and pcie-root controllers should not have an address"
+        raise refuse(controller, headline, "root-address", "take the <address> out")
     row = pci_controller(controller.model, host_bridges=guest.machine.host_bridges)
     index = controller.index or 0
     if index > MAX_INDEX:
@@ -383,9 +389,9 @@ def check_ide(controller: Controller, guest: Guest) -> None:
 
 def _disk_source(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     """Refuse what libvirt refuses of a disk by itself."""
-    if device.traits.get("lun", "block") not in _LUN_SOURCES:
-        remedy = "write type='block', with the device of the host as its source"
-        raise refuse(device, "disk device='lun' is only valid for block type disk source", "disk-source", remedy)
+    headline, remedy = device.traits.get("lun", ("", ""))
+    if headline:
+        raise refuse(device, headline, "disk-source", remedy)
     kind = device.address_type
     if device.bus in _DRIVE_BUSES and kind not in (None, "drive"):
         headline = f"Invalid address type '{kind}' for the disk '{device.label[5:]}' with the bus type '{device.bus}'"
@@ -394,20 +400,19 @@ def _disk_source(device: Device, _guest: Guest, _rules: Libvirt) -> None:
         raise refuse(device, "vhostuser disk supports only virtio bus", "disk-bus", "write bus='virtio'")
 
 
-_LUN_SOURCES = ("block", "network", "volume")
 _LUN_BUSES = ("scsi", "virtio")
 _NOT_EJECTABLE = ("virtio", "sd")
 
 
 def _disk(device: Device, guest: Guest, _rules: Libvirt) -> None:
     traits = device.traits
+    if "lun" in traits and device.bus not in _LUN_BUSES:
+        headline = f"disk device='lun' is not supported for bus='{device.bus}'"
+        raise refuse(device, headline, "disk-bus", "write bus='scsi'")
     if device.bus == "usb" and device.address_type not in (None, "usb"):
         raise wrong_type(device, "unexpected address type for usb disk", "usb")
     if not traits:
         return
-    if "lun" in traits and device.bus not in _LUN_BUSES:
-        headline = f"disk device='lun' is not supported for bus='{device.bus}'"
-        raise refuse(device, headline, "disk-bus", "write bus='scsi'")
     if "cdrom" in traits and device.bus in _NOT_EJECTABLE:
         headline = f"disk type of '{device.label[5:]}' does not support ejectable media"
         raise refuse(device, headline, "disk-bus", "write bus='sata' or bus='scsi'")
@@ -637,8 +642,10 @@ def _iommu(device: Device, guest: Guest, _rules: Libvirt) -> None:
 _IOMMUS_ON_PCI = ("virtio", "amd")
 
 
-def _memory(device: Device, guest: Guest, _rules: Libvirt) -> None:
+def _memory(device: Device, guest: Guest, rules: Libvirt) -> None:
     check_node(device, guest)
+    if rules.memory_without_slots:  # others look at that before all devices
+        check_slot_twice(device, guest)
 
 
 _Check = Callable[[Device, Guest, Libvirt], None]

@@ -35,9 +35,10 @@ class Placement:
         rewritten: the addresses that were written down and had to change, with the old one.
         log: how each device got its place, when the policy was asked to log.
         zpci: uid and fid of each device in `addresses` that has them, on s390.
+        overwritten: the devices whose address, with its zPCI numbers, has given way to a place of the machine.
     """
 
-    __slots__ = ("added", "addresses", "guest", "log", "multifunction", "rewritten", "topology", "zpci")
+    __slots__ = ("added", "addresses", "guest", "log", "multifunction", "overwritten", "rewritten", "topology", "zpci")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Placement:
         rewritten: dict[Device, int],
         log: dict[Device, list[PlacementStep]],
         zpci: dict[Device, tuple[int, int]] | None = None,
+        overwritten: frozenset[Device] = frozenset(),
     ) -> None:
         self.guest = guest
         self.topology = topology
@@ -58,6 +60,7 @@ class Placement:
         self.rewritten = rewritten
         self.log = log
         self.zpci = zpci or {}
+        self.overwritten = overwritten
 
     @property
     def claims(self) -> list[tuple[int, Place]]:

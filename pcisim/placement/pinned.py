@@ -18,7 +18,8 @@ def pinned(placement: Placement) -> Guest:
         packed = addresses.get(device)
         if packed is None or device.mirrors is not None:
             return device
-        flag, ids = multifunction.get(device), zpci.get(device, device.zpci)
+        flag = multifunction.get(device)
+        ids = None if device in placement.overwritten else zpci.get(device, device.zpci)
         return evolved(device, address=packed, address_type="pci", multifunction=flag, zpci=ids)
 
     guest = placement.guest

@@ -690,10 +690,7 @@ def test_finds(case: Case) -> None:
     assert [f.code for f in findings if f.severity == ERROR and f.code != case.code] == []
 
 
-DECISIONS = (
-    "duplicate-panic", "second-device", "no-pci-bus", "duplicate-hostdev", "duplicate-drive", "filesystem",
-    "no-iothread", "memory-device", "needs-graphics",
-)  # fmt: skip
+DECISIONS = ("duplicate-panic", "second-device", "no-pci-bus", "duplicate-hostdev", "duplicate-drive")
 """What only its owner can decide: a device less, another one, or another machine."""
 
 

@@ -830,7 +830,7 @@ def test_a_target_of_two_devices_elements_is_one_too_many() -> None:
     disk = "<disk type='file'><target dev='vda' bus='virtio'/></disk>"
     text = domain("pc", disk).replace("</domain>", f"<devices>{disk}</devices></domain>")
     with pytest.raises(RefusedError, match="target 'vda' duplicated"):
-        reading(text)
+        pcisim.assign(text)
 
 
 def test_the_first_os_that_says_it_says_machine_and_architecture() -> None:

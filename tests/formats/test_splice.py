@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from pcisim.errors import InputError
 from pcisim.formats.xml.document import MAX_BYTES, MAX_DEPTH, Element, parse
 from pcisim.formats.xml.editor import Edit, Editor, Fragment
+from tests.limits import within
 
 Do = Callable[[Editor, Element], object]
 NEW = Fragment("new", {"x": "1"})
@@ -216,20 +216,17 @@ def test_too_large_a_document_is_refused_unread() -> None:
 
 @pytest.mark.parametrize("levels", [10_000, 300_000])
 def test_a_deep_document_fails_quickly(levels: int) -> None:
-    begin = time.process_time()
-    with pytest.raises(InputError, match="nested") as caught:
-        parse("<a>" * levels + "</a>" * levels)
-    assert caught.value.code == "xml-depth"
-    assert time.process_time() - begin < 1
+    with within(1):
+        with pytest.raises(InputError, match="nested") as caught:
+            parse("<a>" * levels + "</a>" * levels)
+        assert caught.value.code == "xml-depth"
     assert parse("<a>" * MAX_DEPTH + "</a>" * MAX_DEPTH).root.find("a") is not None
 
 
 def test_entities_are_never_expanded() -> None:
     laughs = "".join(f"<!ENTITY l{i} '{f'&l{i - 1};' * 10}'>" for i in range(1, 12))
-    begin = time.process_time()
-    with pytest.raises(InputError, match="DOCTYPE"):
+    with within(0.1), pytest.raises(InputError, match="DOCTYPE"):
         parse(f"<!DOCTYPE a [<!ENTITY l0 'ha'>{laughs}]><a>&l11;</a>")
-    assert time.process_time() - begin < 0.1
 
 
 def test_reading_leaves_no_parser_behind() -> None:
@@ -518,8 +515,7 @@ def test_many_edits_take_linear_time(newline: str) -> None:
         editor.set_attribute(child, "x", "2")
         editor.insert_after(child, NEW)
         editor.append_child(child, NEW)
-    begin = time.process_time()
-    output = editor.apply()
-    assert isinstance(output, str)
-    assert output.count("<new x='1'/>") == 40_000
-    assert time.process_time() - begin < 10
+    with within(10):
+        output = editor.apply()
+        assert isinstance(output, str)
+        assert output.count("<new x='1'/>") == 40_000

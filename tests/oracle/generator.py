@@ -4,8 +4,8 @@
     python -m tests.oracle.generator --seed 1 --count 1000 --tags   how often each clause was hit
 
 The same seed always gives the same domain. The clauses are registered by the modules
-`clauses`, `styles`, `odd_clauses` and `mistakes`; each seed has one of them as its subject, in turn, and a
-few others beside it. About one domain in four carries a deliberate mistake.
+`clauses`, `styles`, `odd_clauses`, `alone_clauses` and `mistakes`; each seed has one of them as its
+subject, in turn, and a few others beside it. About one domain in four carries a deliberate mistake.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tests.oracle import clauses, mistakes, odd_clauses, styles
+from tests.oracle import alone_clauses, clauses, mistakes, odd_clauses, styles
 from tests.oracle.draft import CLAUSES, Clause, Draft
 
-REGISTERED_BY = (clauses, styles, odd_clauses, mistakes)  # importing them is what fills CLAUSES
+REGISTERED_BY = (clauses, styles, odd_clauses, alone_clauses, mistakes)  # importing them is what fills CLAUSES
 
 # (weight, machine, arch); {} is a version
 MACHINES: dict[str, tuple[tuple[int, str | None, str | None], ...]] = {

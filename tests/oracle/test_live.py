@@ -45,16 +45,28 @@ EMULATED = {
 }
 """The smallest guest of each architecture that both daemons can have an emulator of."""
 NOT_FOR_PCISIM = re.compile(
-    r"not supported (by|with) this QEMU|QEMU binary (does not|doesn't) support(?! zPCI)|does not support machine type"
-    r"|Unknown architecture|requires? UEFI",
+    r"not supported (by|with) this QEMU|QEMU executable|QEMU binary (does not|doesn't) support(?! zPCI)"
+    r"|does not support machine type|Unknown architecture|requires? UEFI",
     re.IGNORECASE,
 )
 """Refusals that depend on the emulator, or the firmware, even though they may name a PCI device."""
+FROM_THE_DOCUMENT = re.compile(
+    r"hostdev already exists|non unique alias|boot order|boot elements|zero is not permitted|duplicate drive address"
+    r"|in use by (a|another) scsi|conflicts with scsi|target must be 0|bus must be 0|only (supports )?1 (ide|fdc|bus)"
+    r"|unsupported controller model|duplicated for disk sources|primary video|'none' video type|single tpm"
+    r"|maximum of two tpm|tpm (device )?backend|isa serial|port '.*' already allocated|requires shared memory|iothread"
+    r"|'maxmemory'|memory slot|memory device (slot|count)|numa node|device='lun'|device 'lun'|mount filesystem type"
+    r"|missing target information|input type=|model '(gop|parallels|vbox|xen)'|address type|addresses? of type"
+    r"|acpi index|uefi requires acpi"
+    r"|does not support configuring|address not supported|graphics device is needed|'ramfb' enabled|booting from",
+    re.IGNORECASE,
+)
+"""Refusals of devices that pcisim places, from what the document says of them beside their places."""
 
 
 def about_places(error: str) -> bool:
     """Tell whether this refusal is one that pcisim has to share."""
-    return about_pci(error) and not NOT_FOR_PCISIM.search(error)
+    return bool(about_pci(error) or FROM_THE_DOCUMENT.search(error)) and not NOT_FOR_PCISIM.search(error)
 
 
 def compare(live: tuple[str, LiveLibvirt], make: Callable[[int], Case]) -> None:

@@ -149,9 +149,6 @@ class Reader(DeviceReader):
                 self._devices(devices, guest)
         except PcisimError as error:
             raise self._first_refusal([child for parent in parents for child in parent.children]) or error from None
-        disks = guest.devices.get("disk")
-        if disks:
-            self._check_targets(disks)
         return guest
 
     def _numa_nodes(self, cells: list[Element]) -> frozenset[int]:
@@ -213,16 +210,16 @@ class Reader(DeviceReader):
                 row = lists[tag] = []
             device = Device(tag, f"{tag}:{len(row)}")
             device.origin = element
-            if (tag in PLACED_SINCE_11 and not self.rules.places_crypto_and_pstore) or (
-                (tag, element.attrib.get("model")) in ADDRESS_UNREAD
-            ):
+            unread = (tag, element.attrib.get("model")) in ADDRESS_UNREAD
+            if unread or (tag in PLACED_SINCE_11 and not self.rules.places_crypto_and_pstore):
                 device.address_type = IGNORED
             else:
                 self._place(element, device)
             fill = READ.get(tag)
             if fill is not None:
                 fill(self, element, device)
-            read_traits(element, device, self.rules)
+            if not unread:
+                read_traits(element, device, self.rules)
             if device.address_type is not None and device.address_type != IGNORED:
                 self._other_bus(element, device)
             row.append(device)
@@ -241,24 +238,6 @@ class Reader(DeviceReader):
             elif child.tag == "acpi" and not numbered:
                 numbered = True
                 self._acpi(child, device)
-
-    def _check_targets(self, disks: list[Device]) -> None:
-        seen: dict[str, Device] = {}
-        for disk in disks:
-            first = seen.setdefault(disk.label, disk)
-            if first is not disk:
-                error = self.refuse(
-                    disk.origin,
-                    f"target '{disk.label[5:]}' duplicated for disk sources",
-                    "duplicate-target",
-                    f"the first one is on line {first.line}",
-                    remedy="give one of the two another target",
-                    parties=(disk.label, first.label),
-                )
-                if self.problems is None:
-                    raise error
-                self.problems.append((disk.origin, error))
-                disk.model, disk.plug, disk.bus, disk.label = UNREADABLE, 0, "", f"{disk.label} (line {disk.line})"
 
     # controllers
 
@@ -302,14 +281,14 @@ class Reader(DeviceReader):
                 controller.serial = serial_of(element)
             if kind in ("usb", "virtio-serial") and "ports" in attributes:
                 controller.ports = self._index(element, attributes["ports"], "ports")
-        acpi = element.find("acpi")
+        address, acpi = element.find("address"), element.find("acpi")
+        if (f"controller/{kind}", model) in ADDRESS_UNREAD:
+            controller.address_type = None if address is None else IGNORED
+            return controller
         if acpi is not None:
             self._acpi(acpi, controller)
         read_traits(element, controller, self.rules)
-        address = element.find("address")
-        if address is not None and (f"controller/{kind}", model) in ADDRESS_UNREAD:
-            controller.address_type = IGNORED
-        elif address is not None:
+        if address is not None:
             self._address(address, controller)
             self._other_bus(element, controller)
             if kind == "pci" and address.attrib["type"] != "pci":

@@ -48,6 +48,10 @@ def read_traits(element: Element, device: Device, rules: Libvirt) -> None:
             if "order" not in child.attrib:
                 raise missing(child, "order")
             traits["boot"] = positive(child, "order")
+        elif name == "address" and child.attrib.get("type") == "drive" and tag not in ("disk", "hostdev"):
+            traits.setdefault(
+                "drive", tuple(number_of(child, part) for part in ("controller", "bus", "target", "unit"))
+            )
     read = _READ.get(tag)
     if read is not None:
         read(element, traits, rules)
@@ -93,7 +97,27 @@ def _disk(element: Element, traits: Traits, rules: Libvirt) -> None:
     if element.attrib.get("device") == "cdrom":
         traits["cdrom"] = True
     elif element.attrib.get("device") == "lun":
-        traits["lun"] = kind
+        traits["lun"] = _lun(element, kind)
+
+
+def _lun(element: Element, kind: str) -> tuple[str, str]:
+    """Return what libvirt refuses of the source of a LUN, and what to do; empty texts where it is one."""
+    source, driver = element.find("source"), element.find("driver")
+    if source is None or kind not in _LUN_SOURCES:
+        headline = "disk device='lun' is only valid for block type disk source"
+        if source is None and kind in _LUN_SOURCES:
+            return headline, "add a <source>, or write device='disk'"
+        return headline, "write type='block', with the device of the host as its source"
+    protocol = source.attrib.get("protocol")
+    if kind == "network" and protocol != "iscsi":
+        headline = f"disk device='lun' is not supported for protocol='{short(protocol or '')}'"
+        return headline, "use an iSCSI target, or write device='disk'"
+    if driver is not None and driver.attrib.get("type") not in (None, "", "raw"):
+        return "disk device 'lun' must use 'raw' format", "write type='raw' in its <driver>, or write device='disk'"
+    return "", ""
+
+
+_LUN_SOURCES = ("block", "network", "volume")
 
 
 def _controller(element: Element, traits: Traits, _rules: Libvirt) -> None:

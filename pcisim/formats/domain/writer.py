@@ -149,7 +149,10 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
     if address is None:
         editor.append_lines([(element, address_element(packed, multifunction, zpci))])
         return
-    if zpci is None and device.zpci is not None:
+    if device in placement.overwritten:
+        for child in address.findall("zpci"):
+            editor.remove(child)
+    elif zpci is None and device.zpci is not None:
         zpci = device.zpci[0] or 0, device.zpci[1] or 0  # of what gets no numbers, such as a serial port
     if zpci is not None:
         _edit_zpci(editor, address, zpci)

@@ -154,6 +154,63 @@ def test_a_code_is_enough() -> None:
     assert remedy_of("slot-occupied", text, Judge()) == ""
 
 
+# what is about no place
+
+
+def host_function(number: int, inner: str = "") -> str:
+    """Return a host device, each number another one."""
+    return f"<hostdev mode='subsystem' type='pci'>{HOST.format(number)}{inner}</hostdev>"
+
+
+def sata(number: int, unit: int) -> str:
+    """Return a disk on SATA at a unit."""
+    return (
+        f"<disk type='file'><source file='/a'/><target dev='sd{chr(97 + number)}' bus='sata'/>"
+        f"<address type='drive' controller='0' bus='0' target='0' unit='{unit}'/></disk>"
+    )
+
+
+def dimm(inner: str) -> str:
+    """Return a memory device."""
+    return f"<memory model='dimm'><target><size unit='MiB'>512</size>{inner}</target></memory>"
+
+
+NUMA = "<cpu><numa><cell id='0' memory='1' unit='GiB'/></numa></cpu>"
+
+
+@pytest.mark.parametrize(
+    ("code", "devices", "head", "remedy"),
+    [
+        ("duplicate-hostdev", [hostdev(), hostdev()], "", "take one of the two out"),
+        ("duplicate-boot", [host_function(n, "<boot order='1'/>") for n in (1, 2)], "",
+         "take its <boot> out, or give one of the two another order"),
+        ("duplicate-alias", [host_function(n, "<alias name='ua-x'/>") for n in (1, 2)], "",
+         "take its <alias> out, or give one of the two another alias"),
+        ("duplicate-drive", [sata(0, 1), sata(1, 1)], "", "give one of the two another unit"),
+        ("bad-number", [host_function(1, "<boot order='0'/>")], "", "count from 1"),
+        ("secondary-video", ["<video><model type='qxl' primary='yes'/></video>"] * 2, "",
+         "take primary='yes' out of the others"),
+        ("memory-device", [dimm("<node>0</node>")], NUMA,
+         "write <maxMemory slots='16' unit='GiB'>64</maxMemory>, above what the guest has in all"),
+        ("memory-device", [dimm("")], NUMA + "<maxMemory slots='2' unit='GiB'>9</maxMemory>",
+         "add <target><node>0</node></target>"),
+        ("memory-device", [dimm("<node>0</node>")] * 2, NUMA + "<maxMemory slots='1' unit='GiB'>9</maxMemory>",
+         "give <maxMemory> more slots"),
+        ("numa-node", [dimm("<node>5</node>")], NUMA + "<maxMemory slots='2' unit='GiB'>9</maxMemory>",
+         "name a node that <cpu><numa> has"),
+        ("filesystem", ["<filesystem type='mount'><source dir='/a'/></filesystem>"], "",
+         "add <target dir='...'/>: the tag that the guest mounts"),
+        ("port-range", ["<serial type='pty'><target type='isa-serial'/></serial>"] * 5, "",
+         "use <target type='pci-serial'/>, or a port up to 3"),
+        ("port-occupied", ["<serial type='pty'><target type='isa-serial' port='1'/></serial>"] * 2, "",
+         "name another port, or leave it out"),
+    ],
+)  # fmt: skip
+def test_what_is_about_no_place_is_tried(code: str, devices: list[str], head: str, remedy: str) -> None:
+    text = domain("pc", *devices, head=head)
+    assert told(text, code).remedy == remedy
+
+
 # the kinds that could not work
 
 

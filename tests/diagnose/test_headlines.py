@@ -82,26 +82,30 @@ def headlines() -> dict[str, str]:
         for path in sorted(SOURCE.rglob("*.py"))
         if path.relative_to(SOURCE).parts[0] not in NOT_ABOUT_GUESTS
     }
-    helpers: dict[str, int] = {}  # functions that are given a headline, and at which place
-    for tree in trees.values():
+    helpers: dict[tuple[Path | None, str], tuple[int, int]] = {}  # who is given a headline, and at which place
+    for path, tree in trees.items():
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
             names = [argument.arg for argument in function.args.args if argument.arg != "self"]
             for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
                 text = headline_of(call)
                 if isinstance(text, ast.Name) and text.id in names and function.name != "refuse":
-                    helpers[function.name] = names.index(text.id)
+                    place = names.index(text.id)
+                    own = path if function.name.startswith("_") else None
+                    helpers[own, function.name] = (place, place - len(names))
     found: dict[str, str] = {}
     for path, tree in trees.items():
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             if name_of(call) in NO_HEADLINES:
                 continue
             texts = [headline_of(call)]
-            place = helpers.get(name_of(call))
-            if place is not None and len(call.args) > place:
+            place, from_end = helpers.get((path, name_of(call))) or helpers.get((None, name_of(call))) or (-1, -1)
+            if place >= 0 and any(isinstance(argument, ast.Starred) for argument in call.args[:place]):
+                place = len(call.args) + from_end
+            if 0 <= place < len(call.args):
                 texts.append(call.args[place])
             for node in (each for text in texts if text is not None for each in alternatives(text)):
                 headline = literal(node)
-                if headline and path.name == "_xml.py" and not headline.startswith("XML"):
+                if headline and path == Path("formats", "xml", "document.py") and not headline.startswith("XML"):
                     headline = f"XML cannot be read: {headline}"
                 if headline and " " in headline:
                     found.setdefault(headline, f"{path}:{node.lineno}")
