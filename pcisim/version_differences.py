@@ -103,7 +103,7 @@ def version_differences(
         except NotCoveredError:
             continue
         except PcisimError as error:
-            refusal = error.headline
+            refusal = error.headline.rstrip(".")
         if refusal or answer != mine:
             groups.setdefault((refusal, tuple(answer.items())), []).append(version)
     return [_difference(versions, refusal, mine, dict(answer)) for (refusal, answer), versions in groups.items()]
