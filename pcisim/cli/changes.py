@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pcisim.compare import Change, Difference
+from pcisim.compare import Change, Difference, PlaceOf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def spot_of(spot: PlaceOf | None) -> dict[str, Any] | None:
+    """Return a place of a device as plain data; ``None`` for no place."""
     if spot is None:
         return None
     address = None if spot.address is None else str(spot.address)
