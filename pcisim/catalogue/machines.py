@@ -6,6 +6,9 @@ before it is needed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import X86, Machine, x86_machine
 
@@ -23,6 +26,22 @@ def machine_of(name: str, arch: str = "x86_64", rules: Libvirt | None = None) ->
     from pcisim.catalogue.other_machines import other_machine
 
     return other_machine(name, arch).as_of(rules)
+
+
+MACHINES_FROM: Mapping[str, Mapping[tuple[str, str], tuple[int, int]]] = MappingProxyType(
+    {
+        "7.2": {("i440fx", "pc-i440fx"): (1, 4), ("q35", "pc-q35"): (2, 4)},
+        "10.0": {
+            ("i440fx", "pc-i440fx"): (2, 4), ("q35", "pc-q35"): (2, 4), ("arm-virt", "virt"): (2, 6),
+            ("pseries", "pseries"): (3, 0), ("s390", "s390-ccw-virtio"): (2, 9),
+        },
+        "11.1": {
+            ("i440fx", "pc-i440fx"): (5, 2), ("q35", "pc-q35"): (5, 2), ("arm-virt", "virt"): (5, 2),
+            ("pseries", "pseries"): (5, 2), ("s390", "s390-ccw-virtio"): (5, 2),
+        },
+    }
+)  # fmt: skip
+"""For each QEMU the oldest version of its machine types, by family and name; of others nothing was measured."""
 
 
 def default_machine(arch: str) -> str:

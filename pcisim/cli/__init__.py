@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from pcisim.address import whole_number
-from pcisim.cli import common
+from pcisim.cli import common, whose_rules
 from pcisim.errors import PcisimError, UsageError
 from pcisim.formats.xml.document import MAX_BYTES, MAX_SIZE
 
@@ -144,6 +144,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return int(stop.code or 0)
     if arguments.max_size is not None:
         os.environ[MAX_SIZE] = arguments.max_size  # for processes that this one begins, too
+    whose_rules.settle(arguments)
     status: int = arguments.run(arguments)
     return status
 

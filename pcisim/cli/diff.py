@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("old", metavar="OLD|-", help="domain XML as it was; - is standard input")
     parser.add_argument("new", metavar="NEW|-", help="domain XML as it is to be")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
-    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    common.add_libvirt(parser)
     parser.add_argument("--libvirt-old", metavar="VERSION", help="whose rules for OLD")
     parser.add_argument("--libvirt-new", metavar="VERSION", help="whose rules for NEW")
     common.add_host_pci(parser)

@@ -66,9 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         import json
 
+        from pcisim.formats.jsondoc import libvirt_keys
+
         document = {
             "schema": "pcisim.fits/1",
-            "libvirt": plan.rules.version,
+            **libvirt_keys(plan.rules),
             "fits": answer.fits,
             "headline": answer.headline,
             "boots": _boots(answer.placement),

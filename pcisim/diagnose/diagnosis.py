@@ -13,6 +13,7 @@ from pcisim.diagnose.raw import uncounted
 from pcisim.diagnose.refusals import Refusals
 from pcisim.diagnose.room import ROOM_RULES, paste_for
 from pcisim.diagnose.slots import SLOT_RULES, dropped_addresses
+from pcisim.diagnose.upgrades import upgrade_findings
 from pcisim.diagnose.view import PlacedView
 from pcisim.errors import PcisimError
 from pcisim.formats.domain.reader import UNREADABLE, Problem, read
@@ -123,6 +124,14 @@ class _Examination:
                 subject = devices.get(finding.parties[0]) if finding.parties else None
                 if subject is not None and subject.origin is not None:
                     origins[finding] = subject.origin
+        placed = placement.guest if placement is not None and whole else None
+        for finding in upgrade_findings(self.guest, placed, libvirt_version(self.version)):
+            findings.append(finding)
+            subject = next((d for d in self.guest.all_devices() if d.label in finding.parties[:1]), None)
+            if subject is not None and subject.origin is not None:
+                origins[finding] = subject.origin
+            elif not finding.parties and self.guest.machine_origin is not None:
+                origins[finding] = self.guest.machine_origin
         labelled = {d.label: d for d in self.guest.all_devices()}
         for finding in dropped_addresses(self.guest.all_devices()):
             findings.append(finding)

@@ -283,9 +283,11 @@ _CLAUSES = re.compile(
     r"|; (?=(?:leave|take|write|give|name|use|add)\b)"
 )
 
+NEWER_MACHINE = "give the guest a newer machine type while it is off"
 UNTRIED = frozenset(
     {
         "nothing",
+        NEWER_MACHINE,
         "attach it with --config, for the next boot",
         "write bus= and addr= of a place that 'pcisim tree' shows as free",
     }

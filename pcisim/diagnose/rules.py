@@ -149,6 +149,7 @@ _ROWS = (
     Rule("interface-name-twice", WARNING, GUEST, "measured",
          "two interfaces would have one name in a Linux guest: one keeps the kernel's ethN"),
     Rule("acpi-index-in-vain", WARNING, GUEST, "measured", "the guest never learns the ACPI index of an interface"),
+    Rule("machine-gone", WARNING, EMULATOR, "13.19", "the QEMU of that libvirt has no machine type that old any more"),
     Rule("raw-device", WARNING, EMULATOR, "measured",
          "a raw -device of <qemu:commandline> is not counted, and takes its place before libvirt's own devices"),
     Rule("address-rewritten", WARNING, LIBVIRT, "6.6", "libvirt changes the bus of an address that is written down"),
@@ -163,6 +164,7 @@ _ROWS = (
     Rule("hotplug-off", NOTE, GUEST, "7.6", "the only free slots are on buses whose hotplug is switched off"),
     Rule("interface-bus-number", NOTE, GUEST, "measured",
          "an interface is named after a bus number that is not the index of its controller"),
+    Rule("other-model", NOTE, LIBVIRT, "13.1", "libvirt adds a controller of another model than the definition uses"),
     Rule("raw-arguments", NOTE, EMULATOR, "pcisim", "raw QEMU arguments of <qemu:commandline> are not counted"),
     Rule("more-findings", NOTE, LIBVIRT, "pcisim", "only the first refusals are listed"),
 )  # fmt: skip

@@ -90,6 +90,17 @@ TEXTS = (
          "libvirt 12.9 knows no PCI bus of isapc, microvm and boards such as raspi3b, and refuses x86 machine types"
          " whose root bus it does not know (13.7 to 13.9)",
          "use a machine of type pc, q35 or virt, or take every PCI controller out"),
+    Text(LIBVIRT, ("Emulator * does not support machine type *",
+                   "QEMU *, which libvirt * comes with, has no machine type *"), ("machine-gone",),
+         "QEMU has no machine type of that name: it is older than all that QEMU still has, newer, or misspelt",
+         "QEMU drops machine types some years after they appear: 11.1 has none before pc-q35-5.2, pc-i440fx-5.2,"
+         " virt-5.2 and pseries-5.2; 10.0 none before pc-q35-2.4, pc-i440fx-2.4, virt-2.6 and pseries-3.0 (13.19)",
+         "write a machine type that 'qemu-system-x86_64 -machine help' lists; the guest may see other hardware then"),
+    Text(LIBVIRT, ("libvirt gives * the model *, and * is *",), ("other-model",),
+         "a SCSI controller that libvirt adds is of another model than the one that is written down",
+         "until 12.9 libvirt adds SCSI controllers of its default model, lsilogic, when there are more disks than"
+         " controllers; a guest without a driver for it, such as Windows, does not see the disks (13.1)",
+         "write the controllers down, with their model"),
     Text(LIBVIRT, ("Missing mandatory serial for NVMe controller", "Conflicting NVME disk serial number*"),
          ("nvme-serial",),
          "an NVMe controller has no serial number, or one of its disks has another",
@@ -490,7 +501,7 @@ TEXTS = (
          "attach it with --config, or attach a virtio-serial controller first"),
     Text(LIBVIRT, ("itco model of watchdog is only part of q35 machine",
                    "ib700 model of watchdog cannot be used with this machine type",
-                   "IOMMU device: 'intel' is only supported with Q35 machines"), ("wrong-machine",),
+                   "IOMMU device: * is only supported with Q35 machines"), ("wrong-machine",),
          "a device that another machine type has", "itco and intel are q35's, ib700 is pc's (8.3)",
          "use another model, or another machine type"),
     Text(LIBVIRT, ("an os <type> must be specified", "missing domain type attribute",

@@ -376,12 +376,15 @@ def _check_machine_without_pci(controllers: ControllerList, guest: Guest) -> Non
     name = guest.machine_name
     remedy = f"name a machine of type {machines_with_pci(guest)} in <os><type machine='...'>"
     if guest.machine.lacks_root:
+        from pcisim.catalogue.other_machines import architectures_of
+
+        others = architectures_of(guest.machine_type)
         raise RefusedError(
             f"Machine type '{name}' supports PCI but no PCI controller added",
             code="no-pci-bus",
-            details=(f"the machine type '{name}' has no PCI bus that libvirt knows: {known_machines(guest, [])}",),
+            details=(f"the machine type '{name}' has no PCI bus that libvirt knows: {known_machines(guest, others)}",),
             line=guest.machine_line,
-            remedy=remedy,
+            remedy=remedy + (f", or another architecture: arch='{others[0]}'" if others else ""),
         )
     pci = next((item for item in controllers.items if item.type == "pci"), None)
     if pci is not None:

@@ -61,7 +61,7 @@ def test_no_and_nothing_to_paste() -> None:
         1,
         "no: 300 more devices do not fit: places for root ports: 303 needed, 240 available, short by 63;"
         " bus numbers: 304 needed, 256 available, short by 48\n"
-        "no controllers that were tried make it fit; libvirt says: a PCI slot is needed to connect a PCI controller"
+        "no controllers that were tried make it fit; libvirt says: a PCIe slot is needed to connect a PCI controller"
         " model='pcie-root-port', but none is available, and it cannot be automatically added\n",
         "",
     )
@@ -101,12 +101,13 @@ def test_json() -> None:
     del found["controllers"]
     assert found == {
         "schema": "pcisim.fits/1",
-        "libvirt": "11.3",
+        "libvirt": "12.9",
+        "measured": True,
         "fits": False,
         "headline": f"no: 244 more devices do not fit: {PORTS}",
         "boots": True,
         "hotplug": False,
-        "reason": "a PCI slot is needed to connect a PCI controller model='pcie-root-port',"
+        "reason": "a PCIe slot is needed to connect a PCI controller model='pcie-root-port',"
         " but none is available, and it cannot be automatically added",
         "short": [{"budget": "places for root ports", "needed": 247, "available": 240, "short": 7}],
         "missing": {},
@@ -200,7 +201,7 @@ def test_a_definition_in_another_encoding() -> None:
         (["", "--add", "vga"], 3, "cannot read a file without a name: no such file or directory"),
         ([".", "--add", "vga"], 3, "cannot read .: is a directory"),
         (["-", "--add", "vga"], 3, "<stdin>:1: XML cannot be read: the document is empty"),
-        (["--machine", "frobnicator", "--add", "vga"], 1, "No PCI buses available"),
+        (["--machine", "frobnicator", "--add", "vga"], 1, "Machine type '"),
         (["--machine", "pc", "--add", "virtio-iommu"], 1, "IOMMU device: 'virtio' is only supported with"),
     ],
 )

@@ -27,6 +27,10 @@ NOT_ABOUT_GUESTS = ("qemu", "fleet", "plot", "cli", "replacement.py")
 NO_HEADLINES = ("UsageError", "WrongTypeError", "Rule", "bad")
 """Calls that say how the command line or the library is used wrongly, or that are given a part of a headline."""
 FILLED = {
+    "Cannot automatically add a new PCI bus for a device withx connect flags x": "Cannot automatically add a new PCI"
+    " bus for a device with unrecognized connect flags 00",
+    "a x slot is needed to connect a PCI controller model='x', but none is available, and it cannot be automatically"
+    " added": "a PCIe slot is needed to connect a PCI controller model='pcie-root-port', but none is available",
     "x, but x begins at x": "the root bus and the buses below it take 30 bus numbers, but pci:1 begins at 20",
     "x and x have one x, x": "pci:2 and pci:1 have one chassis, 3",
     "Option 'x' is not valid x": "Option 'busNr' is not valid for PCI controller with index '1', model 'x'",

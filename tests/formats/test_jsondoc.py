@@ -13,6 +13,8 @@ def test_a_small_guest() -> None:
     assert pcisim.assign(guest).to_json() == {
         "schema": "pcisim.plan/1",
         "libvirt": "12.9",
+        "measured": True,
+        "other_versions": [],
         "policy": "as libvirt 12.9",
         "machine": "pc-i440fx-9.2",
         "arch": "x86_64",
