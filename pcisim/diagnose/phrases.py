@@ -17,6 +17,7 @@ from pcisim.diagnose import edits as e
 from pcisim.diagnose.beside_places import PHRASES as BESIDE_PLACES
 from pcisim.diagnose.beside_places import Said
 from pcisim.diagnose.edits import Edit, Site
+from pcisim.diagnose.rules import NEWER_MACHINE
 from pcisim.formats.xml.editor import Fragment
 
 
@@ -283,7 +284,6 @@ _CLAUSES = re.compile(
     r"|; (?=(?:leave|take|write|give|name|use|add)\b)"
 )
 
-NEWER_MACHINE = "give the guest a newer machine type while it is off"
 UNTRIED = frozenset(
     {
         "nothing",

@@ -178,3 +178,5 @@ NOT_JUDGED = (
     "USB ports",
 )
 """What no rule looks at, so that libvirt or the emulator may refuse a guest of which nothing is found."""
+NEWER_MACHINE = "give the guest a newer machine type while it is off"
+"""What to do about ``machine-gone``; which one is its owner's to decide."""

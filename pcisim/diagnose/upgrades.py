@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pcisim.catalogue.machines import MACHINES_FROM
 from pcisim.catalogue.versions import Libvirt
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.phrases import NEWER_MACHINE
-from pcisim.diagnose.rules import RULES
+from pcisim.diagnose.rules import NEWER_MACHINE, RULES
 from pcisim.diagnose.view import found, line_of
 from pcisim.guest import Guest
 

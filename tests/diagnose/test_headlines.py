@@ -36,12 +36,6 @@ FILLED = {
     "Option 'x' is not valid x": "Option 'busNr' is not valid for PCI controller with index '1', model 'x'",
     "Option 'modelName' x x": "Option 'modelName' has invalid value for PCI controller with index '1'",
     "zPCI x x is already reserved": "zPCI uid 1 is already reserved",
-    "Cannot automatically add a new PCI bus for a device withx connect flags x": (
-        "Cannot automatically add a new PCI bus for a device with unrecognized connect flags 00"
-    ),
-    "a x slot is needed to connect a PCI controller model='x', but none is available, and it cannot be automatically"
-    " added": "a PCIe slot is needed to connect a PCI controller model='pcie-to-pci-bridge', but none is available, and"
-    " it cannot be automatically added",
     "Invalid PCI address x. slot must be x": "Invalid PCI address 0000:01:00.0. slot must be >= 1",
 }
 """Headlines of which too little is left without the values, with some."""
