@@ -60,7 +60,7 @@ COLUMNS = (
     Column("name", str, "the guest's name; empty where none is given or the file cannot be read"),
     Column("machine", str, "the machine type as it is written, `pc` where none is"),
     Column("libvirt", str, "whose rules were used", True),
-    Column("fits", bool, "whether libvirt takes the guest; empty where it cannot be read"),
+    Column("fits", bool, "whether libvirt takes the guest; empty where it cannot be read or is not covered"),
     Column("code", str, "of a guest that is refused or cannot be read: the code of the error"),
     Column("message", str, "of the same: its headline"),
     Column("line", int, "of the same: the line of the document, or of the inventory, where that is known"),
