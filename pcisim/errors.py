@@ -79,6 +79,10 @@ class NotCoveredError(RefusedError):
     exit_status = 4
 
 
+NOT_COVERED_CODES = frozenset({"unknown-architecture", "machine-not-covered"})
+"""The codes of `NotCoveredError`."""
+
+
 class UsageError(PcisimError, ValueError):
     """A wrong call: an unknown option, device name or policy (exit status 2)."""
 

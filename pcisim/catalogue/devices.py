@@ -155,6 +155,10 @@ ON_SPAPR_VIO = frozenset(
     }
 )  # fmt: skip
 """Devices on spapr-vio, whose address becomes one of that type."""
+ELSEWHERE_ON: Mapping[tuple[str, str], str] = MappingProxyType(
+    {("hostdev", "vfio-ap"): "s390", ("tpm", "tpm-spapr"): "pseries", ("nvram", ""): "pseries"}
+)
+"""Those of the devices above whose address stays as it is but on one family of machines."""
 DIMMS = frozenset({("memory", "dimm"), ("memory", "nvdimm")})
 """Devices whose address becomes one of type dimm."""
 ADDRESS_READDRESSED = frozenset({("hub", ""), *DIMMS})

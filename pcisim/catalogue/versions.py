@@ -48,6 +48,8 @@ class Libvirt(NamedTuple):
     """``display`` and ``ramfb`` of a PCI host device are read, not only those of a mediated one."""
     memory_without_slots: bool
     """A maximum of memory needs neither slots nor a NUMA node, and only dimms take slots."""
+    disks_on_vdpa: bool
+    """A disk may be of type vhostvdpa."""
     vhostuser_needs_sharing: bool
     """An interface of type vhostuser needs shared memory, as a disk of that type does."""
     virtio_scsi_on_virt: bool
@@ -113,6 +115,7 @@ SINCE: Mapping[str, tuple[int, int]] = MappingProxyType(
         "several_iothreads": (10, 0),
         "displays_of_host_devices": (10, 0),
         "memory_without_slots": (10, 0),
+        "disks_on_vdpa": (10, 0),
         "vhostuser_needs_sharing": (10, 0),
         "virtio_scsi_on_virt": (11, 6),
         "scsi_follows_first": (12, 9),

@@ -6,7 +6,7 @@ import argparse
 import os
 
 from pcisim.cli import common
-from pcisim.errors import InputError
+from pcisim.errors import NOT_COVERED_CODES, InputError
 from pcisim.formats.plain import printable
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pcisim.plan import HostPci
 
 SCHEMA = "pcisim.check/1"
-UNREADABLE = 3
+UNREADABLE, NOT_COVERED = 3, 4
 _DETAILS = 3
 """How many lines of details are printed without --verbose."""
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -29,7 +29,7 @@ _EPILOG = """examples:
   pcisim check --format github guests/*.xml     annotations in a pull request
 
 exit status: 0 no errors (warnings and notes do not count); 1 an error in a guest; 3 a file that is no guest
-or cannot be read, the others are checked all the same
+or cannot be read, the others are checked all the same; 4 nothing is wrong but what pcisim does not cover
 """
 
 
@@ -65,13 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
     host_pci = common.host_pci_of(arguments.host_pci)
     rows = []
     counts = dict.fromkeys(SEVERITIES, 0)
-    unreadable = 0
+    unreadable = uncovered = 0
     for name in arguments.files:
         shown = "<stdin>" if name == common.STDIN else name
         findings, readable = check_file(name, arguments.libvirt, host_pci)
         unreadable += not readable
         for finding in findings:
             counts[finding.severity] += 1
+            uncovered += finding.code in NOT_COVERED_CODES
         if arguments.format == "text":
             common.write_stdout("".join(text_lines(shown, findings, verbose=arguments.verbose)))
         elif arguments.format == "github":
@@ -87,7 +88,9 @@ def run(arguments: argparse.Namespace) -> int:
         _summary(len(arguments.files), counts, unreadable, arguments.libvirt),
         *([f"  not judged: {'; '.join(NOT_JUDGED)}"] if judged else []),
     )
-    return UNREADABLE if unreadable else int(bool(counts["error"]))
+    if unreadable:
+        return UNREADABLE
+    return int(bool(counts["error"])) if counts["error"] > uncovered or not uncovered else NOT_COVERED
 
 
 def check_file(name: str, libvirt: str, host_pci: HostPci = None) -> tuple[list[Finding], bool]:

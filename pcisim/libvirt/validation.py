@@ -396,7 +396,7 @@ def _disk_source(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     if device.bus in _DRIVE_BUSES and kind not in (None, "drive"):
         headline = f"Invalid address type '{kind}' for the disk '{device.label[5:]}' with the bus type '{device.bus}'"
         raise wrong_type(device, headline, "drive")
-    if "vhostuser" in device.traits and device.bus != "virtio":
+    if device.traits.get("shares") == "vhostuser" and device.bus != "virtio":
         raise refuse(device, "vhostuser disk supports only virtio bus", "disk-bus", "write bus='virtio'")
 
 
@@ -424,8 +424,8 @@ def _disk(device: Device, guest: Guest, _rules: Libvirt) -> None:
             check_thread(device, guest, traits["iothread"], "Disk iothread '{}' not defined in iothreadid")
         for number in traits.get("iothreads", ()):
             check_thread(device, guest, number, "iothread '{}' not defined in iothreadid")
-    if "vhostuser" in traits:
-        check_sharing(device, guest, "vhostuser")
+    if "shares" in traits:
+        check_sharing(device, guest, traits["shares"])
 
 
 def _hostdev(device: Device, guest: Guest, _rules: Libvirt) -> None:
@@ -461,7 +461,7 @@ def _hostdev_interface(device: Device) -> None:
     if device.bus != "hostdev":
         return
     if device.kind == "usb":
-        if device.address_type not in (None, "usb"):
+        if device.address_type not in (None, "usb") or device.model == _ON_SPAPR_VIO:
             raise wrong_type(device, "USB host device must use 'usb' address type", "usb")
     elif device.address_type not in (None, "pci", "unassigned") or device.model == _ON_SPAPR_VIO:
         raise wrong_type(device, "PCI host devices must use 'pci' or 'unassigned' address type", "pci")
@@ -501,10 +501,17 @@ def _filesystem_alone(device: Device, _guest: Guest, _rules: Libvirt) -> None:
         raise refuse(device, headline, "boot-order", "take its <boot> out")
 
 
+_NOT_OF_QEMU = ("loop", "nbd", "ploop")
+"""Drivers of filesystems that other emulators have."""
+
+
 def _filesystem(device: Device, guest: Guest, _rules: Libvirt) -> None:
     if device.traits.get("type", "mount") != "mount":
         headline = "only supports mount filesystem type"
         raise refuse(device, headline, "filesystem", "write type='mount' and <source dir='...'/>")
+    if device.model in _NOT_OF_QEMU:
+        headline = "Filesystem driver type not supported"
+        raise refuse(device, headline, "filesystem", "take its <driver> out")
     if device.model == "virtiofs":
         if "boot" in device.traits and device.address_type not in (None, "pci"):
             headline = "setting virtiofs boot order is supported only with PCI bus"
@@ -644,6 +651,8 @@ _IOMMUS_ON_PCI = ("virtio", "amd")
 
 def _memory(device: Device, guest: Guest, rules: Libvirt) -> None:
     check_node(device, guest)
+    if device.model == "sgx-epc" and device.address_type is not None:
+        raise wrong_type(device, f"memory device address is not supported for model '{device.model}'", "")
     if rules.memory_without_slots:  # others look at that before all devices
         check_slot_twice(device, guest)
 

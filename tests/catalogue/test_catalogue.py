@@ -245,7 +245,7 @@ DEVICES = {
     "interface": f"{VIRTIO}, e1000e E, igb E, usb-net -, rtl8139 C, e1000 C, vmxnet C, vmxnet2 C, vmxnet3 C, vlance C,"
     " Am79C970A C, Am79C973 C, 82540EM C, 82545EM C, 82543GC C, lan9118 C, scm91c111 C, netfront C, spapr-vlan -",
     "sound": "ich6 C, ich9 C, ac97 C, es1370 C, virtio E, sb16 -, pcspk -, usb -",
-    "video": "vga C, cirrus C, vmvga C, qxl C, xen C, vbox C, parallels C, virtio E, bochs E, none -, ramfb -, gop -",
+    "video": "vga C, cirrus C, vmvga C, qxl C, xen C, vbox C, parallels C, virtio E, bochs E, none -, ramfb -, gop x",
     "filesystem": f"{VIRTIO}, virtiofs E, mtp -, loop x, nbd x, ploop x",
     "rng": VIRTIO,
     "watchdog": "i6300esb C, ib700 -, itco -, diag288 -",

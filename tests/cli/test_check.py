@@ -171,3 +171,12 @@ def test_usage(words: list[str]) -> None:
 
 def test_unreadable_codes_are_errors_like_any_other() -> None:
     assert {rule.severity for rule in RULES.values() if rule.code.startswith("xml-")} == {"error"}
+
+
+def test_what_is_not_covered_is_neither_sound_nor_unsound(folder: Path) -> None:
+    (folder / "sparc.xml").write_text(domain("sun4u").replace("x86_64", "sparc64"))
+    done = check(folder, "sparc.xml")
+    assert (done.status, "[unknown-architecture]" in done.out) == (4, True)
+    assert check(folder, "clean.xml", "sparc.xml").status == 4
+    assert check(folder, "double.xml", "sparc.xml").status == 1
+    assert check(folder, "broken.xml", "sparc.xml").status == 3

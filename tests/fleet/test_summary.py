@@ -52,6 +52,7 @@ def test_summary() -> None:
             "slot-occupied": {"count": 1, "examples": ["e"], "message": "about e\x1b"},
         },
         "unreadable": {"xml-syntax": {"count": 1, "examples": ["g"], "message": "about g\x1b"}},
+        "not_covered": {},
         "full": {"count": 1, "examples": ["c"]},
         "no_hot_slot": {"count": 2, "examples": ["b", "c"]},
         "no_boot": {"count": 1, "examples": ["c"]},

@@ -223,6 +223,7 @@ REFUSED_BY_QEMU = {
     "pc-chipset-functions-left-over": "in use by piix3-ide",
     "pci-controller-with-a-foreign-address": "Bus 'pci.1' not found",
     "ports-on-foreign-addresses": "Bus 'pci.2' not found",
+    "q35-port-number-of-a-drive-address": "Bus 'pci.1' not found",
     "switch-on-itself-by-search": "Bus 'pci.1' not found",
     "switch-ports-in-a-circle": "Bus 'pci.1' not found",
     "two-switches-in-a-circle": "Bus 'pci.1' not found",

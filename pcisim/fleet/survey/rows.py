@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from pcisim.capacity.max_count import SPACE
-from pcisim.errors import PcisimError, RefusedError
+from pcisim.errors import NotCoveredError, PcisimError, RefusedError
 
 SCHEMA = "pcisim.fleet/1"
 """The version of the columns."""
@@ -60,7 +60,7 @@ COLUMNS = (
     Column("name", str, "the guest's name; empty where none is given or the file cannot be read"),
     Column("machine", str, "the machine type as it is written, `pc` where none is"),
     Column("libvirt", str, "whose rules were used", True),
-    Column("fits", bool, "whether libvirt takes the guest; empty where it cannot be read"),
+    Column("fits", bool, "whether libvirt takes the guest; empty where it cannot be read or is not covered"),
     Column("code", str, "of a guest that is refused or cannot be read: the code of the error"),
     Column("message", str, "of the same: its headline"),
     Column("line", int, "of the same: the line of the document, or of the inventory, where that is known"),
@@ -78,7 +78,7 @@ COLUMNS = (
 
 
 def error_row(path: str, name: str | None, machine: str | None, libvirt: str, error: PcisimError) -> Row:
-    """Return the row of a guest that is refused, or of what cannot be read.
+    """Return the row of a guest that is refused or not covered, or of what cannot be read.
 
     Args:
         path: where it is.
@@ -87,7 +87,8 @@ def error_row(path: str, name: str | None, machine: str | None, libvirt: str, er
         libvirt: whose rules were used.
         error: what is wrong.
     """
-    fits = False if isinstance(error, RefusedError) else None
+    refused = isinstance(error, RefusedError) and not isinstance(error, NotCoveredError)
+    fits = False if refused else None
     name, machine = (None if text is None else cut(text) for text in (name, machine))
     return Row(path, name, machine, libvirt, fits, error.code, cut(error.headline), error.line)
 

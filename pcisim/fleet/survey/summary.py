@@ -8,6 +8,7 @@ from typing import Any
 
 from pcisim.catalogue.machines import machine_of
 from pcisim.catalogue.x86_machines import OTHER
+from pcisim.errors import NOT_COVERED_CODES
 from pcisim.fleet.survey.rows import Row
 from pcisim.formats.plain import printable
 
@@ -63,6 +64,7 @@ class Summary:
         self.fit = 0
         self.refused: dict[str, Group] = {}
         self.unreadable: dict[str, Group] = {}
+        self.not_covered: dict[str, Group] = {}
         self.full = Group()
         self.no_hot_slot = Group()
         self.no_boot = Group()
@@ -78,7 +80,8 @@ class Summary:
             if row.fits:
                 self._fits(row)
             else:
-                groups = self.unreadable if row.fits is None else self.refused
+                unknown = self.not_covered if row.code in NOT_COVERED_CODES else self.unreadable
+                groups = unknown if row.fits is None else self.refused
                 groups.setdefault(row.code or "", Group()).add(row)
 
     def _fits(self, row: Row) -> None:
@@ -115,12 +118,13 @@ class Summary:
 
     def lines(self) -> list[str]:
         """Return the summary for people."""
-        refused, unreadable = (sum(g.count for g in groups.values()) for groups in (self.refused, self.unreadable))
+        kinds = (self.refused, self.unreadable, self.not_covered)
+        refused, unreadable, not_covered = (sum(g.count for g in groups.values()) for groups in kinds)
         asked = "".join(f", with {count} {model} more" for model, count in self.more)
         lines = [
             f"{self.guests:,} guest{'s' * (self.guests != 1)}, as libvirt {self.libvirt}{asked}:"
             f" {self.fit:,} fit{'s' * (self.fit == 1)}, {refused:,} refused,"
-            f" {unreadable:,} cannot be read"
+            f" {unreadable:,} cannot be read" + (f", {not_covered:,} not covered" if not_covered else "")
         ]
         if self.percent:
             lines.append(
@@ -134,7 +138,7 @@ class Summary:
         ):
             if group.count:
                 lines += [f"{title}: {group.count:,}", f"  {group}"]
-        for title, groups in (("refused", self.refused), ("cannot be read", self.unreadable)):
+        for title, groups in zip(("refused", "cannot be read", "not covered"), kinds):
             for code, group in sorted(groups.items(), key=lambda item: (-item[1].count, item[0])):
                 lines += [f"{title}: {group.count:,} {code}: {printable(group.message)}", f"  {group}"]
         return lines
@@ -149,6 +153,7 @@ class Summary:
             "fit": self.fit,
             "refused": {code: group.to_json() for code, group in sorted(self.refused.items())},
             "unreadable": {code: group.to_json() for code, group in sorted(self.unreadable.items())},
+            "not_covered": {code: group.to_json() for code, group in sorted(self.not_covered.items())},
             "full": self.full.to_json(),
             "no_hot_slot": self.no_hot_slot.to_json(),
             "no_boot": self.no_boot.to_json(),

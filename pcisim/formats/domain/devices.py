@@ -33,6 +33,7 @@ from pcisim.catalogue.devices import (
     ADDRESS_DROPPED,
     ADDRESS_TYPES,
     DISK_PREFIX_BUSES,
+    ELSEWHERE_ON,
     KNOWN_SINCE,
     ON_SPAPR_VIO,
     PLUGS,
@@ -263,6 +264,8 @@ class DeviceReader:
         row = name, device.model
         address = element.find("address")
         assert address is not None
+        if ELSEWHERE_ON.get(row, self.machine.family) != self.machine.family:
+            return
         if row in ADDRESS_DROPPED:
             device.address_type, device.address = IGNORED, None
         elif kind == "virtio-serial":

@@ -78,8 +78,10 @@ def positive(element: Element, attribute: str) -> int:
 
 def _disk(element: Element, traits: Traits, rules: Libvirt) -> None:
     kind = element.attrib.get("type", "file")
-    if kind == "vhostuser":
-        traits["vhostuser"] = True
+    if kind in ("vhostuser", "vhostvdpa"):
+        if kind == "vhostvdpa" and not rules.disks_on_vdpa:
+            raise bad(element, "type", kind, code="unknown-word")
+        traits["shares"] = kind
     driver = element.find("driver")
     if driver is not None:
         if "iothread" in driver.attrib:
