@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pcisim
+from tests.guests import domain
 
 DOMAIN = """\
 <domain>
@@ -374,3 +375,17 @@ def test_what_libvirt_9_0_does_not_know() -> None:
     assert "<target memReserve='4' chassisNr='1'/>" in after
     assert "<address type='pci' slot='7'/>" in after
     assert changes == []
+
+
+def test_addresses_of_other_types_that_libvirt_wrote_stay() -> None:
+    """Rule 1.2: those of PCI on a hub and a dimm are replaced, and not the ones that replace them."""
+    hub = "<hub type='usb'><address type='usb' bus='0' port='1'/></hub>"
+    dimm = (
+        "<memory model='dimm'><target><size unit='KiB'>524288</size><node>0</node></target>"
+        "<address type='dimm' slot='0' base='0x100000000'/></memory>"
+    )
+    after, _ = written("pc", hub)
+    assert "<address type='usb' bus='0' port='1'/></hub>" in after
+    document = domain("pc", dimm).replace("</os>", "</os><cpu><numa><cell id='0' cpus='0' memory='1'/></numa></cpu>")
+    document = document.replace("<os>", "<maxMemory slots='4' unit='GiB'>8</maxMemory><os>")
+    assert dimm in pcisim.assign_xml(document)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import pcisim
 from tests.oracle.agreement import Agreement, kind
 from tests.oracle.facts import about_pci
 from tests.oracle.generator import Case, generate
@@ -102,6 +103,27 @@ def test_pcisim_answers_as_libvirt_for_other_architectures(live: tuple[str, Live
     if lacking:
         pytest.skip(f"the daemon has no emulator of {', '.join(lacking)}")
     compare(live, generate_other)
+
+
+def test_what_libvirt_wrote_is_not_changed(live: tuple[str, LiveLibvirt]) -> None:
+    """Law: a dump that libvirt takes back is read and not changed by a byte; one that it refuses is refused."""
+    version, client = live
+    wrong = []
+    for seed in range(FIRST, FIRST + SEEDS):
+        answer = client.ask(generate(seed).xml)
+        if not answer.ok:
+            continue
+        again = client.ask(answer.xml)
+        try:
+            same = pcisim.assign_xml(answer.xml, libvirt=version) == answer.xml
+        except pcisim.PcisimError as error:
+            same = not again.ok
+            if not same:
+                wrong.append(f"seed {seed}: {error}")
+        else:
+            if not same:
+                wrong.append(f"seed {seed}: changed")
+    assert wrong == []
 
 
 def test_deliberate_mistakes_are_refused_for_their_reason(live: tuple[str, LiveLibvirt]) -> None:

@@ -317,7 +317,7 @@ def plain_guests(draw: Draw, most: int = 40) -> tuple[str, dict[str, int]]:
     return machine, counts
 
 
-VERSIONS = st.sampled_from(["11.3", "11.3", "11.3", "9.0"])
+VERSIONS = st.sampled_from(["12.9", "12.9", "11.3", "9.0"])
 
 
 @st.composite

@@ -129,7 +129,8 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
     address = element.find("address")
     if packed is None:
         if address is not None and (
-            device.address_type == IGNORED or (device.element, device.model) in ADDRESS_READDRESSED
+            (device.address_type == IGNORED and not _is_shown_twice(device, address))
+            or (device.address_type == "pci" and (device.element, device.model) in ADDRESS_READDRESSED)
         ):
             for each in element.findall("address"):
                 editor.remove(each)
@@ -163,6 +164,13 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
             editor.set_attribute(address, "multifunction", multifunction)
     else:
         _rewrite(editor, address, address_attributes(packed, multifunction))
+
+
+def _is_shown_twice(device: Device, address: Element) -> bool:
+    """Return whether the address of a console is that of the serial port which it is another name for."""
+    serial = device.mirrors
+    shown = serial.origin.find("address") if serial is not None and serial.origin is not None else None
+    return shown is not None and shown.attrib == address.attrib
 
 
 def _edit_zpci(editor: Editor, address: Element, zpci: Ids) -> None:
