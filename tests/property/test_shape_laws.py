@@ -26,6 +26,7 @@ WITH_ONE_ALIAS_TWICE = {
     "refused-alias-of-two-controllers",
     "refused-alias-twice",
     "alias-of-a-serial-port-and-a-card",
+    "usb-none-of-which-nothing-is-read",
 }
 """Guests that are read each by itself."""
 WITH_TEXT = ("node", "iothreads")

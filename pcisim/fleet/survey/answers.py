@@ -129,7 +129,7 @@ class Answers:
         """
         try:
             return self._of_document(path, data)
-        except MemoryError:
+        except (MemoryError, SystemError):  # the latter where there is none left for a call
             error = InputError("cannot be read: it takes more memory than there is", code="memory")
             return error_row(path, None, None, self.rules.version, error)
 

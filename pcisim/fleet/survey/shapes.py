@@ -65,7 +65,8 @@ _DETAILS: Mapping[str, tuple[Node, ...]] = MappingProxyType(
         "disk": (
             _TARGET,
             _BOOT,
-            _node("driver", _node("iothreads", _node("iothread"), attributes=False), attributes="iothread"),
+            _node("driver", _node("iothreads", _node("iothread"), attributes=False)),
+            _node("source", attributes="protocol"),
         ),
         "interface": (_MODEL, _BOOT, _node("source", *_HOST_PARTS, attributes=False)),
         "hostdev": (_BOOT, _node("source", *_HOST_PARTS, _node("adapter"), _node("host"))),
