@@ -1,11 +1,13 @@
 # make run   sets up and shows the main job on an example guest
 # make test  sets up and runs the tests
-# more: make check, slow, fuzz, limits, score, oracle, bench, notebooks, wheel, clean
+# more: make check, slow, fuzz, limits, coverage, score, oracle, bench, notebooks, wheel, clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 FUZZ_SECONDS ?= 3600
+COVERAGE_FLOOR ?= 92
+COVERED := pcisim/libvirt/*,pcisim/placement/*,pcisim/formats/domain/*,pcisim/formats/xml/*,pcisim/topology.py,pcisim/guest.py
 ORACLE_DIR ?= /var/tmp/pcisim-oracle
 
 .PHONY: run test check slow fuzz score limits oracle bench notebooks wheel clean
@@ -39,7 +41,13 @@ fuzz: $(VENV)/.developer
 
 # the limits on time, which say something on a quiet machine only
 limits: $(VENV)/.developer
-	$(BIN)/pytest benchmarks $(PYTEST_OPTIONS)
+	PCISIM_LIMITS=1 $(BIN)/pytest benchmarks tests/cli tests/formats/test_splice.py tests/fleet/test_hostile.py $(PYTEST_OPTIONS)
+
+# how much of what gives addresses its own tests run
+coverage: $(VENV)/.developer
+	$(BIN)/coverage run -m pytest tests/libvirt tests/placement tests/catalogue tests/test_goldens.py tests/test_topology.py \
+		tests/formats/test_domain_xml.py tests/formats/test_splice.py $(PYTEST_OPTIONS)
+	$(BIN)/coverage report --fail-under=$(COVERAGE_FLOOR) --include='$(COVERED)'
 
 # PCISIM_CORPUS=DIR: recorded answers of libvirt, with the scoring tool in DIR/../oracle, and of QEMU with its firmwares
 score: $(VENV)/.installed
@@ -80,6 +88,8 @@ wheel: $(VENV)/.developer
 	$(BIN)/python -m venv build/wheel/venv
 	build/wheel/venv/bin/pip install -q --disable-pip-version-check build/wheel/*.whl
 	cd build/wheel && venv/bin/pcisim example desktop | venv/bin/pcisim tree -
+	cp tests/typed_user.py build/wheel/ && cd build/wheel && ../../$(BIN)/mypy --strict --config-file= \
+		--python-executable venv/bin/python typed_user.py && venv/bin/python typed_user.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { \

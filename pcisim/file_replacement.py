@@ -13,8 +13,8 @@ import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.errors import InputError
 
 TYPE_CHECKING = False
@@ -206,8 +206,7 @@ class Replacement:
             )
 
 
-@record
-class _Properties:
+class _Properties(NamedTuple):
     """What a file has beside its content."""
 
     mode: int

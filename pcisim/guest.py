@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
-from pcisim._record import evolved
 from pcisim.catalogue.connectors import EXPRESS, NO_CLASS
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import default_machine, machine_of
+from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import DEVICE, X86, Machine
 from pcisim.errors import RefusedError, UsageError, check_type
 
@@ -48,7 +49,7 @@ class Device:
         controller: the index of the disk, channel or console controller that its address names.
         drive: bus, target and unit on that controller, for disks and SCSI host devices.
         kind: what kind of input device it is: ``mouse``, ``keyboard``, ``tablet``, ``passthrough``; ``usb`` for an
-            interface that is a USB device of the host.
+            interface that is a USB device of the host; ``nvme`` for a disk with the name of one on NVMe.
         row: the name in `DEVICE_MODELS` of a device that was described by it.
         primary: whether a video device is marked as the primary one.
         mirrors: the serial port that the first console is another name for; it shares the address.
@@ -57,6 +58,7 @@ class Device:
         traits: what else is written that decides whether libvirt accepts it, and about no place (libvirt rule 8.4).
         origin: the element of the document that it was read from.
         defaults: what libvirt fills in that addresses depend on: the key is an XML path.
+        serial: the serial number of an NVMe controller, or of a disk on one.
     """
 
     fields: tuple[str, ...] = (
@@ -80,6 +82,7 @@ class Device:
         "traits",
         "origin",
         "defaults",
+        "serial",
     )
     __slots__ = fields
 
@@ -105,6 +108,7 @@ class Device:
         traits: Mapping[str, Any] = NO_TRAITS,
         origin: Any = None,
         defaults: dict[str, str] | None = None,
+        serial: str = "",
     ) -> None:
         self.element = element
         self.label = label
@@ -126,6 +130,7 @@ class Device:
         self.traits = traits
         self.origin = origin
         self.defaults = defaults if defaults is not None else {}
+        self.serial = serial
 
     @property
     def wants(self) -> bool:
@@ -206,6 +211,7 @@ class Controller(Device):
         traits: Mapping[str, Any] = NO_TRAITS,
         origin: Any = None,
         defaults: dict[str, str] | None = None,
+        serial: str = "",
         type: str = "pci",
         index: int | None = None,
         companion: bool = False,
@@ -236,6 +242,7 @@ class Controller(Device):
         self.traits = traits
         self.origin = origin
         self.defaults = defaults if defaults is not None else {}
+        self.serial = serial
         self.type = type
         self.index = index
         self.companion = companion
@@ -271,6 +278,7 @@ class Guest:
         traits: what is written beside the devices that decides whether libvirt accepts some (libvirt rule 8.4).
         document: the document it was read from.
         machine_origin: the element of the document that names the machine.
+        rules: the version of libvirt that has completed it.
     """
 
     fields = (
@@ -286,6 +294,7 @@ class Guest:
         "traits",
         "document",
         "machine_origin",
+        "rules",
     )
     __slots__ = fields
 
@@ -303,6 +312,7 @@ class Guest:
         traits: Mapping[str, Any] = NO_TRAITS,
         document: Any = None,
         machine_origin: Any = None,
+        rules: Libvirt | None = None,
     ) -> None:
         self.machine_type = machine_type
         self.arch = arch
@@ -316,11 +326,12 @@ class Guest:
         self.traits = traits
         self.document = document
         self.machine_origin = machine_origin
+        self.rules = rules
 
     @property
     def machine(self) -> Machine:
-        """Return the family of the machine type."""
-        return machine_of(self.machine_type, self.arch)
+        """Return the family of the machine type, as the version of libvirt treats it."""
+        return machine_of(self.machine_type, self.arch, self.rules)
 
     @property
     def express(self) -> bool:
@@ -407,6 +418,29 @@ class Guest:
         yield from self.controllers
         for devices in self.devices.values():
             yield from devices
+
+
+Copied = TypeVar("Copied", Device, Controller, Guest)
+
+
+def evolved(item: Copied, **changes: Any) -> Copied:
+    """Return a copy of a guest, a device or a controller with some of its attributes changed.
+
+    Args:
+        item: what to copy; a device keeps what it holds of the document.
+        changes: new values, by attribute.
+    """
+    kind = item.__class__
+    made = kind(*_VALUES[kind](item))
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+_VALUES: Mapping[type, Callable[[object], tuple[Any, ...]]] = {
+    kind: operator.attrgetter(*kind.fields) for kind in (Device, Controller, Guest)
+}
+"""For each class what returns the values that it is made of."""
 
 
 def whole_count(count: SupportsIndex, name: str) -> int:

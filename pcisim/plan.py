@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
+from typing import NamedTuple, overload
 
-from pcisim._record import record
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.errors import PcisimError, UsageError
 from pcisim.guest import Guest
 from pcisim.libvirt.completion import complete
-from pcisim.placement import Placement, Policy, Step
+from pcisim.placement import Placement, PlacementStep, Policy
 from pcisim.policies import placed, policy_of
 from pcisim.topology import Topology, grouped
 
@@ -19,14 +19,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pcisim.formats.xml.editor import Change, Editor
+    from pcisim.formats.xml.document import Document
+    from pcisim.formats.xml.editor import Edit, Editor
+    from pcisim.version_differences import VersionDifference
 
 HostPci = Mapping[str, str] | str | None
 """``None``; ``"auto"`` to read this machine's sysfs; or ``{"0000:06:12.0": "pci"}``."""
 
 
-@record
-class Explanation:
+class Explanation(NamedTuple):
     """How one device got its address.
 
     Args:
@@ -37,7 +38,7 @@ class Explanation:
 
     label: str
     address: PciAddress
-    steps: tuple[Step, ...]
+    steps: tuple[PlacementStep, ...]
 
     def __str__(self) -> str:
         lines = [f"{self.label} is at {self.address}"]
@@ -55,15 +56,19 @@ class Plan:
         rules: the version of libvirt whose rules were used.
         policy: the policy.
         source: the guest as it was given, before completion.
+        host_pci: what was said of host devices.
     """
 
-    __slots__ = ("_addresses", "placement", "policy", "rules", "source")
+    __slots__ = ("_addresses", "_host_pci", "placement", "policy", "rules", "source")
 
-    def __init__(self, placement: Placement, rules: Libvirt, policy: Policy, source: Guest) -> None:
+    def __init__(
+        self, placement: Placement, rules: Libvirt, policy: Policy, source: Guest, host_pci: HostPci = None
+    ) -> None:
         self.placement = placement
         self.rules = rules
         self.policy = policy
         self.source = source
+        self._host_pci = host_pci
         self._addresses: dict[str, PciAddress] | None = None
 
     @property
@@ -100,12 +105,14 @@ class Plan:
                 f"no device {label!r} with a PCI address", code="unknown-label", details=(f"there are: {known}",)
             )
         packed = self.placement.addresses[device]
-        steps: list[Step] = []
+        steps: list[PlacementStep] = []
         if device.address is not None and device.address == packed:
-            steps.append(Step("the address is written down" + (f" on line {device.line}" if device.line else "")))
+            steps.append(
+                PlacementStep("the address is written down" + (f" on line {device.line}" if device.line else ""))
+            )
         elif device in self.placement.rewritten:
             steps.append(
-                Step(
+                PlacementStep(
                     f"{format_packed(self.placement.rewritten[device])} is written down; libvirt puts a root port"
                     " before the bridge that it adds, so the bus is one higher"
                 )
@@ -123,7 +130,7 @@ class Plan:
         """
         return self._editor().apply()
 
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[Edit]:
         """Return what `to_xml` replaces in the document, rather than adds to it."""
         return self._editor().changes
 
@@ -151,7 +158,27 @@ class Plan:
         """Return the plan as plain data, ready for JSON; the key ``schema`` names its version."""
         from pcisim.formats.jsondoc import plan_document
 
-        return plan_document(self.placement, self.rules.version, self.policy.describe())
+        others = [difference.to_json() for difference in self.version_differences()]
+        return plan_document(self.placement, self.rules, self.policy.describe(), others)
+
+    def version_differences(self) -> list[VersionDifference]:
+        """Return what other versions of libvirt that were measured say of the guest, where it is something else.
+
+        Empty for other policies than ``libvirt``.
+        """
+        from pcisim.libvirt.policy import LibvirtPolicy
+        from pcisim.version_differences import version_differences
+
+        if not isinstance(self.policy, LibvirtPolicy):
+            return []
+
+        def place(rules: Libvirt) -> Placement:
+            source, document = self.source, self.source.document
+            if document is not None:
+                source = _read(document, rules, self._host_pci)
+            return placed(source, LibvirtPolicy(rules), rules)
+
+        return version_differences(self.placement, self.rules, place)
 
     def __str__(self) -> str:
         from pcisim.formats.tree import tree
@@ -194,7 +221,8 @@ def assign(
     Args:
         guest: a `Guest`, or domain XML as text or bytes.
         policy: a policy by its name, as in `pcisim.policies`: ``libvirt``, ``qemu``; or a policy object.
-        libvirt: whose rules: ``11.3`` or ``9.0``.
+        libvirt: whose rules: any version from ``7.0`` on (see `pcisim.catalogue.versions.libvirt_version`); by
+            default the newest that was measured.
         host_pci: which host devices of a document are conventional; the others are PCI Express, and
             nothing is read from this machine unless it is ``"auto"``.
         name: the name of the file, for error messages.
@@ -211,14 +239,14 @@ def assign(
     try:
         if not isinstance(guest, Guest):
             guest = _read(guest, rules, host_pci)
-        return Plan(placed(guest, chosen, rules), rules, chosen, guest)
+        return Plan(placed(guest, chosen, rules), rules, chosen, guest, host_pci)
     except PcisimError as error:
         if error.file is None:
             error.file = name
         raise
 
 
-def _read(xml: str | bytes, rules: Libvirt, host_pci: HostPci) -> Guest:
+def _read(xml: str | bytes | Document, rules: Libvirt, host_pci: HostPci) -> Guest:
     from pcisim.formats.domain.reader import read
 
     return read(xml, rules, host_pci=_lookup(host_pci))
@@ -232,6 +260,14 @@ def _lookup(host_pci: HostPci) -> Any:
     return lookup(host_pci)
 
 
+@overload
+def assign_xml(xml: str, *, policy: str | Policy = ..., libvirt: str = ..., host_pci: HostPci = ...) -> str: ...
+@overload
+def assign_xml(xml: bytes, *, policy: str | Policy = ..., libvirt: str = ..., host_pci: HostPci = ...) -> bytes: ...
+@overload
+def assign_xml(
+    xml: str | bytes, *, policy: str | Policy = ..., libvirt: str = ..., host_pci: HostPci = ...
+) -> str | bytes: ...
 def assign_xml(
     xml: str | bytes,
     *,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.bars import IO, MEM64
 from pcisim.catalogue.bridges import ROOT_PORTS
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, check_firmware
 from pcisim.enumeration import linux
 from pcisim.enumeration.enumerate import program, view_of
-from pcisim.enumeration.firmware_result import Programmed
+from pcisim.enumeration.firmware_result import FirmwareResult
 from pcisim.enumeration.hotplugged import appears
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.view import ROM, WINDOW_KINDS, GuestFunction, GuestView
 from pcisim.errors import RefusedError
-from pcisim.qemu.functions import Part, PciBus
+from pcisim.qemu.functions import PciBus, QemuFunction
 from pcisim.qemu.listing import placement_of
 from pcisim.qemu.machine import SHPC, QemuMachine
 
@@ -33,8 +33,7 @@ _NO_FIRMWARE = ("microvm",)
 """Families on which no firmware looks for PCI devices."""
 
 
-@record
-class Step:
+class HotplugStep(NamedTuple):
     """One device plugged into, or unplugged from, a running machine.
 
     Args:
@@ -86,7 +85,7 @@ class Simulation:
         self.firmware = firmware
         self.built = built
         self.refusal = refusal
-        self._programmed: Programmed | None = None
+        self._programmed: FirmwareResult | None = None
 
     @property
     def accepted(self) -> bool:
@@ -102,7 +101,7 @@ class Simulation:
         return ": ".join((*blamed, self.refusal.headline))
 
     @property
-    def programmed(self) -> Programmed | None:
+    def programmed(self) -> FirmwareResult | None:
         """Return what the firmware wrote into the functions; ``None`` where none runs or QEMU does not start."""
         if self._programmed is None and self.accepted and self.built.hardware.family not in _NO_FIRMWARE:
             self._programmed = program(self.built.hardware, self.firmware)
@@ -136,7 +135,7 @@ class Simulation:
             record["linux"] = _linux(view)
         return record
 
-    def _buses(self, programmed: Programmed) -> list[dict[str, Any]]:
+    def _buses(self, programmed: FirmwareResult) -> list[dict[str, Any]]:
         hardware, routing = self.built.hardware, programmed.routing
         return [
             {
@@ -175,20 +174,20 @@ def simulate_qemu(
     return Simulation(machine, devices, options, firmware, built, None)
 
 
-def _ended(firmware: str, programmed: Programmed) -> str:
+def _ended(firmware: str, programmed: FirmwareResult) -> str:
     """Return how the run of a firmware ends, in the words of the records."""
     if programmed.boots:
         return _BOOTED
     return _ENDED[firmware].format(programmed.reason) if programmed.found else _HANGS
 
 
-def _shown(bus: PciBus, routing: Routing) -> list[Part]:
+def _shown(bus: PciBus, routing: Routing) -> list[QemuFunction]:
     """Return the functions of whatever bus QEMU takes for a root bus by its number."""
     found = bus if bus.parent is None else routing.find(bus.number)
     return found.in_order() if found else []
 
 
-def _function(part: Part, number: int, programmed: Programmed, above: tuple[PciBus, ...]) -> dict[str, Any]:
+def _function(part: QemuFunction, number: int, programmed: FirmwareResult, above: tuple[PciBus, ...]) -> dict[str, Any]:
     """Return a function with what QEMU takes to be behind it, up to a bus that is above it already."""
     row = part.row
     item: dict[str, Any] = {"bus": number, "slot": part.slot, "function": part.function, "qdev_id": part.label or ""}
@@ -216,7 +215,7 @@ def _function(part: Part, number: int, programmed: Programmed, above: tuple[PciB
     return item
 
 
-def _untouched(part: Part, programmed: Programmed) -> tuple[int, int, int]:
+def _untouched(part: QemuFunction, programmed: FirmwareResult) -> tuple[int, int, int]:
     """Return the sizes of the windows that are in the registers of a bridge which nobody gave any.
 
     All zeros there mean a window at 0, but root ports start with windows that are closed.  SeaBIOS
@@ -274,7 +273,7 @@ class HotplugSimulation:
         steps: what happened, in order; empty when QEMU did not start.
     """
 
-    def __init__(self, start: Simulation, steps: tuple[Step, ...]) -> None:
+    def __init__(self, start: Simulation, steps: tuple[HotplugStep, ...]) -> None:
         self.start = start
         self.steps = steps
 
@@ -309,15 +308,15 @@ def simulate_hotplug(
     return HotplugSimulation(start, tuple([_step(start.built, text, booted_with) for text in steps]))
 
 
-def _step(built: QemuMachine, text: str, booted_with: frozenset[Part]) -> Step:
+def _step(built: QemuMachine, text: str, booted_with: frozenset[QemuFunction]) -> HotplugStep:
     try:
         if text.startswith("-"):
             built.unplug(text[1:])
-            return Step(text, None, (), None, "")
+            return HotplugStep(text, None, (), None, "")
         part = built.plug(text)
     except RefusedError as error:
-        return Step(text, error.headline, (), None, "; ".join(error.details[1:]))
+        return HotplugStep(text, error.headline, (), None, "; ".join(error.details[1:]))
     if part is None:
-        return Step(text, None, (), None, "it is not on PCI")
+        return HotplugStep(text, None, (), None, "it is not on PCI")
     seen, remark = appears(part, booted_with, native=built.handlers[part.bus] == SHPC)
-    return Step(text, None, ((str(part.bus.label), part.slot, part.function),), seen, remark)
+    return HotplugStep(text, None, ((str(part.bus.label), part.slot, part.function),), seen, remark)

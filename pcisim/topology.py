@@ -10,8 +10,8 @@ Source: sections 2 and 6.2 to 6.5 of the rules.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, SOCKETS, ControllerModel
@@ -47,8 +47,7 @@ class Holder(Protocol):
         """Return the line of the document where it stands, if it stands in one."""
 
 
-@record
-class Owner:
+class Owner(NamedTuple):
     """A holder that no definition names, such as the host bridge."""
 
     label: str
@@ -130,8 +129,7 @@ def _take_shared(bus: Bus, slots: int, count: int) -> Iterator[int]:
             return
 
 
-@record
-class Look:
+class SearchStep(NamedTuple):
     """One step of a search: a bus that was looked at, and what came of it."""
 
     bus: int
@@ -145,13 +143,13 @@ class Look:
         return f"bus {self.bus:{form}}" if self.last is None else f"buses {self.bus:{form}}-{self.last:{form}}"
 
 
-def grouped(looks: Iterable[Look]) -> list[Look]:
+def grouped(looks: Iterable[SearchStep]) -> list[SearchStep]:
     """Return the steps of a search, neighbours of which the same is to be said as one."""
-    groups: list[Look] = []
+    groups: list[SearchStep] = []
     for look in looks:
         last = groups[-1] if groups else None
         if last is not None and (last.model, last.verdict) == (look.model, look.verdict):
-            groups[-1] = Look(last.bus, last.model, last.verdict, look.bus)
+            groups[-1] = SearchStep(last.bus, last.model, last.verdict, look.bus)
         else:
             groups.append(look)
     return groups
@@ -355,7 +353,7 @@ class Topology:
         self._cursors[plug] = len(buses)
         return None
 
-    def explain(self, plug: int) -> list[Look]:
+    def explain(self, plug: int) -> list[SearchStep]:
         """Return every bus that a search for a plug would look at, and why it is passed over."""
         looks = []
         for bus in self.buses:
@@ -363,7 +361,9 @@ class Topology:
             if self.accepts(bus, plug, explicit=False):
                 if free:
                     slot = (free & -free).bit_length() - 1
-                    looks.append(Look(bus.index, bus.model.name, f"slot {slot:#04x} is the first one free: chosen"))
+                    looks.append(
+                        SearchStep(bus.index, bus.model.name, f"slot {slot:#04x} is the first one free: chosen")
+                    )
                     break
                 low, high = bus.model.slots
                 verdict = "its one slot is taken" if low == high else "accepts the device, but no slot is empty"
@@ -376,7 +376,7 @@ class Topology:
                     verdict = f"takes a {c.name_of(plug)} only at an address that is written down"
             else:
                 verdict = f"does not accept a {c.name_of(plug)}"
-            looks.append(Look(bus.index, bus.model.name, verdict))
+            looks.append(SearchStep(bus.index, bus.model.name, verdict))
         return looks
 
     def release(self, packed: int) -> None:

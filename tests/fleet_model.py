@@ -99,7 +99,7 @@ def fleet_row(plan: FleetPlan, number: int) -> Row | None:
 def scalar_cold(machine: str, names: list[str], counts: list[int], of: str) -> int:
     """Return how many more of a device a guest takes when it is defined with them."""
     try:
-        return how_many_more(guest(machine, names, counts), of, VERSIONS["11.3"]).most
+        return how_many_more(guest(machine, names, counts), of, VERSIONS["12.9"]).most
     except RefusedError:
         return -1
 

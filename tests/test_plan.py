@@ -70,7 +70,7 @@ def test_topology_is_that_of_the_guest() -> None:
 
 def test_text_of_a_plan() -> None:
     plan = pcisim.assign(E4)
-    assert repr(plan) == "<Plan q35: 15 addresses, as libvirt 11.3>"
+    assert repr(plan) == "<Plan q35: 15 addresses, as libvirt 12.9>"
     assert repr(pcisim.assign(domain("", BARE), libvirt="9.0")) == "<Plan pc: 0 addresses, as libvirt 9.0>"
     for label, address in plan.addresses.items():
         if label != "pci:0":
@@ -172,11 +172,11 @@ def test_cannot_explain_what_is_not_there() -> None:
 def test_json_schema() -> None:
     plan = pcisim.assign(domain("q35", BARE, disk(), nic("e1000", at(1, 1))))
     document = plan.to_json()
-    assert list(document)[:5] == ["schema", "libvirt", "policy", "machine", "arch"]
+    assert list(document)[:5] == ["schema", "libvirt", "measured", "other_versions", "policy"]
     assert {key: document[key] for key in ("schema", "libvirt", "policy", "machine", "arch")} == {
         "schema": "pcisim.plan/1",
-        "libvirt": "11.3",
-        "policy": "as libvirt 11.3",
+        "libvirt": "12.9",
+        "policy": "as libvirt 12.9",
         "machine": "q35",
         "arch": "x86_64",
     }
@@ -338,7 +338,7 @@ def test_names_of_policies() -> None:
 
 def test_unknown_version() -> None:
     with pytest.raises(UsageError) as caught:
-        pcisim.assign(E4, libvirt="8.0")
+        pcisim.assign(E4, libvirt="6.0")
     assert caught.value.code == "unknown-version"
 
 
@@ -402,11 +402,21 @@ def test_host_devices_of_a_guest_without_xml(host_pci: dict[str, str] | str) -> 
 )
 def test_a_machine_without_pci_is_named(machine: str, line: int | None, why: str) -> None:
     with pytest.raises(RefusedError) as caught:
-        pcisim.assign(domain(machine) if line else Guest.of(machine))
+        pcisim.assign(domain(machine) if line else Guest.of(machine), libvirt="11.3")
     error = caught.value
     assert (error.headline, error.code, error.line) == ("No PCI buses available", "no-pci-bus", line)
     assert f"the machine type '{machine}' has no PCI bus that libvirt knows: " in error.details[1]
     assert error.details[1].endswith(why)
+
+
+@pytest.mark.parametrize("machine", ["frobnicate", "pc-frobnicate-9"])
+def test_a_machine_without_a_root_bus_is_refused_at_once_by_12_9(machine: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        pcisim.assign(domain(machine), libvirt="12.9")
+    error = caught.value
+    assert error.headline == f"Machine type '{machine}' supports PCI but no PCI controller added"
+    assert (error.code, error.line) == ("no-pci-bus", 6)
+    assert error.details[0].endswith("none of pc, pc-i440fx-VERSION, q35 and pc-q35-VERSION")
 
 
 def test_a_controller_that_libvirt_would_add_is_called_so() -> None:

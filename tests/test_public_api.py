@@ -30,7 +30,7 @@ def test_names() -> None:
 def test_assign_xml_signature() -> None:
     parameters = inspect.signature(pcisim.assign_xml).parameters
     assert list(parameters) == ["xml", "policy", "libvirt", "host_pci"]
-    assert [p.default for p in parameters.values()][1:] == ["libvirt", "11.3", None]
+    assert [p.default for p in parameters.values()][1:] == ["libvirt", "12.9", None]
     assert all(p.kind is p.KEYWORD_ONLY for name, p in parameters.items() if name != "xml")
 
 
@@ -38,7 +38,7 @@ def test_assign_signature() -> None:
     parameters = inspect.signature(pcisim.assign).parameters
     assert list(parameters)[:2] == ["guest", "policy"]
     assert parameters["policy"].default == "libvirt"
-    assert parameters["libvirt"].default == "11.3"
+    assert parameters["libvirt"].default == "12.9"
 
 
 def test_plan_has_what_the_contract_says() -> None:
@@ -120,7 +120,7 @@ NO_TEXT: tuple[Any, ...] = (None, 5, 1.5, True, [], {}, object(), ("a",), numpy.
 CALLS: dict[str, tuple[Callable[[Any], object], tuple[Any, ...]]] = {
     "document": (pcisim.assign_xml, NO_TEXT),
     "guest": (pcisim.assign, NO_TEXT),
-    "libvirt": (lambda value: pcisim.assign_xml(SERVER, libvirt=value), (*NO_TEXT, b"11.3")),
+    "libvirt": (lambda value: pcisim.assign_xml(SERVER, libvirt=value), (*NO_TEXT, b"12.9")),
     "policy": (lambda value: pcisim.assign_xml(SERVER, policy=value), (*NO_TEXT, b"libvirt")),
     "host_pci": (lambda value: pcisim.assign_xml(SERVER, host_pci=value), (5, [], b"auto", True)),
     "machine": (pcisim.Guest.of, (*NO_TEXT, b"q35")),

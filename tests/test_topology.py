@@ -9,7 +9,7 @@ from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.errors import RefusedError
 from pcisim.guest import Device
-from pcisim.topology import Bus, Look, Owner, Topology, bits, grouped
+from pcisim.topology import Bus, Owner, SearchStep, Topology, bits, grouped
 
 
 def topology(*models: str, spoken_for: int = 0) -> Topology:
@@ -294,11 +294,11 @@ def test_explains_each_bus_that_is_passed_over() -> None:
     made = topology("pcie-root", "pcie-root-port", "pcie-switch-upstream-port", "pcie-to-pci-bridge", "pcie-root-port")
     made.reserve(pack(1, 0), c.EXPRESS, owner())
     assert made.explain(c.EXPRESS) == [
-        Look(0, "pcie-root", "takes a PCI Express device only at an address that is written down"),
-        Look(1, "pcie-root-port", "its one slot is taken"),
-        Look(2, "pcie-switch-upstream-port", "does not accept a PCI Express device"),
-        Look(3, "pcie-to-pci-bridge", "does not accept a PCI Express device"),
-        Look(4, "pcie-root-port", "slot 0x00 is the first one free: chosen"),
+        SearchStep(0, "pcie-root", "takes a PCI Express device only at an address that is written down"),
+        SearchStep(1, "pcie-root-port", "its one slot is taken"),
+        SearchStep(2, "pcie-switch-upstream-port", "does not accept a PCI Express device"),
+        SearchStep(3, "pcie-to-pci-bridge", "does not accept a PCI Express device"),
+        SearchStep(4, "pcie-root-port", "slot 0x00 is the first one free: chosen"),
     ]
 
 

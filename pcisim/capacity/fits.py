@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from pcisim._record import evolved, record
 from pcisim.capacity.max_count import SPACE
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.devices import PLUGS, plug_on
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.errors import RefusedError
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.hotplug import RunningGuest
 from pcisim.hotplug.kinds import check_comes
 from pcisim.libvirt.completion import complete
@@ -31,8 +31,7 @@ HOT_SPACE = frozenset({"no-more-slots", "no-hotplug", "virtual-functions"})
 _NAMES = {c.EXPRESS: "PCI Express", c.CONVENTIONAL: "conventional"}
 
 
-@record
-class Fits:
+class Fits(NamedTuple):
     """Whether more devices fit.
 
     Args:

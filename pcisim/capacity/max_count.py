@@ -8,8 +8,8 @@ more, is accepted.  `pcisim.libvirt.growth` counts; the engine is asked at every
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.devices import PLUGS, plug_on
 from pcisim.catalogue.versions import Libvirt
@@ -25,8 +25,7 @@ SPACE = frozenset({"no-more-slots", "no-slot-for-controller", "cannot-grow", "in
 """The codes of refusals that say that something does not fit."""
 
 
-@record
-class More:
+class More(NamedTuple):
     """How many more of a device fit.
 
     Args:

@@ -11,8 +11,8 @@ Source: sections 2, 7.6 and 12 of the rules; the figures of the budgets say wher
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import FUNCTIONS, MAX_SLOT, format_packed
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.x86_machines import DEVICE
@@ -38,8 +38,7 @@ CONVENTIONAL, EXPRESS = "conventional", "express"
 _PLUGS = {c.CONVENTIONAL: CONVENTIONAL, c.EXPRESS: EXPRESS}
 
 
-@record
-class Held:
+class Held(NamedTuple):
     """One function that is held: by whom, and what kind of owner that is."""
 
     address: str
@@ -47,14 +46,13 @@ class Held:
     kind: str
 
 
-@record
-class BusCapacity:
+class BusCapacity(NamedTuple):
     """One bus.
 
     The sum of `used`, `reserved`, `free_functions` and `unusable` is always 256.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of that name
     model: str
     plug: str | None
     """``conventional`` or ``express``, ``None`` for a bus that takes no endpoints."""
@@ -83,12 +81,11 @@ class BusCapacity:
         return tuple([Held(format_packed(packed), owner.label, owner.owner_kind) for packed, owner in self.holders])
 
     def __repr__(self) -> str:  # who holds what in words, the same in every run
-        names = ("held" if name == "holders" else name for name in self.fields)  # type: ignore[attr-defined]
+        names = ("held" if name == "holders" else name for name in self._fields)
         return f"BusCapacity({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
 
-@record
-class Room:
+class Room(NamedTuple):
     """Empty slots by plug, cold and hot."""
 
     express_cold: int
@@ -103,8 +100,7 @@ class Room:
         )
 
 
-@record
-class Capacity:
+class Capacity(NamedTuple):
     """What a placed guest has left.
 
     `more` holds, for each device that was asked about, how many more of it fit: see `pcisim.capacity.max_count`.
@@ -168,7 +164,7 @@ class Capacity:
             "schema": "pcisim.capacity/1",
             "machine": self.machine,
             "buses": [
-                {name: getattr(bus, name) for name in bus.fields if name not in _WHO}  # type: ignore[attr-defined]
+                {name: getattr(bus, name) for name in bus._fields if name not in _WHO}
                 | {"theoretical": THEORETICAL}
                 | {
                     name: [{"address": h.address, "owner": h.owner, "kind": h.kind} for h in getattr(bus, name)]

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-
-from pcisim._record import record
+from typing import NamedTuple
 
 INVALID = "Invalid value for attribute '{attribute}' in element '{tag}': '{value}'."
 FORMER_WORDING = MappingProxyType(
@@ -23,8 +22,7 @@ FORMER_WORDING = MappingProxyType(
 """What libvirt 9.0 says instead of `INVALID`, of the model of an element."""
 
 
-@record
-class Words:
+class Words(NamedTuple):
     """One row: the words that an attribute of an element, or of a child of it, may hold."""
 
     child: str
@@ -138,6 +136,9 @@ SERIAL_MODEL_MACHINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The families of machines that a model of a serial port is for, where it is not for all."""
 
+VIDEO_DEVICES = ("virtio-vga", "virtio-gpu", "virtio-vga-gl", "virtio-gpu-gl", "vhost-user-vga", "vhost-user-gpu")
+"""Which device of the emulator a video device of model virtio may be."""
+
 CCW_LIMITS = MappingProxyType({"cssid": 0xFE, "ssid": 3, "devno": 0xFFFF})
 """The numbers of an address of type ``ccw``, and the highest of each."""
 
@@ -170,6 +171,11 @@ OF_X86: Mapping[tuple[str, str], str] = MappingProxyType(
     }
 )
 """Models of x86 machines, and what libvirt says of them on others."""
+
+USB_MODELS_OF_QEMU: Mapping[str, tuple[str, ...]] = MappingProxyType({"s390x": ("qemu-xhci",)})
+"""The USB controllers that the emulator of an architecture has, where it has few."""
+USB_MODELS_OF_SOME: Mapping[str, tuple[str, ...]] = MappingProxyType({"vt82c686b-uhci": ("ppc", "ppc64", "ppc64le")})
+"""The architectures whose emulator has a USB controller that most have not."""
 
 OWN_MODELS: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType(
     {

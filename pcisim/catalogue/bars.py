@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import evolved, record
 from pcisim.address import whole_number
 from pcisim.errors import UsageError
 
@@ -19,8 +19,7 @@ Bars = dict[int, "Bar"]
 Options = Mapping[str, str]
 
 
-@record
-class Bar:
+class Bar(NamedTuple):
     """One base address register: what it decodes and how much."""
 
     number: int
@@ -71,8 +70,7 @@ MOST_VECTORS = 2048
 """With more vectors than that a device does without MSI-X."""
 
 
-@record
-class SizeOption:
+class SizeOption(NamedTuple):
     """One row: a property that is the size of a BAR."""
 
     bar: Bar
@@ -128,8 +126,7 @@ ROM_FILES: Mapping[str, int] = MappingProxyType(
 # ------------------------------------------------------------------ virtio
 
 
-@record
-class ConfigField:
+class ConfigField(NamedTuple):
     """One row: how far the configuration of a virtio device goes when it has something."""
 
     end: int
@@ -298,7 +295,7 @@ def resize(driver: str, bars: Bars, options: Options) -> None:
         if row is not None:
             size = min(max(power_of_two(number(options, name) * row.bar.size), row.least), row.most)
             if size:
-                bars[row.bar.number] = evolved(row.bar, size=size)
+                bars[row.bar.number] = row.bar._replace(size=size)
         gone = WITHOUT.get((driver, name, value))
         if gone is not None:
             bars.pop(gone, None)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-
-from pcisim._record import record
+from typing import NamedTuple
 
 PORT, SWITCH, CONVENTIONAL, ROOT = "port", "switch", "conventional", "root"
 """Kinds of buses: one link with one device, the inside of a switch, conventional PCI, a root bus."""
@@ -19,8 +18,7 @@ UNSET_RESERVE = str((1 << 64) - 1)
 """The value of a ``*-reserve`` option that says nothing, which is also the default."""
 
 
-@record
-class Bridge:
+class Bridge(NamedTuple):
     """One row: a device of QEMU's that brings a bus."""
 
     driver: str

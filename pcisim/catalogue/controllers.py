@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.bridges import BRIDGES
 
 
-@record
-class ControllerModel:
+class ControllerModel(NamedTuple):
     """One row: a PCI controller model of libvirt's."""
 
     name: str

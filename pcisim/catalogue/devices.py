@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.connectors import CONVENTIONAL as C
 from pcisim.catalogue.connectors import EXPRESS as E
 from pcisim.catalogue.connectors import INTEGRATED, NO_CLASS
+from pcisim.catalogue.versions import Libvirt
 
 NONE = 0
 VIRTIO = MappingProxyType({"virtio": E, "virtio-non-transitional": E, "virtio-transitional": C})
@@ -80,7 +81,7 @@ PLUGS: Mapping[str, Mapping[str, int]] = MappingProxyType(
         "shmem": {"ivshmem": C, "ivshmem-plain": C, "ivshmem-doorbell": C},
         "vsock": VIRTIO,
         "memory": {"virtio-pmem": E, "virtio-mem": E, "dimm": NONE, "nvdimm": NONE, "sgx-epc": NONE},
-        "iommu": {"virtio": E | INTEGRATED, "intel": NONE, "smmuv3": NONE},
+        "iommu": {"virtio": E | INTEGRATED, "amd": E | INTEGRATED, "intel": NONE, "smmuv3": NONE},
         "crypto": {"virtio": C},
         "panic": {"pvpanic": C | INTEGRATED, "isa": NONE, "hyperv": NONE, "pseries": NONE, "s390": NONE},
         "pstore": {"acpi-erst": C},
@@ -93,6 +94,7 @@ PLUGS: Mapping[str, Mapping[str, int]] = MappingProxyType(
         "controller/usb": _CONTROLLER_USB,
         "controller/scsi": _CONTROLLER_SCSI,
         "controller/virtio-serial": {"": E, **VIRTIO},
+        "controller/nvme": {"": E},
         "controller/fdc": {"": NONE},
         "controller/ccid": {"": NONE},
         "controller/isa": {"": NO_CLASS},
@@ -100,8 +102,15 @@ PLUGS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     }
 )  # fmt: skip
 
-KNOWN_SINCE_11 = frozenset({("sound", "virtio"), ("filesystem", "mtp"), ("panic", "pvpanic"), ("watchdog", "itco")})
-"""Words that libvirt 9.0 does not know."""
+KNOWN_SINCE: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("sound", "virtio"): "places_crypto_and_pstore", ("filesystem", "mtp"): "places_crypto_and_pstore",
+        ("panic", "pvpanic"): "places_crypto_and_pstore", ("watchdog", "itco"): "places_crypto_and_pstore",
+        ("iommu", "amd"): "amd_iommu", ("controller", "nvme"): "nvme_controllers", ("disk", "nvme"): "nvme_controllers",
+        ("disk", "usb-storage"): "usb_disk_models", ("disk", "usb-bot"): "usb_disk_models",
+    }
+)  # fmt: skip
+"""Words of elements that older versions of libvirt do not know: the difference (`Libvirt`) with which each came."""
 PLACED_SINCE_11 = ("crypto", "pstore")
 """Elements that libvirt 9.0 does not place."""
 
@@ -115,7 +124,9 @@ DISK_PREFIX_BUSES = (
 )  # fmt: skip
 """The bus of a disk that names none and is no floppy, by the prefix of its target."""
 DISKS_A_CONTROLLER = MappingProxyType({"scsi": 7, "fdc": 2, "ide": 4, "sata": 6})
-"""How many disks share a controller, in the order in which controllers are added."""
+"""How many disks share a controller, in the order in which controllers are added; those of NVMe come after them."""
+USB_DISK_MODELS = ("usb-storage", "usb-bot")
+"""The models of disks that are on USB."""
 SCSI_HOSTDEV_UNITS = MappingProxyType({"lsisas1068": 2})
 """How many units of a SCSI controller host devices without an address use; all other models 7."""
 
@@ -159,13 +170,25 @@ ADDRESS_TYPES = frozenset(
 )  # fmt: skip
 
 
+BOARD_INTERFACES = frozenset({"lan9118", "scm91c111"})
+"""Interfaces that are parts of boards; libvirt once took them for devices on PCI."""
+
+
+def interface_plug(model: str, rules: Libvirt) -> int:
+    """Return the plug of an interface's model, as a version of libvirt takes it."""
+    if model == "usb-net" and not rules.usb_net_is_usb:
+        return NO_CLASS
+    if model in BOARD_INTERFACES and rules.board_interfaces_off_pci:
+        return NONE
+    return PLUGS["interface"].get(model, E)
+
+
 def plug_on(plug: int, express: bool) -> int:
     """Return the plug of a device on a machine whose root bus is PCI Express, or is not."""
     return plug if express or not plug & E else plug ^ (E | C)
 
 
-@record
-class DeviceModel:
+class DeviceModel(NamedTuple):
     """One row: a device by the name that QEMU has for it, without ``-pci``."""
 
     name: str
@@ -285,12 +308,14 @@ DRIVERS: Mapping[tuple[str, str], str] = MappingProxyType(
         ("controller/virtio-serial", "virtio"): "virtio-serial-pci",
         ("controller/virtio-serial", "virtio-transitional"): "virtio-serial-pci-transitional",
         ("controller/virtio-serial", "virtio-non-transitional"): "virtio-serial-pci-non-transitional",
+        ("controller/nvme", ""): "nvme",
         ("controller/ide", ""): "piix3-ide",
         ("controller/usb", "vt82c686b-uhci"): "vt82c686b-usb-uhci",
         ("controller/usb", "ich9-ehci1"): "ich9-usb-ehci1",
         ("controller/usb", "ich9-uhci1"): "ich9-usb-uhci1",
         ("controller/usb", "ich9-uhci2"): "ich9-usb-uhci2",
         ("controller/usb", "ich9-uhci3"): "ich9-usb-uhci3",
+        ("iommu", "amd"): "AMDVI-PCI",
         ("rng", "virtio-transitional"): "virtio-rng-pci-transitional",
         ("rng", "virtio-non-transitional"): "virtio-rng-pci-non-transitional",
         ("memballoon", "virtio-transitional"): "virtio-balloon-pci-transitional",

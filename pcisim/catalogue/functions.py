@@ -31,8 +31,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import evolved, record
 from pcisim.catalogue.bars import (
     IO,
     MEM64,
@@ -64,8 +64,7 @@ PROFILES = MappingProxyType({"7.2": "qemu-7.2.22", "10.0": "qemu-10.0.13"})
 DEFAULT_PROFILE = "10.0"
 
 
-@record
-class PciFunction:
+class PciFunction(NamedTuple):
     """One row: a QEMU device as its configuration space shows it.
 
     A row of `FUNCTIONS` is the device before anything is known about its place; `function_at`
@@ -433,15 +432,14 @@ def function_at(
     express = row.express == ALWAYS or (row.express == EXPRESS and express_bus) or (row.express == PORT and port)
     bars = {bar.number: bar for bar in row.bars}
     if row.driver.startswith("pci-bridge") and not _flag(options, "shpc", default=True):
-        return evolved(row, bars=(), pin=0)
+        return row._replace(bars=(), pin=0)
     if row.virtio:
         row, bars, modern = _virtio(row, bars, port, options)
         express = express and modern
     if options:
         resize(row.driver, bars, options)
         row = _named(row, options)
-    return evolved(
-        row,
+    return row._replace(
         express=ALWAYS if express else NEVER,
         bars=tuple(bars[number] for number in sorted(bars)),
         rom=rom_size(row.rom, options),
@@ -453,12 +451,12 @@ def _named(row: PciFunction, options: Mapping[str, str]) -> PciFunction:
     for name, value in options.items():
         found = IDENTITIES.get((row.driver, name, value))
         if found is not None:
-            row = evolved(row, vendor=found[0], device=found[1])
+            row = row._replace(vendor=found[0], device=found[1])
     allowed = CLASS_OPTIONS.get(stem(row.driver))
     if allowed is not None and options.get("class", "0") != "0":
         code = number(options, "class") & 0xFFFF
         if not allowed or code in allowed:
-            return evolved(row, class_code=code)
+            return row._replace(class_code=code)
     return row
 
 
@@ -495,7 +493,7 @@ def _row(driver: str, profile: str) -> PciFunction:
         raise UsageError(f"unknown QEMU device '{driver}'", code="unknown-driver", parties=(driver,))
     row = FUNCTIONS[name]
     if profile == "7.2" and name in NO_MSIX_IN_7_2:
-        return evolved(row, bars=tuple(bar for bar in row.bars if bar.number != 1))
+        return row._replace(bars=tuple(bar for bar in row.bars if bar.number != 1))
     return row
 
 
@@ -528,18 +526,18 @@ def _virtio(
         del bars[window.number]
     else:
         if _flag(options, "page-per-vq", default=False):
-            bars[window.number] = evolved(window, size=8 * M)
+            bars[window.number] = window._replace(size=8 * M)
         if _flag(options, "modern-pio-notify", default=False):
             port_number = 5 if window.number == 2 else 2
             bars[port_number] = _io(port_number, 4)
     vectors = vectors_of(row.driver, options)
     if table is not None and vectors is not None:
-        bars[table.number] = evolved(table, size=msix_table(vectors))
+        bars[table.number] = table._replace(size=msix_table(vectors))
         if not 0 < vectors <= MOST_VECTORS:
             del bars[table.number]
     if legacy and row.legacy:
         bars[0] = _io(0, legacy_ports(row.driver, options, msix=table is not None and table.number in bars))
-        row = evolved(row, device=row.legacy, revision=0)
+        row = row._replace(device=row.legacy, revision=0)
     return row, bars, modern or row.virtio == TRANSITIONAL
 
 

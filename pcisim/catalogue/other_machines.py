@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import evolved, record
 from pcisim.catalogue.x86_machines import BUILT_IN, I440FX, Q35, X86, Machine, Models, Place, x86_machine
 
 _CONVENTIONAL = Machine(
@@ -26,18 +26,32 @@ _CONVENTIONAL = Machine(
     root_hotplug=False,
 )
 """A conventional root bus on which nothing is fixed."""
-_VIRT = evolved(
-    _CONVENTIONAL, root="pcie-root", usb=None, places=(Place(0, 0, "generic host bridge", BUILT_IN),), root_hotplug=True
+_VIRT = _CONVENTIONAL._replace(
+    root="pcie-root", usb=None, places=(Place(0, 0, "generic host bridge", BUILT_IN),), root_hotplug=True
 )
 """A PCI Express root bus with nothing but its host bridge."""
-_BARE = evolved(_CONVENTIONAL, root=None, usb=None, places_pci=False)
+_NO_PCI = "knows_machines_without_pci"
+_BARE = _CONVENTIONAL._replace(root=None, usb=None, places_pci=False, changes=((_NO_PCI, "places_pci", True),))
 """No PCI bus that libvirt knows."""
+
+
+def _usb_of(field: str, value: object) -> tuple[str, str, object]:
+    return "usb_by_machine", field, value
+
+
+def _virt_changes(models: Models) -> tuple[tuple[str, str, object], ...]:
+    """Return what newer versions of libvirt fill in on a virt machine."""
+    models = models._replace(scsi="virtio-scsi")
+    return ("virtio_scsi_on_virt", "models", models), _usb_of("models", models._replace(usb="qemu-xhci"))
+
+
+_OHCI = (_usb_of("usb", "pci-ohci"), _usb_of("models", Models(usb="pci-ohci")))
+"""What newer versions of libvirt do on machines that had a piix3-uhci, though they have no PIIX3."""
 _MMIO = "virtio-mmio"
 _DISKS = ("ccw", _MMIO)
 
 
-@record
-class Architecture:
+class Architecture(NamedTuple):
     """One row: the machine types of an architecture.
 
     Args:
@@ -56,18 +70,17 @@ class Architecture:
 def _arm(usb: str, since: str) -> Architecture:
     models = Models("lan9118", usb=usb)
     virt_models = Models("virtio", "virtio", usb, panic="pvpanic", serial="system-serial")
-    virt = evolved(
-        _VIRT,
+    virt = _VIRT._replace(
         family="arm-virt",
         models=virt_models,
         balloon=False,
         virtio_bus=_MMIO,
         disk_addresses=_DISKS,
         since=since,
+        changes=(*_virt_changes(virt_models), ("hole_on_arm", "takes_hole", True)),
     )
-    bare = evolved(_BARE, family="arm", models=models, balloon=False, disk_addresses=_DISKS)
-    versatile = evolved(
-        _CONVENTIONAL,
+    bare = _BARE._replace(family="arm", models=models, balloon=False, disk_addresses=_DISKS)
+    versatile = _CONVENTIONAL._replace(
         family="versatilepb",
         usb="pci-ohci",
         models=Models("scm91c111", usb=usb),
@@ -75,59 +88,77 @@ def _arm(usb: str, since: str) -> Architecture:
         one_pci_bus=True,
         disk_addresses=_DISKS,
         since="11.3",
+        changes=(_usb_of("usb", "qemu-xhci"), _usb_of("models", Models("scm91c111", usb="qemu-xhci"))),
     )
+    realview = bare._replace(family="realview", usb="pci-ohci", since="11.3")
     machines = (
         ("virt", virt),
         ("versatilepb", versatile),
-        ("vexpress", evolved(bare, family="vexpress", virtio_bus=_MMIO)),
-        ("realview", evolved(bare, family="realview", usb="pci-ohci", since="11.3")),
+        ("vexpress", bare._replace(family="vexpress", virtio_bus=_MMIO)),
+        (
+            "realview-eb",
+            realview._replace(
+                changes=(
+                    *realview.changes,
+                    (_NO_PCI, "root", "pci-root"),
+                    _usb_of("usb", "qemu-xhci"),
+                    _usb_of("models", models._replace(usb="qemu-xhci")),
+                ),
+            ),
+        ),
+        ("realview", realview._replace(changes=(*realview.changes, (_NO_PCI, "usb", None)))),
     )
-    return Architecture("virt", evolved(virt, since="11.3"), machines, bare)
+    return Architecture("virt", virt._replace(since="11.3"), machines, bare)
 
 
 def _riscv() -> Architecture:
     models = Models("virtio", "virtio", serial="system-serial")
-    virt = evolved(_VIRT, family="riscv-virt", models=models, virtio_bus=_MMIO, disk_addresses=_DISKS)
-    return Architecture(
-        "virt", evolved(virt, since="11.3"), (("virt", virt),), evolved(_BARE, family="riscv", disk_addresses=_DISKS)
+    no_balloon = ("riscv_without_balloon", "balloon", False)
+    virt = _VIRT._replace(
+        family="riscv-virt",
+        models=models,
+        virtio_bus=_MMIO,
+        disk_addresses=_DISKS,
+        changes=(*_virt_changes(models), no_balloon),
     )
+    others = _BARE._replace(family="riscv", disk_addresses=_DISKS, changes=(*_BARE.changes, no_balloon))
+    return Architecture("virt", virt._replace(since="11.3"), (("virt", virt),), others)
 
 
 def _loongarch() -> Architecture:
     models = Models("virtio", "virtio", "qemu-xhci", "virtio-scsi", serial="system-serial")
-    virt = evolved(_VIRT, family="loongarch-virt", models=models, balloon=False, since="11.3")
-    bare = evolved(_BARE, family="loongarch", balloon=False, since="11.3")
+    virt = _VIRT._replace(family="loongarch-virt", models=models, balloon=False, since="11.3")
+    bare = _BARE._replace(family="loongarch", balloon=False, since="11.3")
     return Architecture("virt", virt, (("virt", virt),), bare)
 
 
 def _ppc64() -> Architecture:
     models = Models(video="vga", usb="qemu-xhci")
-    others = evolved(_CONVENTIONAL, family="ppc64", usb="qemu-xhci", models=models, usb_pointers=True)
-    pseries = evolved(
-        others,
+    others = _CONVENTIONAL._replace(family="ppc64", usb="qemu-xhci", models=models, usb_pointers=True)
+    pseries = others._replace(
         family="pseries",
-        models=evolved(models, scsi="ibmvscsi", panic="pseries", serial="spapr-vio-serial"),
+        models=models._replace(scsi="ibmvscsi", panic="pseries", serial="spapr-vio-serial"),
         host_bridges=True,
         root_hotplug=True,
     )
-    beige = evolved(others, family="g3beige", ide=True)
+    beige = others._replace(family="g3beige", ide=True)
     return Architecture("pseries", pseries, (("pseries", pseries), ("g3beige", beige)), others)
 
 
 def _ppc() -> Architecture:
-    others = evolved(_CONVENTIONAL, family="ppc")
-    beige = evolved(others, family="g3beige", ide=True)
+    others = _CONVENTIONAL._replace(family="ppc", changes=_OHCI)
+    beige = others._replace(family="g3beige", ide=True)
     return Architecture("g3beige", beige, (("g3beige", beige),), others)
 
 
 def _s390() -> Architecture:
     models = Models("virtio", "virtio", "none", "virtio-scsi", "s390", "sclp-serial", "virtio", "virtio")
-    ccw = evolved(_CONVENTIONAL, family="s390", usb=None, models=models, virtio_bus="ccw", root_hotplug=True)
+    ccw = _CONVENTIONAL._replace(family="s390", usb=None, models=models, virtio_bus="ccw", root_hotplug=True)
     return Architecture("s390-ccw-virtio", ccw, (), ccw)
 
 
 def _one(family: str, name: str) -> Architecture:
-    row = evolved(_CONVENTIONAL, family=family, one_pci_bus=True)
+    row = _CONVENTIONAL._replace(family=family, one_pci_bus=True, changes=_OHCI)
     return Architecture(name, row, (), row)
 
 
@@ -149,7 +180,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     }
 )
 """By libvirt's names."""
-_UNKNOWN = evolved(_BARE, family="unknown")
+_UNKNOWN = _BARE._replace(family="unknown")
 
 
 def other_machine(name: str, arch: str) -> Machine:

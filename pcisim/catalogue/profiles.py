@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.errors import UsageError
 
 GIB = 1 << 30
@@ -23,8 +23,7 @@ _GUEST_FAMILIES: Mapping[str, str] = MappingProxyType({"i440fx": "pc"})
 """What QEMU calls a family of machines, where a guest's row calls it otherwise."""
 
 
-@record
-class IoRoom:
+class IoRoom(NamedTuple):
     """The room for I/O that a firmware has on a family of machines."""
 
     name: str
@@ -42,8 +41,7 @@ class IoRoom:
     """Whether it asks for a window for every bridge, empty ports too."""
 
 
-@record
-class SeaBios:
+class SeaBios(NamedTuple):
     """One row: a version of SeaBIOS."""
 
     version: str
@@ -74,8 +72,7 @@ class SeaBios:
         return IoRoom(name, family, room, most, most, fatal=True, all_ask=False)
 
 
-@record
-class Ovmf:
+class Ovmf(NamedTuple):
     """One row: a version of OVMF."""
 
     version: str
@@ -101,8 +98,7 @@ class Ovmf:
         return IoRoom(name, family, end - start, most, most - 1, fatal=False, all_ask=padded)
 
 
-@record
-class Linux:
+class Linux(NamedTuple):
     """One row: a version of the guest's kernel."""
 
     version: str
@@ -113,8 +109,7 @@ class Linux:
     """Ports of the chipset, by family: those of ACPI hotplug."""
 
 
-@record
-class Qemu:
+class Qemu(NamedTuple):
     """One row: a version of QEMU, as far as the guest sees it."""
 
     version: str
@@ -124,8 +119,7 @@ class Qemu:
     """From how much RAM on only part of it is below 4 GiB, and how much then, by family."""
 
 
-@record
-class Profile:
+class Profile(NamedTuple):
     """One row: versions that belong together."""
 
     name: str
@@ -175,7 +169,14 @@ _RAM_BELOW: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"pc": (0xE0000000, 0xC0000000), "q35": (0xB0000000, 0x80000000), "microvm": (0xC0000000, 0xC0000000)}
 )
 QEMUS: Mapping[str, Qemu] = MappingProxyType(
-    {row.version: row for row in (Qemu("7.2", False, _RAM_BELOW), Qemu("10.0", True, _RAM_BELOW))}
+    {
+        row.version: row
+        for row in (
+            Qemu("7.2", False, _RAM_BELOW),
+            Qemu("10.0", True, _RAM_BELOW),
+            Qemu("11.1", True, _RAM_BELOW),
+        )
+    }
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -184,6 +185,11 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 """The profiles whose firmware was measured."""
 DEFAULT_PROFILE = PROFILES["qemu-7.2"]
 FIRMWARES = (SEABIOS, OVMF)
+_NO_TABLES: Mapping[str, bool] = MappingProxyType({"pc": False, "q35": False, "microvm": False})
+ACPI_TABLES_OF_SEABIOS: Mapping[str, Mapping[str, bool]] = MappingProxyType(
+    {"7.2": _SEABIOS_1_16_2.acpi_tables, "10.0": _SEABIOS_1_16_2.acpi_tables, "11.1": _NO_TABLES}
+)
+"""For each version of QEMU whether its SeaBIOS has ACPI tables of its own, by family: 1.17 has none any more."""
 
 ACPI_BRIDGES_SINCE: Mapping[str, tuple[int, int]] = MappingProxyType({"q35": (6, 1), "i440fx": (1, 7)})
 """The first version of each family of machine types where ACPI handles hotplug below bridges."""

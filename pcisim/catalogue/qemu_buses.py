@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-
-from pcisim._record import record
+from typing import NamedTuple
 
 SYSTEM, ISA, I2C, IDE, FLOPPY = "System", "ISA", "i2c-bus", "IDE", "floppy-bus"
 SCSI, USB, HDA, SERIAL, CCID, NVME, SD = "SCSI", "usb-bus", "HDA", "virtio-serial-bus", "ccid-bus", "nvme-bus", "sd-bus"
 INDUSTRY_PACK, VIRTIO = "IndustryPack", "virtio-bus"
 
 
-@record
-class BusRow:
+class BusRow(NamedTuple):
     """One row: the buses that a device brings."""
 
     kind: str
     """What devices say that they sit on."""
-    count: int = 1
+    buses: int = 1
     units: int = 0
     """How many numbered places each bus has; 0 where QEMU finds places without end."""
     name: str = "{id}.{number}"

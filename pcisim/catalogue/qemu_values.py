@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-
-from pcisim._record import record
+from typing import NamedTuple
 
 CRASH, ABORT = "Segmentation fault", "Aborted"
 """What becomes of QEMU where it does not look at a value."""
@@ -51,8 +50,7 @@ INNER: Mapping[str, str] = MappingProxyType(
 """The device inside of each that hands its properties on, where its name is not ``-device`` for ``-pci``."""
 
 
-@record
-class Limit:
+class Limit(NamedTuple):
     """One row: what a property may be."""
 
     low: int = 0

@@ -9,8 +9,13 @@ QEMU 7.2 and 10.0.
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
+from pcisim.catalogue.versions import Libvirt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 BUILT_IN = "built-in"
 RESERVED = "reserved"
@@ -21,8 +26,7 @@ OWNER_KINDS = (BUILT_IN, RESERVED, PREFERRED, DEVICE)
 nothing of the definition is there; a device at a place that its kind has a right to; any other device."""
 
 
-@record
-class Place:
+class Place(NamedTuple):
     """One row: a function of the root bus that the machine or libvirt disposes of."""
 
     slot: int
@@ -31,8 +35,7 @@ class Place:
     kind: str
 
 
-@record
-class Models:
+class Models(NamedTuple):
     """One row: the models that libvirt fills in where nobody names one."""
 
     interface: str = "rtl8139"
@@ -49,8 +52,7 @@ class Models:
     """The bus of any other input device."""
 
 
-@record
-class Machine:
+class Machine(NamedTuple):
     """One row: a family of machine types."""
 
     family: str
@@ -88,6 +90,18 @@ class Machine:
     """Whether there may be many pci-root controllers, each a host bridge; libvirt adds them instead of bridges."""
     since: str = "9.0"
     """The oldest version of libvirt of which pcisim knows what it does with these machines."""
+    takes_hole: bool = False
+    """Whether the size of the 64-bit window may be chosen, outside x86."""
+    lacks_root: bool = False
+    """Whether libvirt takes the machine to have PCI, and refuses it because it knows no root bus of it."""
+    changes: tuple[tuple[str, str, Any], ...] = ()
+    """What newer versions do otherwise: the name of the difference (`Libvirt`), the field, its value with it."""
+
+    def as_of(self, rules: Libvirt | None) -> Machine:
+        """Return the family as a version of libvirt treats it; ``None`` stands for one without the `changes`."""
+        if not self.changes or rules is None:
+            return self
+        return self._replace(**{name: value for since, name, value in self.changes if getattr(rules, since)})
 
     @property
     def express(self) -> bool:
@@ -150,9 +164,22 @@ Q35 = Machine(
     ),
     models=_X86,
 )
-ISAPC = Machine("isapc", None, None, False, False, None, (), (), _X86)
-OTHER = Machine("other", None, "piix3-uhci", False, False, None, (), (), _X86)
-"""Every other x86 machine, such as microvm: libvirt knows no PCI bus of it."""
+_NO_PCI = "knows_machines_without_pci"
+ISAPC = Machine("isapc", None, None, False, False, None, (), (), _X86, changes=((_NO_PCI, "balloon", False),))
+OTHER = Machine(
+    "other",
+    None,
+    "piix3-uhci",
+    False,
+    False,
+    None,
+    (),
+    (),
+    _X86,
+    changes=((_NO_PCI, "lacks_root", True),),
+)
+"""Every other x86 machine: libvirt knows no PCI bus of it."""
+MICROVM = OTHER._replace(family="microvm", changes=((_NO_PCI, "balloon", False), (_NO_PCI, "usb", None)))
 
 IDE_0 = (1, 1)
 USB_0 = (1, 2)
@@ -166,7 +193,7 @@ CHIPSET_FUNCTIONS = MappingProxyType(
 """Functions that libvirt itself keeps for the chipset (slot 0 needs no keeping)."""
 
 X86 = ("x86_64", "i686")
-_EXACT = MappingProxyType({"": I440FX, "pc": I440FX, "q35": Q35, "isapc": ISAPC})
+_EXACT = MappingProxyType({"": I440FX, "pc": I440FX, "q35": Q35, "isapc": ISAPC, "microvm": MICROVM})
 _PREFIXES = (
     ("pc-q35-", Q35),
     ("pc-i440fx-", I440FX),

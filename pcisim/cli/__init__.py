@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from pcisim.address import whole_number
-from pcisim.cli import common
+from pcisim.cli import common, whose_rules
 from pcisim.errors import PcisimError, UsageError
 from pcisim.formats.xml.document import MAX_BYTES, MAX_SIZE
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 INTERNAL_ERROR = 70
+_UNREADABLE = 3
 INTERRUPTED = 130
 
 COMMANDS = (
@@ -119,6 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except SystemExit as stop:  # SIGTERM or SIGHUP, while a file was written
         return int(stop.code or 0)
+    except MemoryError:
+        status = _UNREADABLE  # said when what was read is given back
     except Exception as error:
         if debug:
             _traceback()
@@ -127,6 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "  this is a defect of pcisim; please report it with the input and the output of --debug",
         )
         return INTERNAL_ERROR
+    common.say("there is not enough memory for this")
+    return status
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -139,6 +144,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return int(stop.code or 0)
     if arguments.max_size is not None:
         os.environ[MAX_SIZE] = arguments.max_size  # for processes that this one begins, too
+    whose_rules.settle(arguments)
     status: int = arguments.run(arguments)
     return status
 

@@ -75,7 +75,7 @@ def _let_options_stand_anywhere(parser: argparse.ArgumentParser) -> None:
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that attach and detach share."""
-    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    common.add_libvirt(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
     common.add_host_pci(parser)
     common.add_debug(parser)
@@ -228,10 +228,12 @@ class _Answer:
         (``label``, ``address``, ``multifunction`` and more by mode), ``refused`` (``code``, ``headline``, ``details``,
         ``remedy``, ``before_next_boot``: elements to paste), ``null`` when nothing is.
         """
+        from pcisim.formats.jsondoc import libvirt_keys
+
         error = self.refused
         return {
             "schema": ATTACH_SCHEMA,
-            "libvirt": self.plan.rules.version,
+            **libvirt_keys(self.plan.rules),
             "mode": self.mode,
             "asked": len(self.devices),
             "done": self.done,

@@ -56,7 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         import json
 
-        document = report.to_json() | {"libvirt": plan.rules.version, "policy": arguments.policy}
+        from pcisim.formats.jsondoc import libvirt_keys
+
+        document = report.to_json() | libvirt_keys(plan.rules) | {"policy": arguments.policy}
         document["raw_arguments"] = uncounted
         document["of"] = {
             row.device: {arguments.policy: {"most": row.most, "holes": [list(hole) for hole in row.holes]}}

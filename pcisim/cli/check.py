@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("files", nargs="+", metavar="FILE|-", help="domain XML; - is standard input")
-    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    common.add_libvirt(parser)
     parser.add_argument(
         "--format",
         choices=("text", "json", "github"),
@@ -60,10 +60,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from pcisim.catalogue.versions import libvirt_version
     from pcisim.diagnose import NOT_JUDGED, SEVERITIES
 
-    libvirt_version(arguments.libvirt)
     host_pci = common.host_pci_of(arguments.host_pci)
     rows = []
     counts = dict.fromkeys(SEVERITIES, 0)
@@ -152,11 +150,13 @@ def _property(text: str) -> str:
 def _document(
     rows: list[tuple[str, bool, list[Finding]]], counts: dict[str, int], unreadable: int, libvirt: str
 ) -> dict[str, Any]:
+    from pcisim.catalogue.versions import libvirt_version
     from pcisim.diagnose import NOT_JUDGED
+    from pcisim.formats.jsondoc import libvirt_keys
 
     return {
         "schema": SCHEMA,
-        "libvirt": libvirt,
+        **libvirt_keys(libvirt_version(libvirt)),
         "files": [
             {
                 "file": os.fsencode(name).decode("utf-8", "replace"),

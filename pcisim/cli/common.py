@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from pcisim.catalogue.versions import DEFAULT_VERSION, OLDEST
 from pcisim.errors import InputError, PcisimError, UsageError
 from pcisim.formats.plain import printable, printable_lines
 from pcisim.guest import MOST_DEVICES, Guest
@@ -42,6 +43,8 @@ def _terminal_width() -> int:
 
 
 _USUAL_WIDTH = 80
+LIBVIRT = "PCISIM_LIBVIRT"
+"""The environment variable that sets the default of ``--libvirt``; the library does not look at it."""
 
 
 def add_debug(parser: argparse.ArgumentParser, **options: object) -> None:
@@ -66,10 +69,20 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL[,count=N]",
         help="a device of that guest, by QEMU's name without -pci; --device=? lists them",
     )
-    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    add_libvirt(parser)
     parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default), qemu")
     add_host_pci(parser)
     add_debug(parser)
+
+
+def add_libvirt(parser: argparse.ArgumentParser) -> None:
+    """Add ``--libvirt``."""
+    parser.add_argument(
+        "--libvirt",
+        metavar="VERSION",
+        help=f"whose rules: any version from {'.'.join(map(str, OLDEST))} on, or auto for this machine's"
+        f" (default: ${LIBVIRT}, else {DEFAULT_VERSION})",
+    )
 
 
 def add_host_pci(parser: argparse.ArgumentParser) -> None:
@@ -145,7 +158,18 @@ def plan_of(
             guest = change(guest, host_pci)
         if option:
             name += f" (after {option})"
-    return assigned(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
+    plan = assigned(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
+    say_what_differs(plan, arguments)
+    return plan
+
+
+def say_what_differs(plan: Plan, arguments: argparse.Namespace) -> None:
+    """Say in one line what other versions that were measured make of a guest; nothing where they agree."""
+    differences = plan.version_differences()
+    if differences:
+        from pcisim.version_differences import sentence
+
+        say(sentence(differences, plan.rules.version) + ("" if arguments.libvirt_chosen else "; choose with --libvirt"))
 
 
 def assigned(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pcisim.capacity.report import Room
+    from pcisim.catalogue.versions import Libvirt
     from pcisim.hotplug import RunningGuest
 
 DETACH_SCHEMA = "pcisim.detach/1"
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         import json
 
-        common.write_stdout(json.dumps(_document(plan.rules.version, rows, refused, free(guest)), indent=2) + "\n")
+        common.write_stdout(json.dumps(_document(plan.rules, rows, refused, free(guest)), indent=2) + "\n")
     else:
         width = max((len(label) for label, _ in rows), default=0)
         lines = [
@@ -86,16 +87,18 @@ def free(guest: RunningGuest) -> Room:
 
 
 def _document(
-    version: str, rows: list[tuple[str, str | None]], refused: RefusedError | None, left: Room
+    rules: Libvirt, rows: list[tuple[str, str | None]], refused: RefusedError | None, left: Room
 ) -> dict[str, Any]:
     """Return the answer as plain data.
 
     Keys: ``schema``, ``libvirt``, ``detached`` (``label``, ``address``), ``free`` (slots, by plug, cold and
     hot), ``refused`` (``code``, ``headline``, ``details``, ``remedy``), ``null`` when nothing is.
     """
+    from pcisim.formats.jsondoc import libvirt_keys
+
     return {
         "schema": DETACH_SCHEMA,
-        "libvirt": version,
+        **libvirt_keys(rules),
         "detached": [{"label": label, "address": address} for label, address in rows],
         "free": {
             "express": {"cold": left.express_cold, "hot": left.express_hot},

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pcisim.compare import Change, Difference, Spot
+    from pcisim.compare import Change, Difference, PlaceOf
     from pcisim.plan import Plan
 
 DIFF_SCHEMA = "pcisim.diff/1"
@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("old", metavar="OLD|-", help="domain XML as it was; - is standard input")
     parser.add_argument("new", metavar="NEW|-", help="domain XML as it is to be")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
-    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    common.add_libvirt(parser)
     parser.add_argument("--libvirt-old", metavar="VERSION", help="whose rules for OLD")
     parser.add_argument("--libvirt-new", metavar="VERSION", help="whose rules for NEW")
     common.add_host_pci(parser)
@@ -136,7 +136,7 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def _spot(spot: Spot | None) -> dict[str, Any] | None:
+def _spot(spot: PlaceOf | None) -> dict[str, Any] | None:
     if spot is None:
         return None
     address = None if spot.address is None else str(spot.address)

@@ -40,17 +40,15 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("text", metavar="TEXT|-", help="the error, as it was printed; - is standard input")
     parser.add_argument("file", nargs="?", metavar="FILE|-", help="domain XML that it is about")
-    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    common.add_libvirt(parser)
     common.add_debug(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from pcisim.catalogue.versions import libvirt_version
     from pcisim.diagnose import explain_in, meaning_of, meanings
 
-    libvirt_version(arguments.libvirt)
     text = _text(arguments)
     document = None if arguments.file is None else common.read_bytes(arguments.file)
     rows = meanings(text)

@@ -66,9 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         import json
 
+        from pcisim.formats.jsondoc import libvirt_keys
+
         document = {
             "schema": "pcisim.fits/1",
-            "libvirt": plan.rules.version,
+            **libvirt_keys(plan.rules),
             "fits": answer.fits,
             "headline": answer.headline,
             "boots": _boots(answer.placement),
@@ -113,9 +115,9 @@ def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bo
 
     It has the new controllers, and the new devices too, unless they are to be attached while the guest runs.
     """
-    from pcisim._record import evolved
     from pcisim.formats.domain.text import add_to_document, render
     from pcisim.formats.xml.document import parse
+    from pcisim.guest import evolved
     from pcisim.plan import assign
 
     if running:

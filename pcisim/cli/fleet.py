@@ -52,7 +52,7 @@ def add_parser(commands: Any) -> None:
         metavar="DIR|FILE|ARCHIVE.tar|INVENTORY.csv|.parquet",
         help="directories of domain XML (*.xml), files of it, tar archives of it, tables of counts",
     )
-    parser.add_argument("--libvirt", default="11.3", metavar="VERSION", help="whose rules: 11.3 (default) or 9.0")
+    common.add_libvirt(parser)
     parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default)")
     parser.add_argument(
         "--add", action="append", default=[], metavar="MODEL=N", help="what every guest gets more (may be repeated)"

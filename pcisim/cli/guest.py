@@ -62,7 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         import json
 
-        document = guest.document(view, names) | {"libvirt": plan.rules.version, "raw_arguments": uncounted}
+        from pcisim.formats.jsondoc import libvirt_keys
+
+        document = guest.document(view, names) | libvirt_keys(plan.rules) | {"raw_arguments": uncounted}
         common.write_stdout(json.dumps(document, indent=2) + "\n")
     else:
         common.write_stdout(terminal.text_of(guest.table(view, names), _STYLES))

@@ -13,7 +13,7 @@ from pcisim.compare.difference import (
     Ambiguity,
     Change,
     Difference,
-    Spot,
+    PlaceOf,
     compare,
     natural,
 )
@@ -36,7 +36,7 @@ __all__ = [
     "Group",
     "Matching",
     "Pair",
-    "Spot",
+    "PlaceOf",
     "compare",
     "match",
     "match_pci_controllers",

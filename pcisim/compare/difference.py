@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import PciAddress, whole_number
 from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.compare.matching import Pair, match
@@ -33,8 +33,7 @@ went; the model; the multifunction bit; a number in the ``<target>`` of a PCI co
 of an interface in a Linux guest."""
 
 
-@record
-class Spot:
+class PlaceOf(NamedTuple):
     """A device in one of the two guests.
 
     Args:
@@ -50,8 +49,7 @@ class Spot:
     model: str
 
 
-@record
-class Change:
+class Change(NamedTuple):
     """One thing that differs about one device.
 
     Args:
@@ -65,8 +63,8 @@ class Change:
     """
 
     kind: str
-    old: Spot | None
-    new: Spot | None
+    old: PlaceOf | None
+    new: PlaceOf | None
     by: str = ""
     name: str = ""
     before: str = ""
@@ -107,7 +105,7 @@ def _renumbered_text(change: Change) -> str:
     return f"{old.address} -> {new.address}  (index only: its place is still {old.path})"
 
 
-def _bus(spot: Spot) -> int:
+def _bus(spot: PlaceOf) -> int:
     return -1 if spot.address is None else spot.address.bus
 
 
@@ -128,8 +126,7 @@ _TEXTS: dict[str, Callable[[Change], str]] = {
 }
 
 
-@record
-class Ambiguity:
+class Ambiguity(NamedTuple):
     """Devices of one kind of which it cannot be told who is who.
 
     Args:
@@ -141,8 +138,8 @@ class Ambiguity:
 
     element: str
     model: str
-    old: tuple[Spot, ...]
-    new: tuple[Spot, ...]
+    old: tuple[PlaceOf, ...]
+    new: tuple[PlaceOf, ...]
 
     @property
     def label(self) -> str:
@@ -158,12 +155,11 @@ class Ambiguity:
         return f"{self.label}  {self.text}"
 
 
-def _spots(spots: Sequence[Spot]) -> str:
+def _spots(spots: Sequence[PlaceOf]) -> str:
     return ", ".join(f"{spot.label} {spot.address or 'without PCI address'}" for spot in spots)
 
 
-@record
-class Difference:
+class Difference(NamedTuple):
     """What differs between two placed guests; false when nothing does.
 
     Args:
@@ -287,11 +283,11 @@ class _Comparison:
         self.paths_before = paths(old)
         self.paths_after = paths(new)
 
-    def before(self, device: Device) -> Spot:
+    def before(self, device: Device) -> PlaceOf:
         """Return where a device was."""
         return _spot(device, self.old, self.paths_before)
 
-    def after(self, device: Device) -> Spot:
+    def after(self, device: Device) -> PlaceOf:
         """Return where a device is."""
         return _spot(device, self.new, self.paths_after)
 
@@ -314,7 +310,7 @@ class _Comparison:
         yield from _options(pair, old, new)
 
 
-def _kind_of_move(pair: Pair, old: Spot, new: Spot) -> str:
+def _kind_of_move(pair: Pair, old: PlaceOf, new: PlaceOf) -> str:
     if old.address is None:
         return APPEARED
     if new.address is None:
@@ -324,7 +320,7 @@ def _kind_of_move(pair: Pair, old: Spot, new: Spot) -> str:
     return RENUMBERED if old.address != new.address or index_of(pair.old) != index_of(pair.new) else ""
 
 
-def _options(pair: Pair, old: Spot, new: Spot) -> Iterator[Change]:
+def _options(pair: Pair, old: PlaceOf, new: PlaceOf) -> Iterator[Change]:
     one, two = pair.old, pair.new
     if not isinstance(one, Controller) or not isinstance(two, Controller):
         return
@@ -336,7 +332,7 @@ def _options(pair: Pair, old: Spot, new: Spot) -> Iterator[Change]:
             yield Change(OPTION, old, new, pair.by, name, *shown)
 
 
-def _default(controller: Controller, name: str, spot: Spot) -> int | None:
+def _default(controller: Controller, name: str, spot: PlaceOf) -> int | None:
     """Return the number that libvirt gives an option of itself, which follows index and place."""
     if name in ("chassis", "chassisNr"):
         return controller.index
@@ -346,9 +342,9 @@ def _default(controller: Controller, name: str, spot: Spot) -> int | None:
     return PCI_CONTROLLERS[controller.model].port_number(slot, function)
 
 
-def _spot(device: Device, placement: Placement, ways: dict[Device, str]) -> Spot:
+def _spot(device: Device, placement: Placement, ways: dict[Device, str]) -> PlaceOf:
     packed = placement.addresses.get(device)
     model = device.model or device.bus
     if isinstance(device, Controller) and device.model_name not in ("", device.model):
         model = f"{device.model} ({device.model_name})"
-    return Spot(device.label, None if packed is None else PciAddress.from_int(packed), ways.get(device, ""), model)
+    return PlaceOf(device.label, None if packed is None else PciAddress.from_int(packed), ways.get(device, ""), model)

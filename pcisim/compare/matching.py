@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import parse_number
 from pcisim.guest import Controller, Device
 
@@ -36,8 +36,7 @@ _ONE_OF_A_KIND = frozenset({"memballoon", "vsock", "iommu", "pstore", "video", "
 """Elements of which a guest mostly has one: the one left on each side is the same, of whatever model."""
 
 
-@record
-class Pair:
+class Pair(NamedTuple):
     """A device of the old guest and the same one in the new.
 
     Args:
@@ -51,8 +50,7 @@ class Pair:
     by: str
 
 
-@record
-class Group:
+class Group(NamedTuple):
     """Devices of one kind that nothing tells apart well enough.
 
     Args:
@@ -68,8 +66,7 @@ class Group:
     new: tuple[Device, ...]
 
 
-@record
-class Matching:
+class Matching(NamedTuple):
     """The devices of two guests, matched.
 
     Args:

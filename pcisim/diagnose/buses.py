@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.view import View, found, line_of
+from pcisim.diagnose.view import PlacedView, found, line_of
 from pcisim.guest import Controller
 
 NUMBERS = 256
@@ -18,7 +18,7 @@ DEEPEST = 48
 bridge, has to stay below 256."""
 
 
-def controller_order(view: View) -> Iterator[Finding]:
+def controller_order(view: PlacedView) -> Iterator[Finding]:
     """Find controllers that QEMU would make before the bus they sit on, and circles of them."""
     if view.circle:
         circle = [b for index, b in view.bridges.items() if index in view.circle]
@@ -56,7 +56,7 @@ def _reordered(bridge: Controller, other: Controller) -> str:
     return f"let {bridge.label} and {other.label} change their indexes, in the addresses that name their buses too"
 
 
-def depth(view: View) -> Iterator[Finding]:
+def depth(view: PlacedView) -> Iterator[Finding]:
     """Find devices too deep for QEMU."""
     reported: set[int] = set()
     for device, packed in view.addresses.items():
@@ -72,20 +72,19 @@ def depth(view: View) -> Iterator[Finding]:
             )
 
 
-@record
-class _Run:
+class _Run(NamedTuple):
     """Bus numbers that one root takes: its own first, then those of the bridges below."""
 
     controller: Controller | None
     start: int
-    count: int
+    length: int
 
     @property
     def end(self) -> int:
-        return self.start + self.count
+        return self.start + self.length
 
 
-def numbers(view: View) -> Iterator[Finding]:
+def numbers(view: PlacedView) -> Iterator[Finding]:
     """Find runs of bus numbers that run into each other, or past 255."""
     main = _Run(None, 0, 1 + view.numbers_below(0))
     expanders = [b for b in view.bridges.values() if b.model in EXPANDERS and view.is_seen(b)]
@@ -105,23 +104,23 @@ def numbers(view: View) -> Iterator[Finding]:
             f"{expander.label} and {other.label} have one busNr, {number}",
             (expander, other),
             f"QEMU does not start: Bus {number} is already in use",
-            remedy=_layout(view, main.count, expanders),
+            remedy=_layout(view, main.length, expanders),
         )
     if not twice:
         yield from _collisions(view, [main, *sorted(runs, key=lambda run: run.start)], expanders)
 
 
-def _collisions(view: View, runs: list[_Run], expanders: list[Controller]) -> Iterator[Finding]:
-    remedy = _layout(view, runs[0].count, expanders)
+def _collisions(view: PlacedView, runs: list[_Run], expanders: list[Controller]) -> Iterator[Finding]:
+    remedy = _layout(view, runs[0].length, expanders)
     overlap = "bus-numbers-no-boot" if view.guest.firmware == "ovmf" else "bus-numbers-overlap"
     for run, following in zip(runs, [*runs[1:], None]):
         limit = NUMBERS if following is None else following.start
         if run.end <= limit:
             continue
         if run.controller is None:
-            who = f"the root bus and the buses below it take {run.count} bus numbers"
+            who = f"the root bus and the buses below it take {run.length} bus numbers"
         else:
-            who = f"{run.controller.label} with busNr {run.start} takes {run.count} bus numbers, up to {run.end - 1}"
+            who = f"{run.controller.label} with busNr {run.start} takes {run.length} bus numbers, up to {run.end - 1}"
         if following is None or following.controller is None:
             yield found(
                 "too-many-buses",
@@ -141,7 +140,7 @@ def _collisions(view: View, runs: list[_Run], expanders: list[Controller]) -> It
         )
 
 
-def _layout(view: View, main: int, expanders: list[Controller]) -> str:
+def _layout(view: PlacedView, main: int, expanders: list[Controller]) -> str:
     """Return the bus numbers to write, so that every run has room."""
     numbers = bus_numbers(view, main, expanders)
     if not numbers:
@@ -149,7 +148,7 @@ def _layout(view: View, main: int, expanders: list[Controller]) -> str:
     return "write " + ", ".join(f"<target busNr='{number}'/> in {label}" for label, number in numbers.items())
 
 
-def bus_numbers(view: View, main: int, expanders: list[Controller]) -> dict[str, int]:
+def bus_numbers(view: PlacedView, main: int, expanders: list[Controller]) -> dict[str, int]:
     """Return a busNr for each expander that needs another one; nothing when there is no room for all."""
     for kept in (True, False):
         limit = NUMBERS
@@ -164,7 +163,7 @@ def bus_numbers(view: View, main: int, expanders: list[Controller]) -> dict[str,
     return {}
 
 
-def filled_gaps(view: View) -> Iterator[Finding]:
+def filled_gaps(view: PlacedView) -> Iterator[Finding]:
     """Find controllers that libvirt adds since indexes have gaps."""
     added = set(view.placement.added)
     written = [d.index or 0 for d in view.guest.controllers if d.type == "pci" and d not in added]

@@ -14,7 +14,7 @@ from pcisim.catalogue.devices import DIMMS
 from pcisim.catalogue.functions import ALIASES, FUNCTIONS
 from pcisim.catalogue.x86_machines import X86
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.view import View, found
+from pcisim.diagnose.view import PlacedView, found
 from pcisim.guest import Controller
 from pcisim.qemu.device import is_pci, other_bus
 from pcisim.qemu.device_names import driver_of
@@ -30,7 +30,7 @@ _ON_THE_LINE: Mapping[tuple[str, str], str] = MappingProxyType(
 """QEMU's device for what is not on PCI, where libvirt passes on a PCI address of it."""
 
 
-def missing_devices(view: View) -> Iterator[Finding]:
+def missing_devices(view: PlacedView) -> Iterator[Finding]:
     """Find devices on PCI that QEMU does not have."""
     if view.guest.arch not in X86:
         return
@@ -64,11 +64,11 @@ _REMEDIES = MappingProxyType(
 )
 
 
-def _kind_of_bus(view: View, packed: int) -> str:
+def _kind_of_bus(view: PlacedView, packed: int) -> str:
     return "PCIE" if view.placement.topology.buses[packed >> 8].model.accepts & EXPRESS else "PCI"
 
 
-def places_off_pci(view: View) -> Iterator[Finding]:
+def places_off_pci(view: PlacedView) -> Iterator[Finding]:
     """Find places that libvirt keeps for devices that are not on PCI."""
     for device, packed in view.placement.addresses.items():
         if device.on_pci or device.mirrors is not None:
@@ -99,7 +99,7 @@ def places_off_pci(view: View) -> Iterator[Finding]:
         )
 
 
-def dimm_addresses(view: View) -> Iterator[Finding]:
+def dimm_addresses(view: PlacedView) -> Iterator[Finding]:
     """Find PCI addresses of memory devices, which libvirt takes for the base of their memory."""
     for device in view.guest.devices.get("memory", ()):
         packed = device.address

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from pcisim._record import evolved
 from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
 from pcisim.diagnose.buses import BUS_RULES
 from pcisim.diagnose.devices import DEVICE_RULES
@@ -14,7 +13,8 @@ from pcisim.diagnose.raw import uncounted
 from pcisim.diagnose.refusals import Refusals
 from pcisim.diagnose.room import ROOM_RULES, paste_for
 from pcisim.diagnose.slots import SLOT_RULES, dropped_addresses
-from pcisim.diagnose.view import View
+from pcisim.diagnose.upgrades import upgrade_findings
+from pcisim.diagnose.view import PlacedView
 from pcisim.errors import PcisimError
 from pcisim.formats.domain.reader import UNREADABLE, Problem, read
 from pcisim.formats.host_pci import lookup
@@ -118,12 +118,20 @@ class _Examination:
             devices = {d.label: d for d in placement.guest.all_devices()}
             held = sound(placement, whole=whole)
             if whole and all(finding.severity != ERROR for finding in held):
-                held += interface_names(View(placement))
+                held += interface_names(PlacedView(placement))
             for finding in held:
                 findings.append(finding)
                 subject = devices.get(finding.parties[0]) if finding.parties else None
                 if subject is not None and subject.origin is not None:
                     origins[finding] = subject.origin
+        placed = placement.guest if placement is not None and whole else None
+        for finding in upgrade_findings(self.guest, placed, libvirt_version(self.version)):
+            findings.append(finding)
+            subject = next((d for d in self.guest.all_devices() if d.label in finding.parties[:1]), None)
+            if subject is not None and subject.origin is not None:
+                origins[finding] = subject.origin
+            elif not finding.parties and self.guest.machine_origin is not None:
+                origins[finding] = self.guest.machine_origin
         labelled = {d.label: d for d in self.guest.all_devices()}
         for finding in dropped_addresses(self.guest.all_devices()):
             findings.append(finding)
@@ -162,7 +170,7 @@ def _about(finding: Finding, subject: Device | None) -> Finding:
     label = subject.label if subject.label in finding.parties else finding.parties[0]
     parties = (label, *(party for party in finding.parties if party != label))
     remedy = finding.remedy.replace("leave the address out", f"leave the address of {label} out")
-    return evolved(finding, parties=parties, line=subject.line, remedy=remedy)
+    return finding._replace(parties=parties, line=subject.line, remedy=remedy)
 
 
 MOST_PASTED = 12
@@ -200,6 +208,6 @@ def sound(placement: Placement, *, whole: bool) -> list[Finding]:
         placement: the placed guest.
         whole: whether it is the guest itself; when parts of it were set aside, nothing can be said about room.
     """
-    view = View(placement)
+    view = PlacedView(placement)
     rules = (*SLOT_RULES, *DEVICE_RULES, *BUS_RULES, *(ROOM_RULES if whole else ()))
     return [finding for rule in rules for finding in rule(view)]

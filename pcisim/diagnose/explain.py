@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import format_packed
 from pcisim.capacity.fits import fits
 from pcisim.capacity.report import room
@@ -23,8 +23,7 @@ _NEAR = 0.5
 """How much of a text two rows have to share to be called near."""
 
 
-@record
-class Case:
+class Case(NamedTuple):
     """A text in a guest.
 
     Args:

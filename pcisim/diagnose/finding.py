@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pcisim._record import record
+from typing import NamedTuple
+
 from pcisim.errors import PcisimError
 
 TYPE_CHECKING = False
@@ -15,8 +16,7 @@ SEVERITIES = (ERROR, WARNING, NOTE)
 runs, but something in it is lost, or is not where it was written.  Note: sound, and worth knowing."""
 
 
-@record
-class Finding:
+class Finding(NamedTuple):
     """One thing that is wrong with a guest, or worth knowing about it.
 
     Args:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from pcisim._record import evolved
 from pcisim.catalogue.attribute_words import ADDRESS_NUMBERS, CCW_LIMITS, FOREIGN, INVALID, OF_X86, WORDS
 from pcisim.catalogue.controllers import MODEL_NAMES, PCI_CONTROLLERS, TARGET_RANGES
 from pcisim.catalogue.devices import ADDRESS_TYPES, PLUGS
@@ -199,9 +198,9 @@ def about_attribute(row: Text, text: str) -> Text:
         return row
     holds = f"'{name}' of <{tag}> is {what}"
     if row.patterns[0].startswith("Missing"):
-        return evolved(row, meaning=f"<{tag}> lacks '{name}'", rule=f"{holds} (1.1)", remedy=f"add {name}=")
-    return evolved(
-        row, meaning=f"'{name}' of <{tag}> holds something else", rule=f"{holds} (1.1)", remedy=f"write {what}"
+        return row._replace(meaning=f"<{tag}> lacks '{name}'", rule=f"{holds} (1.1)", remedy=f"add {name}=")
+    return row._replace(
+        meaning=f"'{name}' of <{tag}> holds something else", rule=f"{holds} (1.1)", remedy=f"write {what}"
     )
 
 

@@ -9,8 +9,8 @@ Source: firmware rules 3.2, 3.3 and 6.1.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.controllers import EXPANDERS, SHPC_BRIDGES
 from pcisim.catalogue.profiles import WINDOW
 from pcisim.diagnose import edits as e
@@ -25,8 +25,7 @@ _NAMED = 4
 """So many devices are named, and the others counted."""
 
 
-@record
-class _Branch:
+class _Branch(NamedTuple):
     """A bridge of a root bus that asks for a window, and all that is behind it.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pcisim.catalogue.x86_machines import X86
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.view import View, found
+from pcisim.diagnose.view import PlacedView, found
 from pcisim.guest import Device
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pcisim.enumeration.names import InterfaceName
 
 
-def interface_names(view: View) -> Iterator[Finding]:
+def interface_names(view: PlacedView) -> Iterator[Finding]:
     """Find names that two interfaces would have, names after surprising bus numbers, and ACPI indexes in vain."""
     devices = {d.label: d for d in view.addresses}
     if view.guest.arch not in X86 or not any(d.element == "interface" for d in devices.values()):
@@ -61,7 +61,7 @@ def _in_vain(device: Device, index: int, name: InterfaceName) -> Finding:
     )
 
 
-def _after_bus(view: View, moved: list[tuple[Device, GuestAddress, tuple[InterfaceName, ...]]]) -> Finding:
+def _after_bus(view: PlacedView, moved: list[tuple[Device, GuestAddress, tuple[InterfaceName, ...]]]) -> Finding:
     from pcisim.enumeration.names import text_of
 
     lines = [

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
+from itertools import product
+from string import ascii_lowercase
 
 from pcisim.address import parse_number
 from pcisim.diagnose import edits as e
 from pcisim.diagnose.beside_places import PHRASES as BESIDE_PLACES
 from pcisim.diagnose.beside_places import Said
 from pcisim.diagnose.edits import Edit, Site
+from pcisim.diagnose.rules import NEWER_MACHINE
 from pcisim.formats.xml.editor import Fragment
 
 
@@ -131,7 +134,8 @@ def _other_target(site: Site, prefix: str = "") -> bool:
         return False
     used = {found.get("dev") for disk in site.devices if disk.tag == "disk" for found in disk.findall("target")}
     prefix = prefix or ((target.get("dev") or "vd") if target is not None else "vd")[:2]
-    name = next(f"{prefix}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz" if f"{prefix}{letter}" not in used)
+    letters = [*ascii_lowercase, *map("".join, product(ascii_lowercase, repeat=2))]
+    name = next(f"{prefix}{letter}" for letter in letters if f"{prefix}{letter}" not in used)
     if target is None:
         site.editor.append_child(site.element, Fragment("target", {"dev": name, "bus": "virtio"}))
     else:
@@ -283,6 +287,7 @@ _CLAUSES = re.compile(
 UNTRIED = frozenset(
     {
         "nothing",
+        NEWER_MACHINE,
         "attach it with --config, for the next boot",
         "write bus= and addr= of a place that 'pcisim tree' shows as free",
     }

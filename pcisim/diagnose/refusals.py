@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from pcisim._record import evolved
 from pcisim.catalogue.controllers import PCI_CONTROLLERS, TARGET_RANGES
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.errors import PcisimError, RefusedError
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.libvirt.completion import complete
 from pcisim.placement import Placement, Policy
 from pcisim.plan import assign

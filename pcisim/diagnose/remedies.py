@@ -51,7 +51,9 @@ def _expander_port(site: Site) -> Iterator[Proposal]:
         return
     index = site.highest + 1
     taken = site.written_slots(bus or 0) - {parse_number((address.get("slot") if address is not None else "") or "0")}
-    slot = next(n for n in range(0x20) if n not in taken)
+    slot = next((n for n in range(0x20) if n not in taken), None)
+    if slot is None:
+        return
     node = expander.target.get("node")
     yield Proposal(
         f"add <controller type='pci' index='{index}' model='pcie-root-port'><address type='pci' bus='{bus:#04x}'"

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pcisim._record import evolved
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.versions import Libvirt
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.view import View, found
+from pcisim.diagnose.view import PlacedView, found
 from pcisim.enumeration.io_windows import IoBudget, io_budget
 from pcisim.errors import RefusedError
-from pcisim.guest import Controller, Guest
+from pcisim.guest import Controller, Guest, evolved
 from pcisim.hotplug.kinds import emulator_refuses
 from pcisim.libvirt.completion import complete
 from pcisim.libvirt.controllers_to_add import recipes_for, remedies
 from pcisim.libvirt.policy import LibvirtPolicy
 
 
-def hot_slots(view: View) -> Iterator[Finding]:
+def hot_slots(view: PlacedView) -> Iterator[Finding]:
     """Find guests to which nothing can be attached while they run."""
     if not view.placement.topology.buses:
         return
@@ -56,11 +55,11 @@ _HOT_WORDS = {
 }
 
 
-def _port(view: View) -> str:
+def _port(view: PlacedView) -> str:
     return "pcie-root-port" if view.guest.express else "pci-bridge"
 
 
-def _paste(view: View) -> str:
+def _paste(view: PlacedView) -> str:
     """Return the controller that leaves one slot free, with the index that keeps the others where they are."""
     index = len(view.placement.topology.buses)
     if index > MAX_INDEX:
@@ -68,7 +67,7 @@ def _paste(view: View) -> str:
     return f"add <controller type='pci' index='{index}' model='{_port(view)}'/>; it is there from the next start on"
 
 
-def io_ports(view: View) -> Iterator[Finding]:
+def io_ports(view: PlacedView) -> Iterator[Finding]:
     """Find guests that ask for more I/O windows than the firmware has."""
     budget = io_budget(view.placement)
     profile = budget.profile
@@ -102,7 +101,7 @@ def io_ports(view: View) -> Iterator[Finding]:
         )
 
 
-def _in_use(view: View, budget: IoBudget) -> bool:
+def _in_use(view: PlacedView, budget: IoBudget) -> bool:
     """Return whether there are devices behind the bridges that ask."""
     asking = set(budget.asking)
     buses = {index for index, bridge in view.bridges.items() if bridge.label in asking}

@@ -11,15 +11,14 @@ QEMU 7.2; of the guest's rows: measured on QEMU 7.2 with SeaBIOS 1.16.2, OVMF 20
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.diagnose.finding import ERROR, NOTE, WARNING
 
 LIBVIRT, EMULATOR, GUEST = "libvirt", "emulator", "guest"
 
 
-@record
-class Rule:
+class Rule(NamedTuple):
     """One row."""
 
     code: str
@@ -105,6 +104,7 @@ _ROWS = (
     Rule("secondary-video", ERROR, LIBVIRT, "8.3", "only the primary video device may be of that type"),
     Rule("needs-acpi", ERROR, LIBVIRT, "8.3, 8.4", "the device or the firmware needs ACPI"),
     Rule("filesystem", ERROR, LIBVIRT, "8.3", "a filesystem is of a type that QEMU does not share, or has no target"),
+    Rule("nvme-serial", ERROR, LIBVIRT, "13.13", "an NVMe controller has no serial number, or two"),
     Rule("disk-source", ERROR, LIBVIRT, "8.3", "a LUN of the host needs a block device as its source"),
     Rule("drive-range", ERROR, LIBVIRT, "8.6", "a drive address names a controller, bus or target that there is not"),
     Rule("duplicate-drive", ERROR, LIBVIRT, "8.6", "two disks or SCSI host devices have one drive address"),
@@ -149,6 +149,7 @@ _ROWS = (
     Rule("interface-name-twice", WARNING, GUEST, "measured",
          "two interfaces would have one name in a Linux guest: one keeps the kernel's ethN"),
     Rule("acpi-index-in-vain", WARNING, GUEST, "measured", "the guest never learns the ACPI index of an interface"),
+    Rule("machine-gone", WARNING, EMULATOR, "13.19", "the QEMU of that libvirt has no machine type that old any more"),
     Rule("raw-device", WARNING, EMULATOR, "measured",
          "a raw -device of <qemu:commandline> is not counted, and takes its place before libvirt's own devices"),
     Rule("address-rewritten", WARNING, LIBVIRT, "6.6", "libvirt changes the bus of an address that is written down"),
@@ -163,6 +164,7 @@ _ROWS = (
     Rule("hotplug-off", NOTE, GUEST, "7.6", "the only free slots are on buses whose hotplug is switched off"),
     Rule("interface-bus-number", NOTE, GUEST, "measured",
          "an interface is named after a bus number that is not the index of its controller"),
+    Rule("other-model", NOTE, LIBVIRT, "13.1", "libvirt adds a controller of another model than the definition uses"),
     Rule("raw-arguments", NOTE, EMULATOR, "pcisim", "raw QEMU arguments of <qemu:commandline> are not counted"),
     Rule("more-findings", NOTE, LIBVIRT, "pcisim", "only the first refusals are listed"),
 )  # fmt: skip
@@ -176,3 +178,5 @@ NOT_JUDGED = (
     "USB ports",
 )
 """What no rule looks at, so that libvirt or the emulator may refuse a guest of which nothing is found."""
+NEWER_MACHINE = "give the guest a newer machine type while it is off"
+"""What to do about ``machine-gone``; which one is its owner's to decide."""

@@ -9,7 +9,7 @@ from pcisim.catalogue import connectors as c
 from pcisim.catalogue.devices import ADDRESS_READDRESSED, plug_on
 from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.diagnose.finding import Finding
-from pcisim.diagnose.view import View, found, is_port, line_of
+from pcisim.diagnose.view import PlacedView, found, is_port, line_of
 from pcisim.enumeration.virtual_functions import in_the_way, met_at_start, overflows, virtual_functions
 from pcisim.guest import IGNORED, Controller, Device
 from pcisim.topology import Topology, bits
@@ -17,7 +17,7 @@ from pcisim.topology import Topology, bits
 HIGHEST_ACPI_INDEX = 16383
 
 
-def orphan_functions(view: View) -> Iterator[Finding]:
+def orphan_functions(view: PlacedView) -> Iterator[Finding]:
     """Find slots in use whose function 0 is not: the guest never looks at them."""
     for slot, functions in view.slots.items():
         devices = [holder for _, holder in sorted(functions.items()) if isinstance(holder, Device)]
@@ -61,7 +61,7 @@ def _and_on(devices: list[Device]) -> str:
     return " multifunction='on'" if len(devices) > 1 else ""
 
 
-def single_functions(view: View) -> Iterator[Finding]:
+def single_functions(view: PlacedView) -> Iterator[Finding]:
     """Find slots whose function 0 says that it is alone, and is not."""
     for functions in view.slots.values():
         first = functions.get(0)
@@ -80,7 +80,7 @@ def single_functions(view: View) -> Iterator[Finding]:
         )
 
 
-def chipset_functions(view: View) -> Iterator[Finding]:
+def chipset_functions(view: PlacedView) -> Iterator[Finding]:
     """Find devices where the machine has a function that libvirt does not keep."""
     if view.guest.machine.family != "i440fx":
         return
@@ -96,7 +96,7 @@ def chipset_functions(view: View) -> Iterator[Finding]:
         )
 
 
-def virtual_functions_in_the_way(view: View) -> Iterator[Finding]:
+def virtual_functions_in_the_way(view: PlacedView) -> Iterator[Finding]:
     """Find devices where QEMU holds functions for the virtual ones of a card with SR-IOV."""
     topology = view.placement.topology
     for card, packed in view.addresses.items():
@@ -137,7 +137,7 @@ def _place_out_of_the_way(device: Device, packed: int, topology: Topology) -> st
     return "a place on another bus"
 
 
-def mixed_plugs(view: View) -> Iterator[Finding]:
+def mixed_plugs(view: PlacedView) -> Iterator[Finding]:
     """Find endpoints on a bus of the other kind, which only a written address can bring about."""
     express = view.guest.express
     if not express:
@@ -167,7 +167,7 @@ def mixed_plugs(view: View) -> Iterator[Finding]:
             )
 
 
-def acpi_indexes(view: View) -> Iterator[Finding]:
+def acpi_indexes(view: PlacedView) -> Iterator[Finding]:
     """Find ACPI indexes that QEMU does not take."""
     first: dict[int, Device] = {}
     used = {d.acpi_index for d in view.addresses if d.acpi_index is not None}
@@ -195,7 +195,7 @@ def acpi_indexes(view: View) -> Iterator[Finding]:
             )
 
 
-def chassis_numbers(view: View) -> Iterator[Finding]:
+def chassis_numbers(view: PlacedView) -> Iterator[Finding]:
     """Find ports that have one chassis number, and bridges that have one chassisNr."""
     ports = [b for b in view.bridges.values() if is_port(b)]
     for code, name, controllers in (
@@ -222,7 +222,7 @@ def chassis_numbers(view: View) -> Iterator[Finding]:
             )
 
 
-def rewritten_addresses(view: View) -> Iterator[Finding]:
+def rewritten_addresses(view: PlacedView) -> Iterator[Finding]:
     """Find addresses that libvirt changes although they were written down."""
     for device, old in view.placement.rewritten.items():
         if device in view.addresses:

@@ -10,14 +10,12 @@ Source: libvirt's texts as asked of 11.3.0 (and 9.0.0), sections 7 and 8 of its 
 from __future__ import annotations
 
 import re
-
-from pcisim._record import record
+from typing import NamedTuple
 
 LIBVIRT, QEMU, SEABIOS, LINUX, KUBEVIRT, PCISIM = "libvirt", "QEMU", "SeaBIOS", "Linux", "KubeVirt", "pcisim"
 
 
-@record
-class Text:
+class Text(NamedTuple):
     """One row."""
 
     speaker: str
@@ -85,6 +83,34 @@ TEXTS = (
          " too (4.1, 4.2)",
          "use a machine of type pc or q35, or take out every device on PCI: <memballoon model='none'/> and"
          " <controller type='usb' model='none'/> included"),
+    Text(LIBVIRT, ("Machine type * does not support PCI", "Machine type * supports PCI but no PCI controller added"),
+         ("no-pci-bus",),
+         "the machine type has no PCI bus that libvirt knows, and the definition lists a PCI controller, or the machine"
+         " is one that libvirt takes to have PCI",
+         "libvirt 12.9 knows no PCI bus of isapc, microvm and boards such as raspi3b, and refuses x86 machine types"
+         " whose root bus it does not know (13.7 to 13.9)",
+         "use a machine of type pc, q35 or virt, or take every PCI controller out"),
+    Text(LIBVIRT, ("Emulator * does not support machine type *",
+                   "QEMU *, which libvirt * comes with, has no machine type *"), ("machine-gone",),
+         "QEMU has no machine type of that name: it is older than all that QEMU still has, newer, or misspelt",
+         "QEMU drops machine types some years after they appear: 11.1 has none before pc-q35-5.2, pc-i440fx-5.2,"
+         " virt-5.2 and pseries-5.2; 10.0 none before pc-q35-2.4, pc-i440fx-2.4, virt-2.6 and pseries-3.0 (13.19)",
+         "write a machine type that 'qemu-system-x86_64 -machine help' lists; the guest may see other hardware then"),
+    Text(LIBVIRT, ("libvirt gives * the model *, and * is *",), ("other-model",),
+         "a SCSI controller that libvirt adds is of another model than the one that is written down",
+         "until 12.9 libvirt adds SCSI controllers of its default model, lsilogic, when there are more disks than"
+         " controllers; a guest without a driver for it, such as Windows, does not see the disks (13.1)",
+         "write the controllers down, with their model"),
+    Text(LIBVIRT, ("Missing mandatory serial for NVMe controller", "Conflicting NVME disk serial number*"),
+         ("nvme-serial",),
+         "an NVMe controller has no serial number, or one of its disks has another",
+         "the serial number is the controller's; one that libvirt adds for a disk takes that of its disk, so that a"
+         " gap in the numbers of nvme disks is refused (13.13)",
+         "write one <serial> for the controller and its disks, and number the disks from nvme0n1"),
+    Text(LIBVIRT, ("USB controller model * not supported in this QEMU binary",), ("wrong-machine",),
+         "QEMU for this architecture does not have that USB controller",
+         "libvirt 12.9 asks QEMU; older ones accept the model, and the guest does not start (13.12)",
+         "write model='qemu-xhci'"),
     Text(LIBVIRT, ("The device at PCI address * cannot be plugged into the PCI controller with index * It requires a"
                    " controller that accepts a *",
                    "The PCI controller with index=* doesn't allow * auto-assignment",
@@ -110,13 +136,16 @@ TEXTS = (
          "libvirt attaches function 0 only (7.6)",
          "attach it at function 0 of an empty slot, or with --config and start the guest anew"),
     Text(LIBVIRT, ("a PCI slot is needed to connect a PCI controller model=* but none is available and it cannot be"
-                   " automatically added", "a PCI slot is needed to connect a PCI controller"),
+                   " automatically added", "a PCI slot is needed to connect a PCI controller",
+                   "a PCIe slot is needed to connect a PCI controller *"),
          ("no-slot-for-controller",),
          "a PCI controller has no bus to sit on: every bus that accepts it is full, or there is none",
          "libvirt adds pci-bridges and pcie-root-ports by itself, and no other controller; the bridges that it adds"
          " need a slot behind all devices, which is why 59 disks may be refused and 60 accepted (6.6, 12)",
          "list the controllers yourself, so that they are placed first"),
-    Text(LIBVIRT, ("Cannot automatically add a new PCI bus for a device with connect flags *",), ("cannot-grow",),
+    Text(LIBVIRT, ("Cannot automatically add a new PCI bus for a device with connect flags *",
+                   "Cannot automatically add a new PCI bus for a device with unrecognized connect flags *"),
+         ("cannot-grow",),
          "a controller found no bus, and libvirt adds none for its kind; flags 2000 are a pcie-to-pci-bridge, flags"
          " 00 a device that libvirt knows no PCI bus for",
          "a pcie-to-pci-bridge needs a free root or downstream port (6.6)",
@@ -276,7 +305,8 @@ TEXTS = (
          "the machine has no IDE controller, or no second one", "pc has one, q35 none (8.3)",
          "use bus='sata' for the disks"),
     Text(LIBVIRT, ("only a single * device is supported", "domain can only have one watchdog with model *",
-                   "domain already has a watchdog"), ("second-device",),
+                   "domain already has a watchdog", "domain already has an iommu device"),
+         ("second-device",),
          "a device is there twice of which a guest has one",
          "one balloon, vsock, IOMMU, nvram and pstore, and one watchdog of each model but i6300esb (8.1)",
          "take one of them out"),
@@ -471,7 +501,7 @@ TEXTS = (
          "attach it with --config, or attach a virtio-serial controller first"),
     Text(LIBVIRT, ("itco model of watchdog is only part of q35 machine",
                    "ib700 model of watchdog cannot be used with this machine type",
-                   "IOMMU device: 'intel' is only supported with Q35 machines"), ("wrong-machine",),
+                   "IOMMU device: * is only supported with Q35 machines"), ("wrong-machine",),
          "a device that another machine type has", "itco and intel are q35's, ib700 is pc's (8.3)",
          "use another model, or another machine type"),
     Text(LIBVIRT, ("an os <type> must be specified", "missing domain type attribute",
@@ -517,7 +547,8 @@ TEXTS = (
     Text(LIBVIRT, ("Unexpected address type * for *",), (),
          "a device is attached with an address that it cannot have", "virtio disks are PCI devices here (7.6)",
          "leave the address out"),
-    Text(LIBVIRT, ("IOMMU device: 'virtio' *",), ("wrong-machine", "needs-acpi", "wrong-address-type"),
+    Text(LIBVIRT, ("IOMMU device: 'virtio' *", "IOMMU device: * needs a PCI address"),
+         ("wrong-machine", "needs-acpi", "wrong-address-type"),
          "a virtio IOMMU in a guest that cannot have one", "q35 with ACPI (8.3)",
          "use q35 with <features><acpi/></features>"),
     Text(LIBVIRT, ("No slot address available for a multi-function PCI device",

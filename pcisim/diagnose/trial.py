@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
+from typing import NamedTuple
 
-from pcisim._record import evolved, record
 from pcisim.catalogue.versions import DEFAULT_VERSION
 from pcisim.diagnose.diagnosis import Diagnosis, examine
 from pcisim.diagnose.edits import Site
@@ -44,8 +44,7 @@ _LATER = frozenset({"io-space"})
 """Errors that are looked for in a guest without other errors: that one comes to light is no fault of a remedy."""
 
 
-@record
-class Judge:
+class Judge(NamedTuple):
     """Whose rules a document is judged by.
 
     Args:
@@ -64,8 +63,7 @@ class Judge:
         return examine(document, self.policy, libvirt=self.libvirt, host_pci=host_pci)
 
 
-@record
-class Tried:
+class Tried(NamedTuple):
     """A remedy that works.
 
     Args:
@@ -127,7 +125,7 @@ def with_remedies(diagnosis: Diagnosis, judge: Judge) -> Diagnosis:
         if not said and finding.code in ROOM:
             said = [NOTHING_FITS]
         text = ", or ".join(said)
-        told[finding] = finding if text == finding.remedy else evolved(finding, remedy=text)
+        told[finding] = finding if text == finding.remedy else finding._replace(remedy=text)
     new = Diagnosis(list(told.values()), diagnosis.guest, diagnosis.placement)
     new.origins = {told.get(finding, finding): element for finding, element in diagnosis.origins.items()}
     return new
@@ -228,7 +226,7 @@ def ways_out(finding: Finding, before: Diagnosis, judge: Judge, budget: int = MO
                 continue
             seen.add(judged)
             budget -= _cost(before)
-            after = evolved(judge, libvirt=site.libvirt, policy=site.policy).diagnosis(document)
+            after = judge._replace(libvirt=site.libvirt, policy=site.policy).diagnosis(document)
             if _is_gone(finding, before, after):
                 told += 1
                 yield Tried(proposal.text, document, after)
@@ -257,7 +255,8 @@ def _edited(site: Site, proposal: Proposal) -> str | bytes | None:
     """Return the document as a proposal edits it; ``None`` where it cannot."""
     try:
         return site.edited if proposal.edit(site) else None
-    except ValueError:  # two steps of one edit meet in one element, as with two <address> in a device
+    except (ValueError, StopIteration):
+        # two steps of one edit meet in one element, as with two <address> in a device; no name or number is free
         return None
 
 

@@ -14,7 +14,7 @@ from pcisim.placement import Placement
 from pcisim.topology import Holder, Owner
 
 
-class View:
+class PlacedView:
     """What the rules ask of a placed guest.
 
     Attributes:

@@ -7,12 +7,12 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pcisim.enumeration.enumerate import enumerate_guest
-    from pcisim.enumeration.view import Bar, GuestBus, GuestFunction, GuestView, Numbers, Window
+    from pcisim.enumeration.view import GuestBar, GuestBus, GuestFunction, GuestView, Numbers, Window
 
 _HOME = {"enumerate_guest": "enumerate"}
-_HOME |= dict.fromkeys(("Bar", "GuestBus", "GuestFunction", "GuestView", "Numbers", "Window"), "view")
+_HOME |= dict.fromkeys(("GuestBar", "GuestBus", "GuestFunction", "GuestView", "Numbers", "Window"), "view")
 
-__all__ = ["Bar", "GuestBus", "GuestFunction", "GuestView", "Numbers", "Window", "enumerate_guest"]
+__all__ = ["GuestBar", "GuestBus", "GuestFunction", "GuestView", "Numbers", "Window", "enumerate_guest"]
 
 
 def __getattr__(name: str) -> object:

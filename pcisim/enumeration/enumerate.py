@@ -14,7 +14,7 @@ from pcisim.catalogue.functions import NEVER, PciFunction
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, SEABIOS, Profile, check_firmware
 from pcisim.catalogue.x86_machines import X86
 from pcisim.enumeration import linux
-from pcisim.enumeration.firmware_result import Programmed
+from pcisim.enumeration.firmware_result import FirmwareResult
 from pcisim.enumeration.from_placement import hardware_of
 from pcisim.enumeration.numbers import (
     UNNUMBERED,
@@ -29,11 +29,11 @@ from pcisim.enumeration.seabios import seabios
 from pcisim.enumeration.view import GuestBus, GuestFunction, GuestView, Numbers
 from pcisim.errors import NotCoveredError
 from pcisim.placement import Placement
-from pcisim.qemu.functions import Hardware, Part
+from pcisim.qemu.functions import Hardware, QemuFunction
 from pcisim.topology import Topology
 
 _CLOSED: list[tuple[int, int] | None] = [None, None, None]
-Writer = Callable[[Hardware, dict[int, list[Part]], Programmed, Profile], Programmed]
+Writer = Callable[[Hardware, dict[int, list[QemuFunction]], FirmwareResult, Profile], FirmwareResult]
 FIRMWARE_RULES: Mapping[str, tuple[Reserve, Writer]] = MappingProxyType(
     {"seabios": (seabios_reserve, seabios), "ovmf": (ovmf_reserve, ovmf)}
 )
@@ -79,21 +79,23 @@ def enumerate_guest(
             gc.enable()
 
 
-def program(hardware: Hardware, firmware: str, profile: Profile = DEFAULT_PROFILE) -> Programmed:
+def program(hardware: Hardware, firmware: str, profile: Profile = DEFAULT_PROFILE) -> FirmwareResult:
     """Return what a firmware writes into the functions of a machine: numbers, then windows."""
     reserve, write = FIRMWARE_RULES[firmware]
     routing, failure = number_buses(hardware, reserve)
     if failure:
-        return Programmed(routing, {}, {}, {}, False, failure)
+        return FirmwareResult(routing, {}, {}, {}, False, failure)
     buses = probe(hardware, routing)
-    found: dict[Part, int] = {}
+    found: dict[QemuFunction, int] = {}
     for number, parts in buses.items():
         for part in parts:
             found.setdefault(part, number)
-    return write(hardware, buses, Programmed(routing, found, {}, {}, True, ""), profile)
+    return write(hardware, buses, FirmwareResult(routing, found, {}, {}, True, ""), profile)
 
 
-def view_of(hardware: Hardware, firmware: str, programmed: Programmed, profile: Profile = DEFAULT_PROFILE) -> GuestView:
+def view_of(
+    hardware: Hardware, firmware: str, programmed: FirmwareResult, profile: Profile = DEFAULT_PROFILE
+) -> GuestView:
     """Return what a Linux guest sees behind a firmware that did its work."""
     seen = linux.scan(hardware, programmed)
     added = linux.io_windows(hardware, programmed, seen, profile.linux) if programmed.boots else {}
@@ -113,7 +115,7 @@ def view_of(hardware: Hardware, firmware: str, programmed: Programmed, profile: 
         found.append((packed, make.function(part, address, remarks)))
         if part.behind is not None and part in numbers:
             buses.append(GuestBus(numbers[part][1], address, part.behind.label))
-    lost += [make.function(part, None, (_ADRIFT,)) for part in hardware.adrift]
+    lost += [make.function(part, None, (_UNREACHABLE,)) for part in hardware.unreachable]
     found.sort(key=itemgetter(0))
     buses.sort(key=attrgetter("number"))
     reason = programmed.reason or linux.panics(seen)
@@ -122,10 +124,10 @@ def view_of(hardware: Hardware, firmware: str, programmed: Programmed, profile: 
     return GuestView(firmware, name, functions, tuple(lost), tuple(buses), not reason, reason, ())
 
 
-_ADRIFT = "its bus hangs on no other bus, or in a circle: QEMU does not find it and does not start"
+_UNREACHABLE = "its bus hangs on no other bus, or in a circle: QEMU does not find it and does not start"
 
 
-def _remarks(part: Part, programmed: Programmed) -> tuple[str, ...]:
+def _remarks(part: QemuFunction, programmed: FirmwareResult) -> tuple[str, ...]:
     """Return what is odd about a function that the guest sees and that has no addresses."""
     if part.row is None:
         return ("nothing is known of it: its BARs are not counted",)
@@ -134,7 +136,7 @@ def _remarks(part: Part, programmed: Programmed) -> tuple[str, ...]:
     return ()
 
 
-def _why_lost(part: Part, programmed: Programmed) -> str:
+def _why_lost(part: QemuFunction, programmed: FirmwareResult) -> str:
     """Return why the guest never sees a function."""
     bus = part.bus
     if bus.kind == PORT and part.slot:
@@ -156,7 +158,7 @@ class _Maker:
         added: the I/O windows that Linux added.
     """
 
-    def __init__(self, programmed: Programmed, added: dict[Part, tuple[int, int]]) -> None:
+    def __init__(self, programmed: FirmwareResult, added: dict[QemuFunction, tuple[int, int]]) -> None:
         self.bars = programmed.bars
         self.numbers = programmed.routing.numbers
         self.windows = programmed.windows
@@ -164,7 +166,7 @@ class _Maker:
         self.numbers_of: dict[int, tuple[int, ...]] = {}
         """The numbers of the BARs of a row, by its identity: the catalogue keeps the rows."""
 
-    def function(self, part: Part, address: GuestAddress | None, remarks: tuple[str, ...]) -> GuestFunction:
+    def function(self, part: QemuFunction, address: GuestAddress | None, remarks: tuple[str, ...]) -> GuestFunction:
         row = part.row or _unknown(part.driver)
         configured = None if part.configured is None else PciAddress.from_int(part.configured)
         numbers: Numbers | None = None

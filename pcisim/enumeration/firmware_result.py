@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pcisim._record import record
+from typing import NamedTuple
+
 from pcisim.enumeration.numbers import Routing
-from pcisim.qemu.functions import Part, forwards_io
+from pcisim.qemu.functions import QemuFunction, forwards_io
 
 IO, MEMORY, PREFETCH = range(3)
 """Kinds of windows, by which lists are indexed; their names are `pcisim.enumeration.view.WINDOW_KINDS`."""
@@ -12,8 +13,7 @@ _IO_GRANULARITY = 0x1000
 """The registers of a bridge know base and end of its I/O window in these units."""
 
 
-@record
-class Programmed:
+class FirmwareResult(NamedTuple):
     """What a firmware wrote into the functions.
 
     Args:
@@ -26,17 +26,17 @@ class Programmed:
     """
 
     routing: Routing
-    found: dict[Part, int]
-    bars: dict[Part, dict[int, int]]
-    windows: dict[Part, list[tuple[int, int] | None]]
+    found: dict[QemuFunction, int]
+    bars: dict[QemuFunction, dict[int, int]]
+    windows: dict[QemuFunction, list[tuple[int, int] | None]]
     boots: bool
     reason: str
     closes_windows: bool = True
     """Whether a bridge that goes without a window has its registers set so."""
-    forgotten: frozenset[Part] = frozenset()
+    forgotten: frozenset[QemuFunction] = frozenset()
     """Bridges that it found and did not program, because another one has their number."""
 
-    def open_window(self, part: Part, kind: int, base: int, size: int) -> None:
+    def open_window(self, part: QemuFunction, kind: int, base: int, size: int) -> None:
         """Give a bridge a window, which is what its registers make of base and size.
 
         An I/O window of no size at a base that is not aligned is one of the least size.
@@ -52,7 +52,7 @@ class Programmed:
             windows = self.windows[part] = [None, None, None]
         windows[kind] = base, size
 
-    def window(self, part: Part, kind: int) -> tuple[int, int] | None:
+    def window(self, part: QemuFunction, kind: int) -> tuple[int, int] | None:
         """Return base and size of a window, if the bridge has one."""
         windows = self.windows.get(part)
         return windows[kind] if windows else None

@@ -9,7 +9,7 @@ from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDERS, ROOT
 from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement
 from pcisim.qemu.device_names import driver_of
-from pcisim.qemu.functions import NO_OPTIONS, Hardware, Part, PciBus, add_built_ins, expander_bus, row_on
+from pcisim.qemu.functions import NO_OPTIONS, Hardware, PciBus, QemuFunction, add_built_ins, expander_bus, row_on
 from pcisim.topology import Topology
 
 _WITHOUT_ACPI = frozenset({"PIIX4_PM"})
@@ -43,7 +43,7 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
             part = _part(packed, controller, buses[packed >> 8 & MAX_BUS], controller.model_name, _options(controller))
             buses[controller.index or 0] = _bus_behind(part, controller, extra)
             del bridges[packed]
-    adrift = [_part(packed, device, _loose_bus(), device.model_name) for packed, device in bridges.items()]
+    unreachable = [_part(packed, device, _loose_bus(), device.model_name) for packed, device in bridges.items()]
     for packed, device in devices.items():
         if isinstance(device, Controller) and device.type == "pci":
             continue
@@ -51,7 +51,7 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
         if bus is not None:
             _part(packed, device, bus, driver_of(device, guest))
         else:
-            adrift.append(_part(packed, device, _loose_bus(), driver_of(device, guest)))
+            unreachable.append(_part(packed, device, _loose_bus(), driver_of(device, guest)))
     for bus in buses.values():
         if len(bus.parts) > 1:
             for place in bus.parts:
@@ -59,20 +59,24 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
                     bus.parts[place & ~MAX_FUNCTION].multifunction = True
     hotplug = guest.acpi
     acpi_root = hotplug and 0 not in topology.hotplug_off
-    return Hardware(family, root, extra, acpi_root=acpi_root, acpi_bridges=hotplug, adrift=adrift)
+    return Hardware(family, root, extra, acpi_root=acpi_root, acpi_bridges=hotplug, unreachable=unreachable)
 
 
 def _loose_bus() -> PciBus:
     return PciBus(CONVENTIONAL, express=False, label=None)
 
 
-def _part(packed: int, device: Device, bus: PciBus, driver: str, options: Mapping[str, str] = NO_OPTIONS) -> Part:
+def _part(
+    packed: int, device: Device, bus: PciBus, driver: str, options: Mapping[str, str] = NO_OPTIONS
+) -> QemuFunction:
     built_in = bus.parts.get(packed & 0xFF)
     if built_in is not None:
         built_in.label, built_in.configured = device.label, packed
         return built_in
     row = row_on(driver, bus, options) if driver else None
-    return Part(driver, packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION, bus, row, device.label, packed, options=options)
+    return QemuFunction(
+        driver, packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION, bus, row, device.label, packed, options=options
+    )
 
 
 def _options(controller: Controller) -> Mapping[str, str]:
@@ -86,7 +90,7 @@ def _options(controller: Controller) -> Mapping[str, str]:
     return options or NO_OPTIONS
 
 
-def _bus_behind(part: Part, controller: Controller, extra: list[PciBus]) -> PciBus:
+def _bus_behind(part: QemuFunction, controller: Controller, extra: list[PciBus]) -> PciBus:
     if part.driver in EXPANDERS:
         bus = expander_bus(part, int(controller.target.get("busNr", 0)), controller.label)
         if part.expander is not None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Container
 
 from pcisim.catalogue.bridges import PORT
-from pcisim.qemu.functions import Part
+from pcisim.qemu.functions import QemuFunction
 
 
-def appears(part: Part, booted_with: Container[Part], *, native: bool) -> tuple[bool | None, str]:
+def appears(part: QemuFunction, booted_with: Container[QemuFunction], *, native: bool) -> tuple[bool | None, str]:
     """Return whether a guest finds a function that was just plugged in, and why not; ``None`` when that is not known.
 
     Args:

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, SHPC_BRIDGES
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, WINDOW, IoRoom
@@ -26,8 +26,7 @@ BUILT_IN_PORTS = MappingProxyType({"q35": 64, "i440fx": 0})
 """Bytes of ports of built-in devices of bus 0 that no definition lists: q35's SMBus controller."""
 
 
-@record
-class IoBudget:
+class IoBudget(NamedTuple):
     """What a topology asks of a firmware.
 
     Args:

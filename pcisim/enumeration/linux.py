@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from pcisim.catalogue.bridges import DOWNSTREAM_PORTS, PORT, ROOT
 from pcisim.catalogue.profiles import WINDOW, Linux
-from pcisim.enumeration.firmware_result import IO, Programmed
+from pcisim.enumeration.firmware_result import IO, FirmwareResult
 from pcisim.enumeration.numbers import found_on
-from pcisim.qemu.functions import Hardware, Part, PciBus
+from pcisim.qemu.functions import Hardware, PciBus, QemuFunction
 
 LEAST_MEMORY = 16
 """The least size of a memory BAR, whose lowest bits say of what kind it is."""
@@ -24,16 +24,16 @@ IDE_PORTS = ((0x1F0, 8), (0x3F6, 1), (0x170, 8), (0x376, 1))
 """the first port and how many there are, for each of two channels and its control."""
 
 
-def sees(bus: PciBus) -> list[Part]:
+def sees(bus: PciBus) -> list[QemuFunction]:
     """Return what Linux finds on a bus: behind a port it looks at slot 0 only."""
     found = found_on(bus)
     return [part for part in found if not part.slot] if bus.kind == PORT else found
 
 
-def scan(hardware: Hardware, programmed: Programmed) -> dict[Part, int]:
+def scan(hardware: Hardware, programmed: FirmwareResult) -> dict[QemuFunction, int]:
     """Return the bus number of every function that Linux finds, in the order in which it looks."""
     routing = programmed.routing
-    seen: dict[Part, int] = {}
+    seen: dict[QemuFunction, int] = {}
     done: set[int] = set()
 
     def look(number: int, direct: PciBus | None) -> None:
@@ -54,7 +54,7 @@ def scan(hardware: Hardware, programmed: Programmed) -> dict[Part, int]:
     return seen
 
 
-def panics(seen: dict[Part, int]) -> str:
+def panics(seen: dict[QemuFunction, int]) -> str:
     """Return why Linux stops with a kernel panic; "" when it does not."""
     for part in seen:
         if part.driver in DOWNSTREAM_PORTS and part.bus.kind == ROOT and part.behind is not None:
@@ -65,8 +65,8 @@ def panics(seen: dict[Part, int]) -> str:
 
 
 def io_windows(
-    hardware: Hardware, programmed: Programmed, seen: dict[Part, int], rules: Linux
-) -> dict[Part, tuple[int, int]]:
+    hardware: Hardware, programmed: FirmwareResult, seen: dict[QemuFunction, int], rules: Linux
+) -> dict[QemuFunction, tuple[int, int]]:
     """Return base and size of the I/O windows that Linux adds."""
     return _Assignment(hardware, programmed, seen, rules).run()
 
@@ -74,20 +74,22 @@ def io_windows(
 class _Assignment:
     """One pass of Linux over the root bus: sizes first, then from the root down."""
 
-    def __init__(self, hardware: Hardware, programmed: Programmed, seen: dict[Part, int], rules: Linux) -> None:
+    def __init__(
+        self, hardware: Hardware, programmed: FirmwareResult, seen: dict[QemuFunction, int], rules: Linux
+    ) -> None:
         self.rules = rules
         self.hardware = hardware
         self.programmed = programmed
-        self.wanted: dict[Part, int] = {}
+        self.wanted: dict[QemuFunction, int] = {}
         """What a bridge without a window would like, in the order in which it was found out."""
-        self.below: dict[PciBus, list[Part]] = {}
+        self.below: dict[PciBus, list[QemuFunction]] = {}
         """The bridges on each bus, by slot and function."""
         for part in seen:
             if part.behind is not None:
                 self.below.setdefault(part.bus, []).append(part)
-        self.given: dict[Part, tuple[int, int]] = {}
+        self.given: dict[QemuFunction, tuple[int, int]] = {}
 
-    def run(self) -> dict[Part, tuple[int, int]]:
+    def run(self) -> dict[QemuFunction, tuple[int, int]]:
         for bus in (self.hardware.root, *self.hardware.extra):
             self._size(bus)
         if self.wanted:
@@ -97,7 +99,7 @@ class _Assignment:
                     self._descend(part)
         return self.given
 
-    def _window(self, part: Part) -> tuple[int, int] | None:
+    def _window(self, part: QemuFunction) -> tuple[int, int] | None:
         return self.programmed.window(part, IO) or self.given.get(part)
 
     def _size(self, bus: PciBus) -> int:
@@ -126,15 +128,15 @@ class _Assignment:
         for part in self.below.get(bus, ()):
             self._descend(part)
 
-    def _descend(self, part: Part) -> None:
+    def _descend(self, part: QemuFunction) -> None:
         window = self._window(part)
         if part.behind is not None:
             base, size = window or (0, 0)
             self._assign(part.behind, base, base + size)
 
-    def _place(self, parts: list[Part], free: list[tuple[int, int]]) -> bool:
+    def _place(self, parts: list[QemuFunction], free: list[tuple[int, int]]) -> bool:
         """Give every part a window out of what is free, or none; the first that fits."""
-        given: dict[Part, tuple[int, int]] = {}
+        given: dict[QemuFunction, tuple[int, int]] = {}
         for part in parts:
             size = self.wanted[part]
             for number, (start, end) in enumerate(free):

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import evolved, record
 from pcisim.address import GuestAddress
 from pcisim.enumeration.slots import SlotRules, Slots, slot_rules, slots_of
 from pcisim.enumeration.view import GuestFunction, GuestView
@@ -29,8 +29,7 @@ ONBOARD, SLOT, PATH = "onboard", "slot", "path"
 SOURCES = (ONBOARD, SLOT, PATH)
 
 
-@record
-class Scheme:
+class Scheme(NamedTuple):
     """One row: a version of the rules, as far as it matters to PCI interfaces of QEMU's guests."""
 
     name: str
@@ -71,8 +70,7 @@ _GROUPS = [
 """The schemes with the same rules, and one of them for all."""
 
 
-@record
-class InterfaceName:
+class InterfaceName(NamedTuple):
     """A name of an interface, and who gives it.
 
     Args:
@@ -146,9 +144,9 @@ def names_of_guest(
     indexes = {d.label: d.acpi_index or 0 for d in guest.all_devices()}
     shared = {d.label for d, bit in placement.multifunction.items() if bit == "on"}
     functions = (
-        evolved(f, multifunction=True) if f.label in shared and not f.multifunction else f for f in view.functions
+        f._replace(multifunction=True) if f.label in shared and not f.multifunction else f for f in view.functions
     )
-    view = evolved(view, functions=tuple(functions))
+    view = view._replace(functions=tuple(functions))
     return interface_names(view, slot_rules(guest, qemu), indexes, scheme)
 
 

@@ -14,17 +14,17 @@ from collections.abc import Callable
 from pcisim.address import MAX_BUS
 from pcisim.catalogue.bridges import PORT, RESERVES_READ
 from pcisim.enumeration.view import Numbers
-from pcisim.qemu.functions import Hardware, Part, PciBus
+from pcisim.qemu.functions import Hardware, PciBus, QemuFunction
 
 UNNUMBERED = Numbers(0, 0, 0)
 
 _NO_RESERVE = 0xFFFFFFFF
-Reserve = Callable[[Part, int, int], int]
+Reserve = Callable[[QemuFunction, int, int], int]
 """What a firmware makes of ``bus-reserve``: from a bridge, its secondary number and the last number given below it
 to its subordinate number, from which numbering goes on."""
 
 
-def seabios_reserve(part: Part, secondary: int, last: int) -> int:
+def seabios_reserve(part: QemuFunction, secondary: int, last: int) -> int:
     """Return the subordinate number of a bridge, which may be less than the numbers below it.
 
     Where a bridge below took all numbers back, SeaBIOS takes 0 for settled and asks no further.
@@ -37,7 +37,7 @@ def seabios_reserve(part: Part, secondary: int, last: int) -> int:
     return secondary + reserve if secondary + reserve > last else reserve
 
 
-def ovmf_reserve(part: Part, secondary: int, last: int) -> int:
+def ovmf_reserve(part: QemuFunction, secondary: int, last: int) -> int:
     """Return the subordinate number of a bridge, which is never less than the numbers below it."""
     reserve = _bus_reserve(part)
     if reserve is None or secondary + reserve > MAX_BUS:
@@ -45,13 +45,13 @@ def ovmf_reserve(part: Part, secondary: int, last: int) -> int:
     return max(last, secondary + reserve)
 
 
-def _bus_reserve(part: Part) -> int | None:
+def _bus_reserve(part: QemuFunction) -> int | None:
     """Return how many numbers a bridge asks for, of which a firmware reads 8 bits; ``None`` where nothing is said."""
     reserve = int(part.options.get("bus-reserve", _NO_RESERVE))
     return None if reserve == _NO_RESERVE else reserve & 0xFF
 
 
-def found_on(bus: PciBus) -> list[Part]:
+def found_on(bus: PciBus) -> list[QemuFunction]:
     """Return what a scan of a bus finds, by slot and function.
 
     A slot without function 0 is taken for empty, and so are the functions beside a function 0 that
@@ -88,7 +88,7 @@ class Routing:
         self.root = hardware.root
         self.unique = not hardware.extra and not any("bus-reserve" in part.options for part in hardware.parts())
         """Whether no two buses can claim one number, so that the bus behind a bridge answers to the bridge's number."""
-        self.numbers: dict[Part, list[int]] = {}
+        self.numbers: dict[QemuFunction, list[int]] = {}
         """Primary, secondary and subordinate number of each bridge that was programmed."""
 
     def number_of(self, bus: PciBus) -> int:
@@ -125,7 +125,7 @@ class Routing:
             return any(self._in_range(part, number) for part in bus.parts.values() if part.behind is not None)
         return self._in_range(bus.parent, number)
 
-    def _in_range(self, part: Part, number: int) -> bool:
+    def _in_range(self, part: QemuFunction, number: int) -> bool:
         numbers = self.numbers.get(part)
         return numbers is not None and numbers[1] <= number <= numbers[2]
 
@@ -199,7 +199,7 @@ class _Numbering:
         return last
 
 
-def probe(hardware: Hardware, routing: Routing) -> dict[int, list[Part]]:
+def probe(hardware: Hardware, routing: Routing) -> dict[int, list[QemuFunction]]:
     """Return what is found on each bus number, in ascending order of the numbers."""
     buses: dict[int, PciBus] = {0: hardware.root}
     if not routing.unique:

@@ -15,9 +15,9 @@ from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM32
 from pcisim.catalogue.bridges import PORT
 from pcisim.catalogue.profiles import Ovmf, Profile
-from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, Programmed, up
+from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult, up
 from pcisim.enumeration.numbers import Routing
-from pcisim.qemu.functions import Hardware, Part, has_hotplug_controller
+from pcisim.qemu.functions import Hardware, QemuFunction, has_hotplug_controller
 
 PORTS, MEM, PMEM, MEM_64, PMEM_64 = range(5)
 """The five kinds of requests that OVMF keeps apart."""
@@ -48,7 +48,14 @@ class Request:
     __slots__ = ("align", "bar", "hotplug", "inside", "length", "offset", "part")
 
     def __init__(
-        self, part: Part | None, bar: int, length: int, align: int, *, hotplug: bool = False, inside: bool = False
+        self,
+        part: QemuFunction | None,
+        bar: int,
+        length: int,
+        align: int,
+        *,
+        hotplug: bool = False,
+        inside: bool = False,
     ) -> None:
         self.part = part
         self.bar = bar
@@ -90,7 +97,9 @@ class Request:
             self.align = max(self.align, self.inside[0].align)
 
 
-def ovmf(hardware: Hardware, buses: dict[int, list[Part]], programmed: Programmed, profile: Profile) -> Programmed:
+def ovmf(
+    hardware: Hardware, buses: dict[int, list[QemuFunction]], programmed: FirmwareResult, profile: Profile
+) -> FirmwareResult:
     """Return what OVMF writes into the functions of a machine.
 
     Args:
@@ -102,13 +111,15 @@ def ovmf(hardware: Hardware, buses: dict[int, list[Part]], programmed: Programme
     routing, found = programmed.routing, programmed.found
     clash = _clash(hardware, routing, found)
     if clash:
-        return Programmed(routing, found, {}, {}, False, clash)
+        return FirmwareResult(routing, found, {}, {}, False, clash)
     if not _Allocation(hardware, routing, buses, programmed, profile.ovmf).run():
-        return Programmed(routing, found, {}, {}, False, "OVMF does not get by with the room, and programs no window")
+        return FirmwareResult(
+            routing, found, {}, {}, False, "OVMF does not get by with the room, and programs no window"
+        )
     return programmed
 
 
-def _clash(hardware: Hardware, routing: Routing, found: dict[Part, int]) -> str:
+def _clash(hardware: Hardware, routing: Routing, found: dict[QemuFunction, int]) -> str:
     """Return which bus numbers overlap; with such OVMF never reaches boot."""
     starts = sorted(bus.number for bus in hardware.extra)
     for bus in (hardware.root, *hardware.extra):
@@ -128,8 +139,8 @@ class _Allocation:
         self,
         hardware: Hardware,
         routing: Routing,
-        buses: dict[int, list[Part]],
-        programmed: Programmed,
+        buses: dict[int, list[QemuFunction]],
+        programmed: FirmwareResult,
         rules: Ovmf,
     ) -> None:
         self.rules = rules
@@ -142,9 +153,9 @@ class _Allocation:
             MEM: rules.memory_room[hardware.family],
             MEM_64: rules.high_room,
         }
-        self.rejected: set[Part] = set()
+        self.rejected: set[QemuFunction] = set()
         """Devices that go without."""
-        self.without_hotplug: set[Part] = set()
+        self.without_hotplug: set[QemuFunction] = set()
         """Bridges from which what hotplug wants was taken away."""
 
     def run(self) -> bool:
@@ -263,7 +274,7 @@ def _drop(gone: Request, windows: list[Request]) -> None:
         out = [] if window.inside else [window]
 
 
-def _bars(part: Part) -> Iterator[tuple[int, Request]]:
+def _bars(part: QemuFunction) -> Iterator[tuple[int, Request]]:
     if part.row is None:
         return
     for bar in part.row.bars:
@@ -277,7 +288,7 @@ def _bars(part: Part) -> Iterator[tuple[int, Request]]:
         yield kind, Request(part, bar.number, size, size)
 
 
-def hotplug_wants(part: Part, rules: Ovmf) -> Iterator[tuple[int, int]]:
+def hotplug_wants(part: QemuFunction, rules: Ovmf) -> Iterator[tuple[int, int]]:
     """Yield the kinds and sizes of windows that a bridge wants for devices to come."""
     port = part.behind is not None and part.behind.kind == PORT and part.options.get("hotplug") != "off"
     controller = has_hotplug_controller(part)

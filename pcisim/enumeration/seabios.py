@@ -12,16 +12,15 @@ from __future__ import annotations
 
 from operator import itemgetter
 
-from pcisim._record import evolved
 from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM64
 from pcisim.catalogue.bridges import PORT, RESERVES_READ
 from pcisim.catalogue.functions import PciFunction
 from pcisim.catalogue.profiles import GIB, Profile, SeaBios
-from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, Programmed, up
+from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult, up
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.view import ROM
-from pcisim.qemu.functions import Hardware, Part, has_hotplug_controller
+from pcisim.qemu.functions import Hardware, QemuFunction, has_hotplug_controller
 
 LEAST_BAR = 0x1000
 """Memory BARs smaller than this take as much."""
@@ -30,7 +29,7 @@ RESERVE_OPTIONS = (("io-reserve",), ("mem-reserve",), ("pref32-reserve", "pref64
 _UNSET = (1 << 64) - 1
 _USB = 0x0C03
 
-Entry = tuple[int, int, Part, int, bool]
+Entry = tuple[int, int, QemuFunction, int, bool]
 """Alignment, size, function, index of the BAR (-1: the window of a bridge), whether it is 64-bit."""
 
 
@@ -65,7 +64,9 @@ class Region:
         return high
 
 
-def seabios(hardware: Hardware, buses: dict[int, list[Part]], programmed: Programmed, profile: Profile) -> Programmed:
+def seabios(
+    hardware: Hardware, buses: dict[int, list[QemuFunction]], programmed: FirmwareResult, profile: Profile
+) -> FirmwareResult:
     """Return what SeaBIOS writes into the functions of a machine.
 
     Args:
@@ -78,7 +79,7 @@ def seabios(hardware: Hardware, buses: dict[int, list[Part]], programmed: Progra
     needs, bridges = _needs(buses, programmed.routing, rules)
     if not programmed.routing.unique:
         left = frozenset(part for part in programmed.found if part.behind is not None) - bridges
-        programmed = evolved(programmed, forgotten=left)
+        programmed = programmed._replace(forgotten=left)
     root = needs[0]
     if root[IO].total < rules.io_small[1]:
         root[IO].base = rules.io_small[0]
@@ -108,8 +109,8 @@ def seabios(hardware: Hardware, buses: dict[int, list[Part]], programmed: Progra
     return programmed
 
 
-def _stopped(programmed: Programmed, why: str) -> Programmed:
-    return evolved(programmed, boots=False, reason=f"PCI: {why}", closes_windows=False)
+def _stopped(programmed: FirmwareResult, why: str) -> FirmwareResult:
+    return programmed._replace(boots=False, reason=f"PCI: {why}", closes_windows=False)
 
 
 def _memory_below(hardware: Hardware, profile: Profile) -> int:
@@ -119,15 +120,15 @@ def _memory_below(hardware: Hardware, profile: Profile) -> int:
 
 
 def _needs(
-    buses: dict[int, list[Part]], routing: Routing, rules: SeaBios
-) -> tuple[dict[int, list[Region]], frozenset[Part]]:
+    buses: dict[int, list[QemuFunction]], routing: Routing, rules: SeaBios
+) -> tuple[dict[int, list[Region]], frozenset[QemuFunction]]:
     """Return what each bus needs, windows of the bridges on it included, and the bridges.
 
     Everything on a root bus, also on those of expanders, counts for bus 0.  Of bridges with the same number only the
     last one counts.
     """
     needs = {0: [Region(), Region(), Region()]}
-    bridges: dict[int, tuple[Part, int]] = {}
+    bridges: dict[int, tuple[QemuFunction, int]] = {}
     bars: dict[int, list[tuple[int, int, int, bool]]] = {}
     for number, parts in buses.items():
         regions = needs[number if number in bridges else 0]
@@ -174,7 +175,7 @@ def _wanted(row: PciFunction) -> list[tuple[int, int, int, bool]]:
     return wanted
 
 
-def _hotplug(part: Part) -> tuple[bool, bool, bool]:
+def _hotplug(part: QemuFunction) -> tuple[bool, bool, bool]:
     """Return of which kinds a bridge gets a window though nothing is behind it."""
     if part.behind is not None and part.behind.kind == PORT:
         return (False, True, True)
@@ -182,7 +183,7 @@ def _hotplug(part: Part) -> tuple[bool, bool, bool]:
     return (controller, controller, controller)
 
 
-def _window_size(part: Part, kind: int, total: int, align: int) -> int:
+def _window_size(part: QemuFunction, kind: int, total: int, align: int) -> int:
     """Return the size of a bridge's window.
 
     Args:
@@ -212,7 +213,7 @@ def _settle(root: list[Region], start: int, rules: SeaBios) -> bool:
 _by_size = itemgetter(0, 1)
 
 
-def _map(region: Region, kind: int, needs: dict[int, list[Region]], programmed: Programmed) -> None:
+def _map(region: Region, kind: int, needs: dict[int, list[Region]], programmed: FirmwareResult) -> None:
     """Hand a region out: the largest alignment first, then the largest size."""
     address = region.base
     if not region.entries:

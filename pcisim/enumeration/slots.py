@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import FUNCTIONS, SLOTS, whole_number
 from pcisim.catalogue.bridges import BRIDGES, PORT, SHPC_BRIDGES, SWITCH
-from pcisim.catalogue.profiles import ACPI_BRIDGES_SINCE, DEFAULT_PROFILE, QEMUS, SEABIOS
+from pcisim.catalogue.profiles import ACPI_BRIDGES_SINCE, ACPI_TABLES_OF_SEABIOS, QEMUS, SEABIOS
 from pcisim.catalogue.qemu_rules import NOT_HOTPLUGGABLE
 from pcisim.enumeration.view import GuestFunction, GuestView
 from pcisim.guest import Guest
@@ -28,12 +28,10 @@ CHIPSET = frozenset({"ICH9-LPC", "ICH9-SMB", "PIIX3", "PIIX4_PM", "gpex-root", "
 """What a machine is made of, and which is never plugged; nor is what `NOT_HOTPLUGGABLE` lists, nor a bridge that was
 there from the start."""
 
-_SEABIOS = DEFAULT_PROFILE.seabios
 _VERSION = re.compile(r"pc(?:-q35|-i440fx)?-(\d+)\.(\d+)")
 
 
-@record
-class SlotRules:
+class SlotRules(NamedTuple):
     """What decides about slots, apart from who sits where.
 
     Args:
@@ -57,7 +55,7 @@ def slot_rules(guest: Guest, qemu: str = "10.0") -> SlotRules:
 
     Args:
         guest: the guest.
-        qemu: ``7.2`` or ``10.0``.
+        qemu: ``7.2``, ``10.0`` or ``11.1``.
     """
     version = _VERSION.match(guest.machine_type)
     since = ACPI_BRIDGES_SINCE.get(guest.machine.family, (0, 0))
@@ -66,12 +64,11 @@ def slot_rules(guest: Guest, qemu: str = "10.0") -> SlotRules:
         off=frozenset(d.label for d in guest.controllers if d.type == "pci" and d.target.get("hotplug") == "off"),
         bridges=version is None or (whole_number(version[1]), whole_number(version[2])) >= since,
         thorough=QEMUS[qemu].acpi_of_every_function,
-        firmware_tables=guest.firmware == SEABIOS and _SEABIOS.acpi_tables.get(guest.machine.family, False),
+        firmware_tables=guest.firmware == SEABIOS and ACPI_TABLES_OF_SEABIOS[qemu].get(guest.machine.family, False),
     )
 
 
-@record
-class Slots:
+class Slots(NamedTuple):
     """The slots of one guest.
 
     Args:

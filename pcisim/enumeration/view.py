@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pcisim._record import bulk_record, record
+from typing import NamedTuple
+
 from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.bars import MEM32
 from pcisim.catalogue.functions import ALWAYS, PciFunction
@@ -14,8 +15,7 @@ ROM = 6
 """The index of the expansion ROM among the BARs."""
 
 
-@bulk_record
-class Numbers:
+class Numbers(NamedTuple):
     """The three bus numbers of a bridge; all 0 where no firmware programmed it."""
 
     primary: int
@@ -23,11 +23,10 @@ class Numbers:
     subordinate: int
 
 
-@bulk_record
-class Bar:
+class GuestBar(NamedTuple):
     """One base address register of a function, or its expansion ROM (index 6)."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of that name
     kind: str
     """``io``, ``mem32`` or ``mem64``."""
     prefetchable: bool
@@ -37,8 +36,7 @@ class Bar:
     """Where the firmware put it; ``None`` when it never did, or when that was not worked out."""
 
 
-@bulk_record
-class Window:
+class Window(NamedTuple):
     """What a bridge forwards to the bus behind it."""
 
     kind: str
@@ -49,8 +47,7 @@ class Window:
     """Its first address; ``None`` when it goes without, or when that was not worked out."""
 
 
-@bulk_record
-class GuestFunction:
+class GuestFunction(NamedTuple):
     """One PCI function of the machine, and where the guest finds it.
 
     Args:
@@ -124,14 +121,14 @@ class GuestFunction:
         return self.row.express == ALWAYS
 
     @property
-    def bars(self) -> tuple[Bar, ...]:
+    def bars(self) -> tuple[GuestBar, ...]:
         """Return its base address registers by index, the expansion ROM last."""
         row = self.row
         bars = [
-            Bar(bar.number, bar.kind, bar.prefetchable, bar.size, address)
+            GuestBar(bar.number, bar.kind, bar.prefetchable, bar.size, address)
             for bar, address in zip(row.bars, self.placed, strict=True)
         ]
-        return (*bars, Bar(ROM, MEM32, False, row.rom, None)) if row.rom else tuple(bars)
+        return (*bars, GuestBar(ROM, MEM32, False, row.rom, None)) if row.rom else tuple(bars)
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -149,8 +146,7 @@ class GuestFunction:
         return self.numbers is not None
 
 
-@bulk_record
-class GuestBus:
+class GuestBus(NamedTuple):
     """One bus that the guest enumerates.
 
     Args:
@@ -165,8 +161,7 @@ class GuestBus:
     label: str | None
 
 
-@record
-class GuestView:
+class GuestView(NamedTuple):
     """What firmware and guest see of a machine.
 
     Args:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pcisim.address import format_packed
+from pcisim.catalogue.versions import Libvirt
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
 
 PLAN_SCHEMA = "pcisim.plan/1"
 
 
-def plan_document(placement: Placement, libvirt: str, policy: str) -> dict[str, Any]:
+def plan_document(
+    placement: Placement, rules: Libvirt, policy: str, others: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """Return a plan as plain data.
 
     Args:
         placement: the placed guest.
-        libvirt: the version of libvirt whose rules were used.
+        rules: the version of libvirt whose rules were used.
         policy: what the policy says of itself.
+        others: where other versions of libvirt differ, as plain data.
 
-    Keys: ``schema``, ``libvirt``, ``policy``, ``machine``,
+    Keys: ``schema``, ``libvirt``, ``measured``, ``other_versions``, ``policy``, ``machine``,
     ``arch``, ``devices`` (one row for each PCI address), ``controllers`` (one for each PCI bus),
     ``buses`` (who holds what, and who has a claim on what nobody holds), ``added`` (labels), ``rewritten``.
     What they hold is in docs/json.md.
@@ -28,7 +33,8 @@ def plan_document(placement: Placement, libvirt: str, policy: str) -> dict[str, 
     added = {d.label for d in guest.all_devices() if d.origin is None and not d.row}
     return {
         "schema": PLAN_SCHEMA,
-        "libvirt": libvirt,
+        **libvirt_keys(rules),
+        "other_versions": list(others),
         "policy": policy,
         "machine": guest.machine_name,
         "arch": guest.arch,
@@ -68,6 +74,11 @@ def plan_document(placement: Placement, libvirt: str, policy: str) -> dict[str, 
         "added": sorted(added & {d.label for d in placement.addresses}),
         "rewritten": {d.label: format_packed(old) for d, old in placement.rewritten.items()},
     }
+
+
+def libvirt_keys(rules: Libvirt) -> dict[str, Any]:
+    """Return what every document says of the version of libvirt: the one that was asked for, and if it was measured."""
+    return {"libvirt": rules.version, "measured": rules.measured}
 
 
 def _zpci(ids: tuple[int, int] | None) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.address import whole_number
 from pcisim.catalogue.pci_names import (
     BASE_CLASSES,
@@ -20,7 +20,7 @@ from pcisim.catalogue.pci_names import (
     PROGRAMMING_INTERFACES,
     VENDORS,
 )
-from pcisim.enumeration.view import IO, Bar, GuestFunction, GuestView, Window
+from pcisim.enumeration.view import IO, GuestBar, GuestFunction, GuestView, Window
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable
 
@@ -36,8 +36,7 @@ _SLOT = re.compile(
 )
 
 
-@record
-class Selection:
+class Selection(NamedTuple):
     """Which functions are meant; ``None`` stands for any number."""
 
     domain: int | None = None
@@ -177,7 +176,7 @@ def _details(function: GuestFunction, numeric: int) -> list[str]:
     return [f"\t{line}" for line in lines]
 
 
-def _bar(bar: Bar) -> str:
+def _bar(bar: GuestBar) -> str:
     size = size_text(bar.size)
     if bar.kind == IO:
         return f"I/O ports{_at(bar, 4)} [size={size}]"
@@ -185,7 +184,7 @@ def _bar(bar: Bar) -> str:
     return f"Memory{_at(bar)} ({bits}, {'' if bar.prefetchable else 'non-'}prefetchable) [size={size}]"
 
 
-def _at(bar: Bar, digits: int = 8) -> str:
+def _at(bar: GuestBar, digits: int = 8) -> str:
     return "" if bar.address is None else f" at {bar.address:0{digits}x}"
 
 

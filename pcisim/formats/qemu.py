@@ -193,6 +193,8 @@ class _Line:
         target = controller.target
         if controller.type == "usb":
             return self._of_companion(controller) if controller.companion else []
+        if controller.type == "nvme":
+            return [f"serial={controller.serial.replace(',', ',,')}"]
         properties: list[str] = []
         if "chassisNr" in target:
             properties.append(f"chassis_nr={target['chassisNr']}")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.errors import InputError
 
 DEFAULT_MACHINE = "pc"
@@ -27,8 +27,7 @@ _COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _CONTINUED = re.compile(r"\\\r?\n")
 
 
-@record
-class CommandLine:
+class CommandLine(NamedTuple):
     """What a QEMU command line says about PCI.
 
     Args:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pcisim._record import evolved
 from pcisim.address import whole_number
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.topology import Topology
 
 
@@ -40,10 +39,10 @@ def reduced(guest: Guest, label: str) -> Guest:
     )
 
 
-def settled(trial: Guest, before: Guest, newcomers: list[Device], places: Mapping[Device, int]) -> Guest:
-    """Return the guest with the newcomers at their places, which are written down now."""
+def settled(trial: Guest, before: Guest, attached: list[Device], places: Mapping[Device, int]) -> Guest:
+    """Return the guest with the attached at their places, which are written down now."""
     known = {d.label for d in before.all_devices()}
-    fresh = {d.label: d if d not in places else evolved(d, address=places[d], address_type="pci") for d in newcomers}
+    fresh = {d.label: d if d not in places else evolved(d, address=places[d], address_type="pci") for d in attached}
     return evolved(
         trial,
         devices={

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLLERS
 from pcisim.catalogue.versions import Libvirt
@@ -21,8 +21,7 @@ from pcisim.topology import Bus
 # which devices come and go
 
 
-@record
-class Hot:
+class Hot(NamedTuple):
     """One row: which devices of an element come and go while the guest runs."""
 
     by: str
@@ -99,8 +98,7 @@ def is_hot(bus: Bus, controller: Controller | None) -> bool:
     return bus.model.hotplug and not (off and bus.model.name in LIBVIRT_LOOKS)
 
 
-@record
-class Cold:
+class Cold(NamedTuple):
     """Why QEMU plugs nothing into a bus that libvirt takes for hot-pluggable, and what to do before the next boot."""
 
     why: str
@@ -189,20 +187,28 @@ def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
     Raises:
         RefusedError: in libvirt's words.
     """
-    if device.element in (STORED_REFUSES if rules.places_newcomers else STORED_REFUSED_BEFORE):
+    if device.element in (STORED_REFUSES if rules.places_crypto_and_pstore else STORED_REFUSED_BEFORE):
         raise refuse(
             device,
             f"persistent attach of device '{device.element}' is not supported",
             "not-attachable",
             "edit the definition (virsh edit)",
         )
-    if device.element == "watchdog" and not rules.places_newcomers and guest.devices.get("watchdog"):
+    if device.element == "watchdog" and not rules.places_crypto_and_pstore and guest.devices.get("watchdog"):
         raise refuse(
             device,
             "domain already has a watchdog",
             "second-device",
             "take one of them out",
             f"libvirt {rules.version} knows no second one",
+        )
+    if device.element == "iommu" and guest.devices.get("iommu"):
+        raise refuse(
+            device,
+            "domain already has an iommu device",
+            "second-device",
+            "edit the definition (virsh edit)" if rules.several_iommus else "take one of them out",
+            "libvirt attaches the first one only",
         )
     if isinstance(device, Controller) and device.type == "pci":
         check_options(device)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import evolved, record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, PciAddress, format_packed, pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.devices import plug_on
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.enumeration.virtual_functions import in_the_way, overflows, virtual_functions
 from pcisim.errors import NotCoveredError, RefusedError, UsageError
-from pcisim.guest import Controller, Device, Guest, refuse
+from pcisim.guest import Controller, Device, Guest, evolved, refuse
 from pcisim.hotplug.definition import copied, extended, next_number, reduced, settled
 from pcisim.hotplug.kinds import (
     bus_name,
@@ -57,8 +57,7 @@ TRANSITIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """For each state of a device, the events that are legal and the state that follows."""
 
 
-@record
-class Event:
+class Event(NamedTuple):
     """One thing that happened: what, to whom, where; and whether it came along with something else."""
 
     action: str
@@ -150,20 +149,20 @@ class RunningGuest:
             self._next(device.label, ATTACH, device)
             check_comes(device)
         trial = complete(extended(self.definition, asked), self.rules)
-        newcomers = self._newcomers(trial, asked[-1])
-        for one in newcomers:
+        attached = self._attached_with(trial, asked[-1])
+        for one in attached:
             check_made(one)
-        places = self._take(newcomers)
+        places = self._take(attached)
         try:
             validate(trial, {d for d in trial.all_devices() if d.address is not None} | set(places), self.rules)
         except RefusedError:
             self._give_back(places)
             raise
-        self.definition = settled(trial, self.definition, newcomers, places)
+        self.definition = settled(trial, self.definition, attached, places)
         element = asked[-1].element
         self._numbers[element] = self._numbers.get(element, 0) + len(asked)
-        implied = newcomers[: -len(asked)]
-        for one in newcomers:
+        implied = attached[: -len(asked)]
+        for one in attached:
             packed = places.get(one)
             self._states[one.label] = PLUGGED
             if packed is not None:
@@ -286,7 +285,7 @@ class RunningGuest:
             return device
         return evolved(device, label=f"{device.element}:{self._numbers.get(device.element, 0) + number}")
 
-    def _newcomers(self, trial: Guest, asked: Device) -> list[Device]:
+    def _attached_with(self, trial: Guest, asked: Device) -> list[Device]:
         """Return the devices that an attach brings, the one that was asked for last.
 
         libvirt gives the SCSI controllers that come along the model of the last one there.

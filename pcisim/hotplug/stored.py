@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pcisim._record import evolved
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
-from pcisim.guest import Device
+from pcisim.guest import Device, evolved
 from pcisim.hotplug.definition import extended, next_number
 from pcisim.hotplug.kinds import check_stored
 from pcisim.libvirt.policy import LibvirtPolicy

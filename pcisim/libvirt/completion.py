@@ -10,26 +10,27 @@ from __future__ import annotations
 
 from itertools import chain, count
 
-from pcisim._record import evolved
 from pcisim.catalogue.connectors import CONVENTIONAL
 from pcisim.catalogue.controllers import MAX_INDEX, ROOT_MODELS
 from pcisim.catalogue.devices import (
     ADDRESS_DROPPED,
     DISKS_A_CONTROLLER,
     ICH9_START_PORTS,
-    KNOWN_SINCE_11,
+    KNOWN_SINCE,
     NEVER_ON_MMIO,
     ON_SPAPR_VIO,
     ON_VIRTIO_BUS,
     PLACED_SINCE_11,
     PLUGS,
     SCSI_HOSTDEV_UNITS,
+    interface_plug,
 )
-from pcisim.catalogue.versions import VERSIONS, Libvirt
+from pcisim.catalogue.versions import Libvirt, first_with, libvirt_version
 from pcisim.catalogue.x86_machines import X86, Machine, Models
 from pcisim.errors import NotCoveredError, RefusedError
-from pcisim.guest import IGNORED, Controller, Device, Guest, refuse
+from pcisim.guest import IGNORED, Controller, Device, Guest, evolved, refuse
 from pcisim.libvirt.parsing import at, check_devices, check_kinds
+from pcisim.libvirt.passes import known_machines, machines_with_pci
 from pcisim.libvirt.twice import check_boot_orders
 
 SERIAL_PORTS = 31
@@ -46,21 +47,21 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     Raises:
         RefusedError: libvirt refuses the definition before it places anything.
     """
+    guest = evolved(guest, rules=rules)
     machine = guest.machine
     if guest.arch not in X86:
         _check_architecture(guest, rules)
     controllers = ControllerList(rules)
     for controller in guest.controllers:
         controllers.insert(_as_companion(evolved(controller)))
-    if not rules.places_newcomers:
-        guest = _without_newcomers(guest, rules)
+    guest = _without_newer_words(guest, rules)
     hostdevs = [hostdev for hostdev in guest.devices.get("hostdev", ()) if hostdev.bus == "scsi"]
     check_kinds(guest, controllers.items, rules)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=True)
     if controllers.items:
         controllers.number()
         _check_models(controllers.items)
-    _machine_controllers(controllers, machine)
+    _machine_controllers(controllers, guest, rules)
     check_devices(guest, controllers.items)
     _check_pci_controllers(controllers.items, guest)
     _check_expanders(controllers.items, machine)
@@ -78,22 +79,14 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     _check_roots(controllers.items, machine)
     check_boot_orders(guest)
     _controllers_of_disks(controllers, devices.get("disk", []))
+    _nvme_controllers(controllers, [disk for disk in devices.get("disk", ()) if disk.bus == "nvme"])
     for device in (*_virtio_ports(devices, "channel"), *_virtio_ports(devices, "console")):
         controllers.ensure("virtio-serial", device.controller or 0)
     _controllers_of_scsi_hostdevs(controllers, hostdevs, only_missing_models=False)
-    for index, controller in enumerate(controllers.items):
-        if controller.type == "scsi" and controller.model in ("", "auto"):
-            controllers.items[index] = evolved(
-                controller,
-                model=machine.models.scsi,
-                plug=PLUGS["controller/scsi"][machine.models.scsi],
-                defaults=controller.defaults | {"@model": machine.models.scsi},
-            )
-            if ("controller/scsi", machine.models.scsi) in ON_SPAPR_VIO and _loses_its_address(controller):
-                controllers.items[index] = evolved(controllers.items[index], address_type=IGNORED, address=None)
+    _scsi_models(controllers, machine, rules)
     if guest.graphics and not devices.get("video"):
         devices["video"] = [_implied("video", machine.models.video)]
-    _assign_serial_ports(controllers, devices)
+    _assign_serial_ports(controllers, devices, rules)
     if machine.virtio_bus:
         _leave_pci(devices, controllers, machine)
     labels: set[str] = set()
@@ -105,18 +98,22 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
     return evolved(guest, devices=devices, controllers=controllers.items)
 
 
-def _without_newcomers(guest: Guest, rules: Libvirt) -> Guest:
+def _without_newer_words(guest: Guest, rules: Libvirt) -> Guest:
     """Return the guest as a libvirt sees it that does not know the newest devices (rule 11)."""
     devices = dict(guest.devices)
-    for element, model in KNOWN_SINCE_11:
+    for (element, model), difference in KNOWN_SINCE.items():
+        if getattr(rules, difference):
+            continue
         for device in devices.get(element, ()):
             if device.model == model:
                 raise refuse(
                     device,
                     f"libvirt {rules.version} does not know the model '{model}' of <{element}>",
                     "unknown-model",
-                    "ask for --libvirt 11.3, or take the device out",
+                    f"ask for --libvirt {first_with(difference)}, or take the device out",
                 )
+    if rules.places_crypto_and_pstore:
+        return guest
     for element in PLACED_SINCE_11:
         if element in devices:
             devices[element] = [evolved(device, plug=0) for device in devices[element]]
@@ -347,8 +344,9 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
         models.add(panic.model)
 
 
-def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:
+def _machine_controllers(controllers: ControllerList, guest: Guest, rules: Libvirt) -> None:
     """Add what every machine of the family has (rule 5.3)."""
+    machine = guest.machine
     if machine.usb and controllers.find("usb", 0) is None:
         controllers.ensure("usb", 0, machine.usb)
     if machine.sata:
@@ -357,6 +355,8 @@ def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:
     if machine.root is None:
         if root is not None and not root.model:
             raise refuse(root, "PCI controller model was not set correctly", "no-model", "write model='pci-root'")
+        if rules.knows_machines_without_pci:
+            _check_machine_without_pci(controllers, guest)
         return
     if root is None:
         controllers.add(Controller("controller", "pci:0", machine.root, type="pci", index=0))
@@ -369,6 +369,26 @@ def _machine_controllers(controllers: ControllerList, machine: Machine) -> None:
             f"add <controller type='pci' index='0' model='{machine.root}'/> before the others, or number them from 1",
             "a controller without an index gets the lowest one that is unused, and 0 is the root bus",
         )
+
+
+def _check_machine_without_pci(controllers: ControllerList, guest: Guest) -> None:
+    """Refuse a machine of which libvirt knows no root bus, and PCI controllers where there is none (rule 13.7)."""
+    name = guest.machine_name
+    remedy = f"name a machine of type {machines_with_pci(guest)} in <os><type machine='...'>"
+    if guest.machine.lacks_root:
+        from pcisim.catalogue.other_machines import architectures_of
+
+        others = architectures_of(guest.machine_type)
+        raise RefusedError(
+            f"Machine type '{name}' supports PCI but no PCI controller added",
+            code="no-pci-bus",
+            details=(f"the machine type '{name}' has no PCI bus that libvirt knows: {known_machines(guest, others)}",),
+            line=guest.machine_line,
+            remedy=remedy + (f", or another architecture: arch='{others[0]}'" if others else ""),
+        )
+    pci = next((item for item in controllers.items if item.type == "pci"), None)
+    if pci is not None:
+        raise refuse(pci, f"Machine type '{name}' does not support PCI", "no-pci-bus", remedy)
 
 
 def _device_defaults(
@@ -391,15 +411,18 @@ def _device_defaults(
             devices[element] = [fill(device, models, rules) for device in devices_of]
     for position, controller in enumerate(controllers.items):
         if controller.type == "usb" and not controller.model:
-            if models.usb == "none" and controller.address_type is not None:
+            off = models.usb == "none"
+            if off and controller.address_type is not None and not rules.usb_off_on_s390:
                 controller.plug = CONVENTIONAL  # no model, but a place
                 continue
-            controllers.items[position] = evolved(
+            controller = controllers.items[position] = evolved(
                 controller,
                 model=models.usb,
                 plug=PLUGS["controller/usb"][models.usb],
                 defaults=controller.defaults | {"@model": models.usb},
             )
+            if off and controller.address_type is not None:
+                controller.address_type, controller.address = IGNORED, None
     disks = devices.get("disk")
     if disks:
         devices["disk"] = _sorted_disks(disks)
@@ -433,7 +456,7 @@ def _sorted_disks(disks: list[Device]) -> list[Device]:
     for disk in disks:
         groups.setdefault("" if disk.defaults else disk.bus, []).append(disk)
     for group in groups.values():
-        group.sort(key=lambda disk: -1 if disk.unit is None else disk.unit)
+        group.sort(key=lambda disk: -1 if disk.unit is None or disk.kind == "nvme" else disk.unit)
     return [disk for group in groups.values() for disk in group]
 
 
@@ -442,19 +465,19 @@ def _fill_interface(device: Device, models: Models, rules: Libvirt) -> Device:
         return device
     virtio = device.bus == "vdpa" or (device.bus == "vhostuser" and rules.vhostuser_is_virtio)
     model = "virtio" if virtio else models.interface
-    return _filled(device, model, "model/@type")
+    return _filled(device, model, interface_plug(model, rules), "model/@type")
 
 
 def _fill_video(device: Device, models: Models, _rules: Libvirt) -> Device:
-    return device if device.model else _filled(device, models.video, "model/@type")
+    return device if device.model else _filled(device, models.video, PLUGS["video"][models.video], "model/@type")
 
 
 def _fill_vsock(device: Device, _models: Models, _rules: Libvirt) -> Device:
-    return device if device.model else _filled(device, "virtio", "@model")
+    return device if device.model else _filled(device, "virtio", PLUGS["vsock"]["virtio"], "@model")
 
 
-def _filled(device: Device, model: str, path: str) -> Device:
-    return evolved(device, model=model, plug=PLUGS[device.element][model], defaults=device.defaults | {path: model})
+def _filled(device: Device, model: str, plug: int, path: str) -> Device:
+    return evolved(device, model=model, plug=plug, defaults=device.defaults | {path: model})
 
 
 _FILL = {"interface": _fill_interface, "video": _fill_video, "vsock": _fill_vsock}
@@ -476,6 +499,64 @@ def _controllers_of_disks(controllers: ControllerList, disks: list[Device]) -> N
     for bus in DISKS_A_CONTROLLER:
         for index in range(highest.get(bus, -1) + 1):
             controllers.ensure(bus, index)
+
+
+def _nvme_controllers(controllers: ControllerList, disks: list[Device]) -> None:
+    """Add the NVMe controllers that disks hang on, with the serial number of their disks (rule 13.13)."""
+    highest = max([disk.controller or 0 for disk in disks], default=-1)
+    if highest > MAX_INDEX * 16:
+        raise refuse(disks[0], f"nvme controller index {highest} too high", "index-range")
+    for index in range(highest + 1):
+        controllers.ensure("nvme", index)
+    given = {item.index for item in controllers.items if item.type == "nvme" and item.serial}
+    for disk in disks:
+        found = controllers.find("nvme", disk.controller or 0)
+        assert found is not None
+        if not disk.serial or disk.serial == found.serial:
+            continue
+        if found.serial:
+            error = refuse(
+                disk,
+                "Conflicting NVME disk serial number, all disks on a controller must have the same serial number as the"
+                " controller itself",
+                "nvme-serial",
+                f"write <serial>{found.serial}</serial>, leave it out, or use another controller",
+                f"{found.label} has the serial number '{found.serial}'"
+                + ("" if found.index in given else ", which libvirt takes from the first of its disks that has one"),
+            )
+            error.parties += (found.label,)
+            raise error
+        found.serial = disk.serial
+    for item in controllers.items:
+        if item.type == "nvme" and not item.serial:
+            on_it = [disk for disk in disks if disk.controller == item.index]
+            raise RefusedError(
+                "Missing mandatory serial for NVMe controller",
+                code="nvme-serial",
+                details=(f"{item.label} has none" + ("" if on_it else ", and no disk that would say one"),),
+                line=item.line or next((disk.line for disk in on_it), None),
+                remedy="add <serial>...</serial> to the controller, or to one of its disks",
+                parties=(item.label, *[disk.label for disk in on_it[:1]]),
+            )
+
+
+def _scsi_models(controllers: ControllerList, machine: Machine, rules: Libvirt) -> None:
+    """Fill in the models of SCSI controllers (rules 5.4 and 13.1)."""
+    default = machine.models.scsi
+    scsi = [item for item in controllers.items if item.type == "scsi"]
+    if rules.scsi_follows_first and default == Models().scsi:
+        said = [item for item in scsi if item.model not in ("", "auto")]
+        default = min(said, key=lambda item: item.index or 0).model if said else default
+    for index, controller in enumerate(controllers.items):
+        if controller.type == "scsi" and controller.model in ("", "auto"):
+            controllers.items[index] = evolved(
+                controller,
+                model=default,
+                plug=PLUGS["controller/scsi"][default],
+                defaults=controller.defaults | {"@model": default},
+            )
+            if ("controller/scsi", default) in ON_SPAPR_VIO and _loses_its_address(controller):
+                controllers.items[index] = evolved(controllers.items[index], address_type=IGNORED, address=None)
 
 
 def _controllers_of_scsi_hostdevs(
@@ -538,7 +619,7 @@ def _virtio_ports(devices: dict[str, list[Device]], element: str) -> list[Device
     return [device for device in devices.get(element, []) if device.bus == "virtio"]
 
 
-def _assign_serial_ports(controllers: ControllerList, devices: dict[str, list[Device]]) -> None:
+def _assign_serial_ports(controllers: ControllerList, devices: dict[str, list[Device]], rules: Libvirt) -> None:
     """Give ports of virtio-serial controllers, and add controllers when those there run out (rule 5.5, step 7)."""
     everything = (*controllers.items, *chain.from_iterable(devices.values()))
     written = [device for device in everything if device.address_type == "virtio-serial" and device.unit]
@@ -549,8 +630,11 @@ def _assign_serial_ports(controllers: ControllerList, devices: dict[str, list[De
     ports = _SerialPorts(controllers)
     for device in written:
         ports.reserve(device)
-    for device in consoles:  # which keep port 0, and take one of controller 0 all the same; without address they do not
-        ports.take(device, 0)
+    for device in consoles:  # those without an address use no port
+        if rules.console_on_port_0:
+            ports.take(device, device.controller, lowest=0)
+        else:  # it keeps port 0, and takes one of controller 0 all the same
+            ports.take(device, 0)
     for device in channels:
         ports.take(device, device.controller)
 
@@ -609,11 +693,11 @@ class _SerialPorts:
             error.parties += (other.label,)
             raise error
 
-    def take(self, device: Device, index: int | None) -> None:
+    def take(self, device: Device, index: int | None, lowest: int = 1) -> None:
         """Take the lowest free port: of a controller, or of any."""
         if index is not None:
             self._check_controller(device, index)
-            if not self._take_of(index, device):
+            if not self._take_of(index, device, lowest):
                 raise refuse(
                     device,
                     f"Unable to find a free port on virtio-serial controller {index}",
@@ -632,8 +716,11 @@ class _SerialPorts:
         self.order.append(index)
         self._take_of(index, device)
 
-    def _take_of(self, index: int, device: Device) -> bool:
+    def _take_of(self, index: int, device: Device, lowest: int = 1) -> bool:
         taken = self.taken[index]
+        if not lowest and 0 not in taken and self.counts[index]:
+            taken[0] = device
+            return True
         while self.next[index] in taken:
             self.next[index] += 1
         if self.next[index] >= self.counts[index]:
@@ -704,8 +791,7 @@ def _check_architecture(guest: Guest, rules: Libvirt) -> None:
             line=guest.machine_line,
             remedy=f"name a machine of {guest.arch}, or another architecture",
         )
-    versions = list(VERSIONS)
-    if versions.index(guest.machine.since) > versions.index(rules.version):
+    if libvirt_version(guest.machine.since).release > rules.release:
         raise NotCoveredError(
             f"machine type '{guest.machine_type}' of {guest.arch} is not covered as libvirt {rules.version}",
             code="machine-not-covered",

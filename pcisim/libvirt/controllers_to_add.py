@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.guest import Controller, Guest
@@ -23,8 +23,7 @@ MOST_TRIED = 16
 _PORTS_OF_A_SWITCH = 32
 
 
-@record
-class Recipe:
+class Recipe(NamedTuple):
     """One row: controllers that make room for a plug on a kind of machine."""
 
     express: bool

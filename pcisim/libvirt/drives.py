@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.devices import DISKS_A_CONTROLLER
 from pcisim.errors import RefusedError
 from pcisim.guest import Device, Guest, refuse
@@ -14,8 +14,7 @@ _Drive = tuple[int, int, int, int]
 """Controller, bus, target and unit."""
 
 
-@record
-class _Limits:
+class _Limits(NamedTuple):
     """One row: which parts of the address of a disk on such a bus have to be 0, and what libvirt says otherwise."""
 
     controller: str = ""
@@ -31,6 +30,7 @@ _LIMITS: Mapping[str, _Limits] = MappingProxyType(
         ),
         "sata": _Limits("", "bus must be 0 for sata controller", "target must be 0 for sata controller"),
         "scsi": _Limits("", "SCSI controller only supports 1 bus", ""),
+        "nvme": _Limits(),
     }
 )
 _ONE_TARGET = "lsilogic"

@@ -74,7 +74,7 @@ class Demand(NamedTuple):
     """Root ports that still have to be placed, those of buses without a controller among them."""
     bridges: Count = 0
     """Buses of pci-bridges without a controller, which look for their place last."""
-    homeless: Count = 0
+    without_parent: Count = 0
     """Listed pci-bridges that find no slot on any bus but their own."""
     host_bridges: int = 0
     """Host bridges that are there; 0 on a machine with one root bus."""
@@ -119,7 +119,7 @@ class Demand(NamedTuple):
                 before_integrated=demand.before_integrated + conventional,
                 express=demand.express + (row.plug in (c.EXPRESS_TO_PCI_BRIDGE, c.UPSTREAM_PORT)),
                 ports=demand.ports + (row.plug == c.ROOT_PORT),
-                homeless=demand.homeless + (conventional and not demand.has_parent),
+                without_parent=demand.without_parent + (conventional and not demand.has_parent),
                 buses=demand.buses + 1,
                 takes_bridges=demand.takes_bridges or bool(socket & c.PCI_BRIDGE),
                 free_conventional=demand.free_conventional + row.slot_count * bool(socket & c.CONVENTIONAL),
@@ -209,14 +209,14 @@ def growth(demand: Demand) -> Growth:
         to_pci = grows * (1 - d.takes_bridges)
         rest = lack - BRIDGE_SLOTS * to_pci
         bridges = _ceil_div(_positive(rest), BRIDGE_SLOTS)
-    homeless = d.homeless + bridges * (1 - to_pci) * (1 - d.has_parent)
+    without_parent = d.without_parent + bridges * (1 - to_pci) * (1 - d.has_parent)
     left = d.free_bridge + (bridges + hosts) * BRIDGE_SLOTS - rest
 
     missing = d.express - d.free_express
     ports = _positive(missing) + to_pci
     ports = ports + d.spare * (missing >= 0) * ((ports + bridges > 0) | (d.buses > 1))
 
-    some = (homeless > 0) * 1
+    some = (without_parent > 0) * 1
     on_root = 0 * lack
     if not d.express_root:  # the real pass places the new bridges first; the device that it imagines is no more then
         on_root = (d.integrated > 0) * (d.before_integrated + d.integrated + _positive(bridges - 1))
@@ -226,7 +226,7 @@ def growth(demand: Demand) -> Growth:
         bridges,
         hosts,
         (
-            Budget(BRIDGE_BUDGET, some * homeless + (1 - some) * (d.bridges + bridges), (1 - some) * left),
+            Budget(BRIDGE_BUDGET, some * without_parent + (1 - some) * (d.bridges + bridges), (1 - some) * left),
             Budget(PORT_BUDGET, d.ports + ports, d.free_port),
             Budget(ROOT_BUDGET, on_root, d.free_root),
             Budget(HOST_BRIDGE_BUDGET, d.host_bridges + hosts, MOST_HOST_BRIDGES),

@@ -18,15 +18,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SINGLE = {"memballoon": "memory balloon", "nvram": "nvram", "iommu": "IOMMU", "vsock": "vsock"}
+_SINGLE = {"memballoon": "memory balloon", "nvram": "nvram", "vsock": "vsock"}
 """Elements of which a guest has at most one, in every version, in the order in which libvirt reads them."""
 
 
 def single_elements(rules: Libvirt) -> dict[str, str]:
     """Return the elements of which a guest has at most one, and how libvirt calls such a device."""
-    newcomer = {"pstore": "pstore"} if rules.places_newcomers else {}
+    single = {"pstore": "pstore"} if rules.places_crypto_and_pstore else {}
+    iommu = {} if rules.several_iommus else {"iommu": "IOMMU"}
     watchdog = {} if rules.several_watchdogs else {"watchdog": "watchdog"}
-    return watchdog | _SINGLE | newcomer
+    return watchdog | _SINGLE | iommu | single
 
 
 def at(device: Device) -> str:

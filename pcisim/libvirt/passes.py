@@ -28,7 +28,7 @@ from pcisim.catalogue.x86_machines import (
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.libvirt.growth import Demand
-from pcisim.placement import Step
+from pcisim.placement import PlacementStep
 from pcisim.topology import Owner, Topology, bits, grouped
 
 TYPE_CHECKING = False
@@ -47,6 +47,7 @@ _MOST_NAMED = 4
 """How many buses that were added are named in an error."""
 IMAGINARY = Owner("a device that libvirt imagines, to keep room for a bridge", RESERVED)
 """The trial pass looks for a place for it on a conventional machine, and gives it back."""
+_EXPRESS_PLUGS = c.ROOT_PORT | c.DMI_BRIDGE | c.DOWNSTREAM_PORT | c.EXPRESS_EXPANDER
 SPARE = Owner("the spare root port", RESERVED)
 """Who a port is appended for that nobody needs yet."""
 
@@ -83,7 +84,7 @@ class Pass:
             integrated_conventional=rules.integrated_conventional_on_express, spoken_for=self.machine.spoken_for
         )
         self.addresses: dict[Device, int] = {}
-        self.log: dict[Device, list[Step]] = {}
+        self.log: dict[Device, list[PlacementStep]] = {}
         self.logging = log
         self.count = count
         self._ich9: dict[int | None, list[Controller]] | None = None
@@ -278,7 +279,7 @@ class Pass:
         topology = self.topology
         self.flush()
         if self.logging and isinstance(owner, Device):
-            self.log.setdefault(owner, []).append(Step("search", tuple(topology.explain(plug))))
+            self.log.setdefault(owner, []).append(PlacementStep("search", tuple(topology.explain(plug))))
         packed = topology.allocate(plug, owner, function)
         if packed is None:
             if not topology.buses:
@@ -330,7 +331,7 @@ class Pass:
 
     def _note(self, device: Device, remark: str) -> None:
         if self.logging:
-            self.log.setdefault(device, []).append(Step(remark))
+            self.log.setdefault(device, []).append(PlacementStep(remark))
 
     # growth
 
@@ -351,7 +352,7 @@ class Pass:
                 topology.add_bus(_TO_PCI)
                 need -= 2
             model = PCI_CONTROLLERS[self.machine.growth]
-        elif plug & (c.EXPRESS | c.UPSTREAM_PORT):
+        elif plug & (c.EXPRESS | c.UPSTREAM_PORT) or (plug & c.EXPRESS_TO_PCI_BRIDGE and self.rules.port_before_bridge):
             model = _ROOT_PORT
         else:
             self._cannot_grow(plug, owner)
@@ -363,10 +364,12 @@ class Pass:
     def _cannot_grow(self, plug: int, owner: Device | Owner) -> NoReturn:
         label = owner.label
         details = (self._searched(owner), *self._looks(plug))
+        named = self.rules.names_express_slots
         if plug & (c.EXPRESS_TO_PCI_BRIDGE | c.NO_CLASS) or not plug & ~c.INTEGRATED:
             flags = 0x2000 if plug & c.EXPRESS_TO_PCI_BRIDGE else 0
             raise RefusedError(
-                f"Cannot automatically add a new PCI bus for a device with connect flags {flags:02X}",
+                f"Cannot automatically add a new PCI bus for a device with{' unrecognized' if named else ''} connect"
+                f" flags {flags:02X}",
                 code="cannot-grow",
                 details=details,
                 remedy="add a <controller type='pci' model='pcie-root-port'/> for it"
@@ -376,7 +379,8 @@ class Pass:
                 parties=(label,),
             )
         raise RefusedError(
-            f"a PCI slot is needed to connect a PCI controller model='{c.name_of(plug)}',"
+            f"a {'PCIe' if named and plug & _EXPRESS_PLUGS else 'PCI'} slot is needed to connect a PCI controller"
+            f" model='{c.name_of(plug)}',"
             " but none is available, and it cannot be automatically added",
             code="no-slot-for-controller",
             details=details,
@@ -607,16 +611,22 @@ def _no_buses(guest: Guest, owner: Device | Owner) -> RefusedError:
         code="no-pci-bus",
         details=(
             f"{owner.label} needs or has a PCI address" + (f" (line {owner.line})" if owner.line else ""),
-            f"the machine type '{name}' has no PCI bus that libvirt knows: {_known_machines(guest, others)}",
+            f"the machine type '{name}' has no PCI bus that libvirt knows: {known_machines(guest, others)}",
         ),
-        remedy=f"name a machine of type {_machines_with_pci(guest)} in <os><type machine='...'>"
+        remedy=f"name a machine of type {machines_with_pci(guest)} in <os><type machine='...'>"
         + (f", or another architecture: arch='{others[0]}'" if others else ""),
         line=guest.machine_line,
         parties=(owner.label,),
     )
 
 
-def _known_machines(guest: Guest, others: list[str]) -> str:
+def known_machines(guest: Guest, others: list[str]) -> str:
+    """Say which machines have a PCI bus, and what that of a guest is instead.
+
+    Args:
+        guest: the guest.
+        others: the architectures that have a machine of that name.
+    """
     if guest.arch not in X86:
         return "it is not virt or virt-VERSION"
     if guest.machine.family == "isapc":
@@ -625,7 +635,8 @@ def _known_machines(guest: Guest, others: list[str]) -> str:
     return f"it is none of pc, pc-i440fx-VERSION, q35 and pc-q35-VERSION{also}"
 
 
-def _machines_with_pci(guest: Guest) -> str:
+def machines_with_pci(guest: Guest) -> str:
+    """Return the machine types of the guest's architecture that have a PCI bus."""
     return "pc or q35" if guest.arch in X86 else "virt"
 
 

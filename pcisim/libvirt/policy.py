@@ -10,14 +10,15 @@ comes after; asked of libvirt 9.0.0 and 11.3.0.
 
 from __future__ import annotations
 
-from pcisim._record import evolved, record
+from typing import NamedTuple
+
 from pcisim.address import pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, ROOT_MODELS
 from pcisim.catalogue.devices import ADDRESS_READDRESSED
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.errors import RefusedError
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.libvirt.completion import ControllerList
 from pcisim.libvirt.growth import Demand, growth
 from pcisim.libvirt.passes import SPARE, Count, Pass, highest_index, index_too_high
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-@record
-class LibvirtPolicy:
+class LibvirtPolicy(NamedTuple):
     """Place addresses exactly as a version of libvirt does.
 
     Args:

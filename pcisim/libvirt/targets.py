@@ -5,10 +5,9 @@ Source: section 7 of the rules.
 
 from __future__ import annotations
 
-from pcisim._record import evolved
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.controllers import FIRST_BUS_NR, HOST_BRIDGE, MOST_HOST_BRIDGES, pci_controller
-from pcisim.guest import Controller, Device, Guest, refuse
+from pcisim.guest import Controller, Device, Guest, evolved, refuse
 
 
 def multifunction(addresses: dict[Device, int]) -> dict[Device, str]:

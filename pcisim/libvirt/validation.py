@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from pcisim.catalogue.attribute_words import FOREIGN, OF_X86, OWN_MODELS
+from pcisim.catalogue.attribute_words import FOREIGN, OF_X86, OWN_MODELS, USB_MODELS_OF_QEMU, USB_MODELS_OF_SOME
 from pcisim.catalogue.controllers import (
     FILLED_IN,
     HOST_BRIDGE,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 SECONDARY_VIDEO = ("qxl", "virtio")
 """The models that a video device may have which is not the primary one."""
-_DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
+_DRIVE_BUSES = ("ide", "scsi", "sata", "fdc", "nvme")
 
 
 def validate(
@@ -222,7 +222,23 @@ def check_options(controller: Controller) -> None:
         )
 
 
+def _check_usb_model(controller: Controller, guest: Guest) -> None:
+    """Refuse a USB controller that the emulator of the architecture does not have (libvirt rule 13.12)."""
+    model = controller.model
+    only, known = USB_MODELS_OF_QEMU.get(guest.arch), USB_MODELS_OF_SOME.get(model)
+    if model not in ("", "none") and ((only and model not in only) or (known and guest.arch not in known)):
+        raise refuse(
+            controller,
+            f"USB controller model '{model}' not supported in this QEMU binary",
+            "wrong-machine",
+            "write model='qemu-xhci'",
+            f"the QEMU of {guest.arch} does not have it",
+        )
+
+
 def _check_hole(controller: Controller, guest: Guest) -> None:
+    if guest.machine.takes_hole:
+        return
     if controller.model in ROOT_MODELS and controller.origin.find("pcihole64") is not None:
         raise refuse(
             controller,
@@ -455,7 +471,7 @@ _ON_SPAPR_VIO = "spapr-vlan"
 """The model of an interface that is on another bus, whatever its address says."""
 
 
-def _controller(device: Device, guest: Guest, _rules: Libvirt) -> None:
+def _controller(device: Device, guest: Guest, rules: Libvirt) -> None:
     if not isinstance(device, Controller):
         return
     if device.type == "pci":
@@ -464,6 +480,9 @@ def _controller(device: Device, guest: Guest, _rules: Libvirt) -> None:
             _check_hole(device, guest)
     elif device.type == "ide":
         check_ide(device, guest)
+    elif device.type == "usb":
+        if rules.asks_qemu_for_usb:
+            _check_usb_model(device, guest)
     elif "iothread" in device.traits:
         if device.address_type not in (None, "pci", "ccw"):
             headline = "virtio-scsi IOThreads only available for virtio pci and virtio ccw controllers"
@@ -608,23 +627,26 @@ def _panic(device: Device, guest: Guest) -> None:
 
 def _iommu_alone(device: Device, _guest: Guest, _rules: Libvirt) -> None:
     """Refuse what libvirt refuses of an IOMMU by itself."""
-    if device.model != "virtio" and device.address_type is not None:
+    if device.model not in _IOMMUS_ON_PCI and device.address_type is not None:
         raise wrong_type(device, f"iommu model '{device.model}' can't have address", "")
 
 
 def _iommu(device: Device, guest: Guest, _rules: Libvirt) -> None:
-    if device.model == "intel" and guest.machine.family != "q35":
-        headline = "IOMMU device: 'intel' is only supported with Q35 machines"
+    if device.model in ("intel", "amd") and guest.machine.family != "q35":
+        headline = f"IOMMU device: '{device.model}' is only supported with Q35 machines"
         raise refuse(device, headline, "wrong-machine", "use a machine of type q35")
-    if device.model != "virtio":
+    if device.model not in _IOMMUS_ON_PCI:
         return
     if guest.machine.family not in ("q35", "arm-virt"):
         headline = "IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines"
         raise refuse(device, headline, "wrong-machine", "use a machine of type q35")
-    if not guest.acpi:
+    if device.model == "virtio" and not guest.acpi:
         raise refuse(device, "IOMMU device: 'virtio' requires ACPI", "needs-acpi", "add <features><acpi/></features>")
     if device.address_type not in (None, "pci"):
-        raise wrong_type(device, "IOMMU device: 'virtio' needs a PCI address", "pci")
+        raise wrong_type(device, f"IOMMU device: '{device.model}' needs a PCI address", "pci")
+
+
+_IOMMUS_ON_PCI = ("virtio", "amd")
 
 
 def _memory(device: Device, guest: Guest, rules: Libvirt) -> None:

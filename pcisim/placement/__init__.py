@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pcisim._record import record
+from typing import NamedTuple
+
 from pcisim.address import pack
 from pcisim.catalogue.x86_machines import PREFERRED, Place
 from pcisim.guest import Controller, Device, Guest
-from pcisim.topology import Look, Topology
+from pcisim.topology import SearchStep, Topology
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,12 +16,11 @@ else:
     Protocol = object
 
 
-@record
-class Step:
+class PlacementStep(NamedTuple):
     """How one device got its place: a remark, or the buses that were looked at."""
 
     remark: str
-    looks: tuple[Look, ...] = ()
+    looks: tuple[SearchStep, ...] = ()
 
 
 class Placement:
@@ -48,7 +48,7 @@ class Placement:
         multifunction: dict[Device, str],
         added: list[Controller],
         rewritten: dict[Device, int],
-        log: dict[Device, list[Step]],
+        log: dict[Device, list[PlacementStep]],
         zpci: dict[Device, tuple[int, int]] | None = None,
         overwritten: frozenset[Device] = frozenset(),
     ) -> None:

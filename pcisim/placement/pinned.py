@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pcisim._record import evolved
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.placement import Placement
 
 

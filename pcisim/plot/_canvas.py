@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import matplotlib.style
@@ -21,7 +21,6 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
-from pcisim._record import record
 from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, PREFERRED, RESERVED
 from pcisim.errors import UsageError
 from pcisim.plot._view import FREE, KINDS, UNUSABLE
@@ -42,8 +41,7 @@ _SETTINGS: Any = {
 }
 
 
-@record
-class Look:
+class Style(NamedTuple):
     """How a kind of owner is drawn: the shades differ in grey too, the letter and the hatch say it twice."""
 
     fill: str
@@ -53,12 +51,12 @@ class Look:
 
 
 LOOKS = {
-    BUILT_IN: Look("#3f4650", "#ffffff", "", "B"),
-    RESERVED: Look("#fbd3a0", INK, "////", "R"),
-    PREFERRED: Look("#fff3b8", INK, r"\\\\", "P"),
-    DEVICE: Look("#86bbe4", INK, "", "D"),
-    FREE: Look(PAPER, FAINT, "", ""),
-    UNUSABLE: Look("#dcdcdc", FAINT, "xxxx", ""),
+    BUILT_IN: Style("#3f4650", "#ffffff", "", "B"),
+    RESERVED: Style("#fbd3a0", INK, "////", "R"),
+    PREFERRED: Style("#fff3b8", INK, r"\\\\", "P"),
+    DEVICE: Style("#86bbe4", INK, "", "D"),
+    FREE: Style(PAPER, FAINT, "", ""),
+    UNUSABLE: Style("#dcdcdc", FAINT, "xxxx", ""),
 }
 LEGEND = {
     BUILT_IN: "B  built in",
@@ -187,7 +185,15 @@ class Sheet:
         self.axes.set_axis_off()
 
     def box(
-        self, x: float, y: float, width: float, height: float, look: Look, name: str = "", edge: str = LINE, **more: Any
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        look: Style,
+        name: str = "",
+        edge: str = LINE,
+        **more: Any,
     ) -> None:
         """Draw a rectangle that looks like a kind of owner, under a name that the SVG keeps."""
         settings: dict[str, Any] = {"linewidth": 0.5, "hatch": look.hatch or None} | more

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from pcisim._record import record
 from pcisim.enumeration import GuestFunction, GuestView, enumerate_guest
 from pcisim.enumeration.names import names_of_guest
 from pcisim.errors import UsageError
 from pcisim.formats.guest import Names, is_moved, name_of
 from pcisim.formats.plain import printable
 from pcisim.placement import Placement
-from pcisim.plot._canvas import FAINT, INK, Look, Sheet, fitted, shortened, style, text_width
+from pcisim.plot._canvas import FAINT, INK, Sheet, Style, fitted, shortened, style, text_width
 from pcisim.plot._view import Placed, placement_of
 
 SAME, MOVED, LOST, CHIPSET = "same", "moved", "lost", "chipset"
 LOOKS = {
-    SAME: Look("#ffffff", INK, "", ""),
-    MOVED: Look("#ffd27f", INK, "", ""),
-    LOST: Look("#dcdcdc", INK, "xxxx", ""),
-    CHIPSET: Look("#f0f0f0", FAINT, "", ""),
+    SAME: Style("#ffffff", INK, "", ""),
+    MOVED: Style("#ffd27f", INK, "", ""),
+    LOST: Style("#dcdcdc", INK, "xxxx", ""),
+    CHIPSET: Style("#f0f0f0", FAINT, "", ""),
 }
 LEGEND = {
     SAME: "no difference",
@@ -38,8 +38,7 @@ _MOST_ROWS = 60
 _FEWEST_FOLDED = 3
 
 
-@record
-class _Row:
+class _Row(NamedTuple):
     """One function: what is written on both sides."""
 
     depth: int
@@ -91,13 +90,13 @@ def _rows(view: GuestView, names: Names) -> list[_Row]:
         if function.address is not None:
             on.setdefault(function.address.bus, []).append(function)
     buses = {bus.label: bus.number for bus in view.buses if bus.label is not None}
-    homeless: list[GuestFunction] = []
+    without_bus: list[GuestFunction] = []
     for function in view.unseen:
         home = None if function.configured is None else buses.get(f"pci:{function.configured.bus}")
-        (homeless if home is None else on.setdefault(home, [])).append(function)
+        (without_bus if home is None else on.setdefault(home, [])).append(function)
     rows: list[_Row] = []
     drawn = set()
-    stack = [(function, 0) for function in homeless]
+    stack = [(function, 0) for function in without_bus]
     for bus in reversed([bus.number for bus in view.buses if bus.bridge is None]):
         drawn.add(bus)
         stack += [(function, 0) for function in reversed(on.get(bus, []))]

@@ -11,7 +11,7 @@ from pcisim.capacity.report import THEORETICAL
 from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, PREFERRED, RESERVED
 from pcisim.errors import UsageError
 from pcisim.plot._canvas import FAINT, INK, LOOKS, Sheet, fitted, legend_height, shortened, style
-from pcisim.plot._view import FREE, KINDS, UNUSABLE, Cell, Subject, View, ranges
+from pcisim.plot._view import FREE, KINDS, UNUSABLE, BusContents, Cell, Subject, ranges
 
 MOST_MAPS = 48
 """How many buses `bus_maps` draws when nobody names them."""
@@ -32,7 +32,7 @@ def bus_map(subject: Subject, bus: int = 0) -> Figure:
     Raises:
         UsageError: there is no such bus.
     """
-    view = View(subject)
+    view = BusContents(subject)
     cells = view.cells(bus)
     model = view.topology.buses[bus].model
     width = 2 * _MARGIN + _SLOT + FUNCTIONS * _CELL
@@ -74,7 +74,7 @@ def _draw(sheet: Sheet, cell: Cell, bus: int, x: float, y: float, width: float, 
     sheet.text(x + 0.15, middle, text, size, ink=look.ink, bbox=ground)
 
 
-def _title(view: View, bus: int) -> str:
+def _title(view: BusContents, bus: int) -> str:
     machine = f"{view.title}: " if view.title else ""
     return f"{machine}bus {bus:#04x} {view.topology.buses[bus].model.name}"
 
@@ -114,7 +114,7 @@ def bus_maps(subject: Subject, buses: Iterable[int] | None = None) -> Figure:
     Raises:
         UsageError: no such bus, or none at all.
     """
-    view = View(subject)
+    view = BusContents(subject)
     every = range(len(view.topology.buses))
     try:
         chosen = list(every[:MOST_MAPS] if buses is None else buses)
@@ -178,7 +178,7 @@ def _columns(heights: list[float]) -> list[list[int]]:
         goal *= 1.03
 
 
-def _panel(sheet: Sheet, view: View, index: int, rows: list[list[Cell]], x: float, y: float) -> None:
+def _panel(sheet: Sheet, view: BusContents, index: int, rows: list[list[Cell]], x: float, y: float) -> None:
     sheet.text(x, y + 0.15, shortened(_bus_title(view, index), 8, _PANEL, bold=True), 8, weight="bold")
     y += _HEAD
     grid = x + 0.5
@@ -203,7 +203,7 @@ def _panel(sheet: Sheet, view: View, index: int, rows: list[list[Cell]], x: floa
         y += _LOW
 
 
-def _bus_title(view: View, index: int) -> str:
+def _bus_title(view: BusContents, index: int) -> str:
     above = next((view.owners[packed].label for packed, below in view.below.items() if below == index), "")
     return f"bus {index:#04x} {view.topology.buses[index].model.name}" + (f" ({above})" if above else "")
 

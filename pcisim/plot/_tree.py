@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from pcisim._record import record
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.capacity.report import room
 from pcisim.catalogue.connectors import ENDPOINT
@@ -15,14 +15,14 @@ from pcisim.plot._canvas import (
     FAINT,
     INK,
     LOOKS,
-    Look,
     Sheet,
+    Style,
     legend_height,
     shortened,
     style,
     text_width,
 )
-from pcisim.plot._view import FREE, KINDS, Subject, View, kind_of, name_of, ranges
+from pcisim.plot._view import FREE, KINDS, BusContents, Subject, kind_of, name_of, ranges
 from pcisim.topology import Holder
 
 _ROW, _PITCH = 0.185, 0.225
@@ -33,11 +33,10 @@ _APART = 0.35
 _MARGIN = 0.2
 _WIDEST = 3.4
 _TOP = 0.68
-_HEADER = Look("#e9e9e9", INK, "", "")
+_HEADER = Style("#e9e9e9", INK, "", "")
 
 
-@record
-class Detail:
+class Detail(NamedTuple):
     """How much of a topology is drawn: the first level that is not too tall is taken.
 
     Args:
@@ -132,7 +131,7 @@ def topology_tree(subject: Subject) -> Figure:
     Raises:
         UsageError: it is none of these.
     """
-    view = View(subject)
+    view = BusContents(subject)
     boxes: list[_Box] = []
     for detail in _LEVELS:
         boxes = _Builder(view, detail).trees()
@@ -221,7 +220,7 @@ def _write(sheet: Sheet, row: _Row, x: float, y: float, width: float, name: str)
 class _Builder:
     """Makes the boxes of a view at a level of detail."""
 
-    def __init__(self, view: View, detail: Detail) -> None:
+    def __init__(self, view: BusContents, detail: Detail) -> None:
         self.view = view
         self.detail = detail
         self.drawn: set[int] = set()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from pcisim._record import record
 from pcisim.address import FUNCTIONS, MAX_SLOT, pack
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, OWNER_KINDS, PREFERRED, RESERVED
@@ -19,8 +18,7 @@ KINDS = (BUILT_IN, RESERVED, PREFERRED, DEVICE, FREE, UNUSABLE)
 """Every function of a bus is of one of these kinds."""
 
 
-@record
-class Cell:
+class Cell(NamedTuple):
     """One function of a bus.
 
     Args:
@@ -58,7 +56,7 @@ def placement_of(subject: object) -> Placement | None:
     return found if isinstance(found, Placement) else None
 
 
-class View:
+class BusContents:
     """What a picture needs to know of a plan, a placement or a topology.
 
     A topology alone does not know its machine: the host bridge, the reserved and preferred places and the

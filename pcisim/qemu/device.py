@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.functions import ALIASES
 from pcisim.catalogue.properties import CPU_SUFFIX, NOT_ON_PCI, PROPERTIES
 from pcisim.catalogue.qemu_values import (
@@ -65,8 +65,7 @@ _PLACE = "int32"
 """The type of ``addr`` where it is a slot and a function; elsewhere it is an address in memory."""
 
 
-@record
-class QemuDevice:
+class QemuDevice(NamedTuple):
     """One ``-device``.
 
     Args:

@@ -21,7 +21,7 @@ _ABSENT_BY_DEFAULT = frozenset({"piix3-usb-uhci"}) | _USB_SET
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
-class Part:
+class QemuFunction:
     """One PCI function in its place.
 
     Args:
@@ -84,19 +84,19 @@ class PciBus:
     __slots__ = ("express", "kind", "label", "number", "parent", "parts")
 
     def __init__(
-        self, kind: str, *, express: bool, label: str | None, parent: Part | None = None, number: int = 0
+        self, kind: str, *, express: bool, label: str | None, parent: QemuFunction | None = None, number: int = 0
     ) -> None:
         self.kind = kind
         self.express = express
         self.label = label
         self.parent = parent
         self.number = number
-        self.parts: dict[int, Part] = {}
+        self.parts: dict[int, QemuFunction] = {}
         """By ``slot << 3 | function``, in the order in which they were made."""
         if parent is not None:
             parent.behind = self
 
-    def in_order(self) -> list[Part]:
+    def in_order(self) -> list[QemuFunction]:
         """Return what sits on the bus by slot and function."""
         parts = self.parts
         return [parts[place] for place in sorted(parts)] if len(parts) > 1 else list(parts.values())
@@ -107,13 +107,13 @@ class PciBus:
         return made[::-1]
 
 
-def forwards_io(bridge: Part) -> bool:
+def forwards_io(bridge: QemuFunction) -> bool:
     """Return whether a bridge can have an I/O window."""
     row = BRIDGES.get(bridge.driver)
     return row is None or bridge.options.get("io-reserve", UNSET_RESERVE) not in row.no_io_window
 
 
-def has_hotplug_controller(bridge: Part) -> bool:
+def has_hotplug_controller(bridge: QemuFunction) -> bool:
     """Return whether a bridge has a hotplug controller of its own that is not switched off."""
     return bridge.driver in SHPC_BRIDGES and bridge.options.get("shpc") != "off"
 
@@ -128,10 +128,10 @@ class Hardware:
         memory: bytes of RAM.
         acpi_root: whether ACPI hotplug is on for the root bus (of pc).
         acpi_bridges: whether it is on below bridges.
-        adrift: functions on buses that hang on nothing, or on each other.
+        unreachable: functions on buses that hang on nothing, or on each other.
     """
 
-    __slots__ = ("acpi_bridges", "acpi_root", "adrift", "extra", "family", "memory", "root")
+    __slots__ = ("acpi_bridges", "acpi_root", "unreachable", "extra", "family", "memory", "root")
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Hardware:
         memory: int = 256 << 20,
         acpi_root: bool = True,
         acpi_bridges: bool = True,
-        adrift: Sequence[Part] = (),
+        unreachable: Sequence[QemuFunction] = (),
     ) -> None:
         self.family = family
         self.root = root
@@ -150,9 +150,9 @@ class Hardware:
         self.memory = memory
         self.acpi_root = acpi_root
         self.acpi_bridges = acpi_bridges
-        self.adrift = adrift
+        self.unreachable = unreachable
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[QemuFunction]:
         """Yield every function, each bridge before what is behind it."""
         for bus in (self.root, *self.extra):
             stack = bus.in_order()[::-1]
@@ -192,10 +192,10 @@ def add_built_ins(root: PciBus, family: str, *, without: frozenset[str] = frozen
     for (slot, function), driver in BUILT_INS[family].items():
         if driver not in without and (usb or driver not in _ABSENT_BY_DEFAULT):
             multifunction = driver in MULTIFUNCTION_BUILT_INS
-            Part(driver, slot, function, root, FUNCTIONS[driver], multifunction=multifunction)
+            QemuFunction(driver, slot, function, root, FUNCTIONS[driver], multifunction=multifunction)
 
 
-def expander_bus(part: Part, number: int, label: str | None) -> PciBus:
+def expander_bus(part: QemuFunction, number: int, label: str | None) -> PciBus:
     """Give an expander its root bus, and return the bus that devices are plugged into.
 
     On pc that is the bus of a bridge which nobody lists.
@@ -210,5 +210,7 @@ def expander_bus(part: Part, number: int, label: str | None) -> PciBus:
     part.expander = bus
     if express:
         return bus
-    hidden = Part(EXPANDER_BRIDGE, 0, 0, bus, row_on(EXPANDER_BRIDGE, bus, HIDDEN_BRIDGE), options=HIDDEN_BRIDGE)
+    hidden = QemuFunction(
+        EXPANDER_BRIDGE, 0, 0, bus, row_on(EXPANDER_BRIDGE, bus, HIDDEN_BRIDGE), options=HIDDEN_BRIDGE
+    )
     return PciBus(CONVENTIONAL, express=False, label=label, parent=hidden)

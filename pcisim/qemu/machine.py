@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from pcisim._record import evolved
 from pcisim.address import MAX_SLOT
 from pcisim.catalogue.bars import MEMDEV_SIZE, MEMORY_LINKS
 from pcisim.catalogue.bridges import BRIDGES, EXPANDERS, PORT, ROOT
@@ -44,14 +43,22 @@ from pcisim.qemu.device import (
     similar_driver,
 )
 from pcisim.qemu.failover import Standbys, check_primary
-from pcisim.qemu.functions import Hardware, Part, PciBus, add_built_ins, expander_bus, has_hotplug_controller, row_on
+from pcisim.qemu.functions import (
+    Hardware,
+    PciBus,
+    QemuFunction,
+    add_built_ins,
+    expander_bus,
+    has_hotplug_controller,
+    row_on,
+)
 from pcisim.qemu.memory import VIRTIO_MEMORY, MemoryDevices
 from pcisim.qemu.options import MachineOptions
 from pcisim.qemu.other_buses import OtherBus, OtherBuses
 from pcisim.qemu.processors import ProcessorSlots
 from pcisim.qemu.values import check_values, is_legacy
 
-ACPI, SHPC, PCIE, NOBODY = "acpi", "shpc", "pcie", ""
+ACPI, SHPC, PCIE, NO_HANDLER = "acpi", "shpc", "pcie", ""
 """Who handles hotplug on a bus."""
 
 _NO_PLUGGABLE = "Parameter 'driver' expects a pluggable device type"
@@ -83,20 +90,20 @@ class QemuMachine:
             acpi_bridges=self.options.acpi_bridges,
         )
         self.others = OtherBuses(family, usb=self.options.is_on("usb"))
-        self.ids: dict[str, Part | OtherBus | None] = {}
+        self.ids: dict[str, QemuFunction | OtherBus | None] = {}
         """For each id the function, or the bus of a device that is not on PCI; ``None`` for one without a bus."""
         self.handlers: dict[PciBus, str] = {}
         if self.root is not None:
-            self.handlers[self.root] = ACPI if self.options.acpi_root else NOBODY
+            self.handlers[self.root] = ACPI if self.options.acpi_root else NO_HANDLER
         self._backends = Backends(self.options)
         self._standbys = Standbys()
         self._memory = MemoryDevices(self.options)
         self._processors = ProcessorSlots(self.options)
         self._hidden: set[str] = set()
         self._chassis: set[tuple[int, int]] = set()
-        self._acpi_indexes: dict[int, Part] = {}
+        self._acpi_indexes: dict[int, QemuFunction] = {}
         self._named: dict[str, int] = {"pci": 1} if family == "pc" else {}
-        self._leaving: set[Part] = set()
+        self._leaving: set[QemuFunction] = set()
         self._singles: set[str] = set()
         self._has_display = False
         self._serials: dict[str, str] = {}
@@ -207,7 +214,7 @@ class QemuMachine:
                 self._plug(device, hot=False)
         rules.check_cxl(self.hardware, enabled=self.options.is_on("cxl"))
 
-    def plug(self, text: str) -> Part | None:
+    def plug(self, text: str) -> QemuFunction | None:
         """Plug one device while the machine runs, as ``device_add`` does.
 
         Returns:
@@ -219,7 +226,7 @@ class QemuMachine:
         with _Blamed(text):
             return self._plug(parse_device(text), hot=True)
 
-    def _plug(self, device: QemuDevice, *, hot: bool) -> Part | None:
+    def _plug(self, device: QemuDevice, *, hot: bool) -> QemuFunction | None:
         name = device.name
         self._check_driver(device, hot=hot)
         bus = self._bus_of(device)
@@ -301,7 +308,7 @@ class QemuMachine:
         if device.id is not None and not hot:
             self._hidden.add(device.id)
 
-    def _plug_pci(self, device: QemuDevice, bus: PciBus, options: dict[str, str], *, hot: bool) -> Part:
+    def _plug_pci(self, device: QemuDevice, bus: PciBus, options: dict[str, str], *, hot: bool) -> QemuFunction:
         name = device.name
         self._pre_plug(device, bus, options, hot=hot)
         place = self._place(device, bus, options, hot=hot)
@@ -316,13 +323,13 @@ class QemuMachine:
         size = self.options.memory_of(options.get(MEMORY_LINKS.get(name, ""), ""))
         row = row_on(name, bus, options if size is None else {**options, MEMDEV_SIZE: str(size)})
         if row is not None and name in PLACE_IS_ID_IN_7_2:
-            row = evolved(row, device=place)
+            row = row._replace(device=place)
         check_values(name, options, legacy=row is not None and is_legacy(name, row.device))
         self._memory.plug(device, options)
         if self.handlers[bus] == SHPC and not place >> 3:
             raise rules.slot_zero()
         check_primary(bus, place, options, row.class_code if row else None)
-        part = Part(
+        part = QemuFunction(
             name,
             place >> 3,
             place & 7,
@@ -335,7 +342,7 @@ class QemuMachine:
         self._add(part, bus, hot=hot)
         return part
 
-    def _plug_other(self, device: QemuDevice, bus: OtherBus | None, options: dict[str, str]) -> Part | None:
+    def _plug_other(self, device: QemuDevice, bus: OtherBus | None, options: dict[str, str]) -> QemuFunction | None:
         """Plug a device that is not on PCI; return the PCI function that it brings, if any."""
         name = device.name
         setting, words = NEEDS_SETTING.get(name, ("", ""))
@@ -462,12 +469,12 @@ class QemuMachine:
                 )
         return place
 
-    def _expander_of(self, bus: PciBus) -> Part | None:
+    def _expander_of(self, bus: PciBus) -> QemuFunction | None:
         if bus not in self.hardware.extra:
             return None
         return next(part for part in self.hardware.root.parts.values() if part.expander is bus)
 
-    def _add(self, part: Part, bus: PciBus, *, hot: bool) -> None:
+    def _add(self, part: QemuFunction, bus: PciBus, *, hot: bool) -> None:
         """Note a function that was made, with the bus that it brings."""
         name, identity, options = part.driver, part.label, part.options
         if identity is not None:
@@ -480,7 +487,7 @@ class QemuMachine:
             inner = expander_bus(part, int(options.get("bus_nr", 0)), self._bus_name(name, identity))
             assert part.expander is not None
             self.hardware.extra.append(part.expander)
-            self.handlers[part.expander] = self.handlers[inner] = NOBODY
+            self.handlers[part.expander] = self.handlers[inner] = NO_HANDLER
             if inner.parent is not None:
                 inner.parent.label = identity
         elif name in BRIDGES:
@@ -496,14 +503,14 @@ class QemuMachine:
         self._named[f"nic {name}"] = number + 1
         return f"{name}.{number}"
 
-    def _handler(self, part: Part, bus: PciBus, *, hot: bool) -> str:
+    def _handler(self, part: QemuFunction, bus: PciBus, *, hot: bool) -> str:
         """Return who handles hotplug on the bus behind a bridge."""
         under_acpi = self.hardware.acpi_bridges and not hot
         if under_acpi and (bus is self.root or self.handlers[bus] == ACPI):
-            return NOBODY if BRIDGES[part.driver].behind == PORT and part.options.get("hotplug") == "off" else ACPI
+            return NO_HANDLER if BRIDGES[part.driver].behind == PORT and part.options.get("hotplug") == "off" else ACPI
         if BRIDGES[part.driver].behind == PORT:
             return PCIE
-        return SHPC if has_hotplug_controller(part) else NOBODY
+        return SHPC if has_hotplug_controller(part) else NO_HANDLER
 
     def unplug(self, name: str) -> None:
         """Ask for a device to be taken out, as ``device_del`` does.
@@ -514,7 +521,7 @@ class QemuMachine:
         if name not in self.ids:
             raise refusal(f"Device '{name}' not found", "no device has that id", code="qemu-no-device")
         part = self.ids[name]
-        if isinstance(part, Part):
+        if isinstance(part, QemuFunction):
             self._check_unplug(name, part)
             if self.handlers[part.bus] == ACPI:  # the guest has to eject it, and a paused one does not
                 self._leaving.add(part)
@@ -526,7 +533,7 @@ class QemuMachine:
         self._backends.release(name)
         self._standbys.remove(name)
 
-    def _check_unplug(self, name: str, part: Part) -> None:
+    def _check_unplug(self, name: str, part: QemuFunction) -> None:
         if not self.handlers[part.bus]:
             raise rules.no_hotplug(part.bus.label)
         if part.driver in VIRTIO_MEMORY:

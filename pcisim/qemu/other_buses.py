@@ -128,7 +128,7 @@ class OtherBuses:
         if master is not None:
             master.speeds |= row.speeds
             return
-        for number in range(row.count):
+        for number in range(row.buses):
             name = row.fixed
             if not name and device.id:
                 name = row.name.format(id=device.id, number=number)

@@ -18,7 +18,7 @@ from pcisim.catalogue.x86_machines import BUILT_IN, IDE_0, SATA_0, X86
 from pcisim.errors import NotCoveredError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.libvirt.targets import multifunction, settle_controllers, with_own_bridges
-from pcisim.placement import Placement, Step
+from pcisim.placement import Placement, PlacementStep
 from pcisim.topology import Owner, Topology
 
 _FIXED = {("i440fx", "ide:0"): IDE_0, ("q35", "sata:0"): SATA_0}
@@ -54,7 +54,7 @@ class QemuPolicy:
         guest = with_own_bridges(guest)
         topology = _empty(guest)
         addresses: dict[Device, int] = {}
-        steps: dict[Device, list[Step]] = {}
+        steps: dict[Device, list[PlacementStep]] = {}
         for device in _in_order(guest):
             packed, remark = _place(device, guest, topology)
             bus = topology.buses[packed >> 8 & MAX_BUS] if packed >> 8 < len(topology.buses) else None
@@ -62,7 +62,7 @@ class QemuPolicy:
             topology.reserve(packed, bus.explicit & ~c.ROOT_PORT if bus else device.plug, device)
             addresses[device] = packed
             if log:
-                steps[device] = [Step(remark)]
+                steps[device] = [PlacementStep(remark)]
         settle_controllers(guest.controllers, addresses)
         return Placement(guest, topology, addresses, multifunction(addresses), [], {}, steps)
 

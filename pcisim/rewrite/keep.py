@@ -7,8 +7,8 @@ like any other document, so that the end is what `assign` gives for it.  Every o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from pcisim._record import evolved, record
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.controllers import ROOT_MODELS
 from pcisim.catalogue.versions import Libvirt
@@ -29,7 +29,7 @@ from pcisim.formats.domain.reader import read
 from pcisim.formats.domain.writer import address_attributes, edit, target_attributes, zpci_attributes
 from pcisim.formats.xml.document import Element
 from pcisim.formats.xml.editor import Editor, Fragment
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.libvirt.completion import complete
 from pcisim.placement import Placement
 from pcisim.topology import Topology
@@ -41,8 +41,7 @@ _REPLACEABLE = ("interface:", "hostdev:")
 """Devices that may be another one in the place of the old: with another MAC address, of another host device."""
 
 
-@record
-class Kept:
+class Kept(NamedTuple):
     """A device that keeps its address.
 
     Args:
@@ -56,8 +55,7 @@ class Kept:
     by: str
 
 
-@record
-class Carried:
+class Carried(NamedTuple):
     """A definition with the addresses of an older one written in.
 
     Args:

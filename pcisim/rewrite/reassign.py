@@ -6,8 +6,8 @@ Every byte that is not about places stays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.catalogue.controllers import GROWN, PCI_CONTROLLERS, PORTS, ROOT_MODELS, pci_controller
 from pcisim.catalogue.machines import machine_of
 from pcisim.catalogue.other_machines import architectures_of
@@ -22,8 +22,7 @@ from pcisim.guest import Controller, Device, Guest
 from pcisim.rewrite.keep import in_chipset, pci_controllers
 
 
-@record
-class Reassigned:
+class Reassigned(NamedTuple):
     """A definition without places, ready to be placed anew.
 
     Args:
@@ -195,8 +194,7 @@ def _sharing(guest: Guest) -> Iterator[list[Device]]:
 # what another machine type does not have
 
 
-@record
-class _Rule:
+class _Rule(NamedTuple):
     """One row: a device that a family of machines does not take, or that one would not take on it.
 
     Args:

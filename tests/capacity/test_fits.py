@@ -7,13 +7,12 @@ from collections import Counter
 import pytest
 
 import pcisim
-from pcisim._record import evolved
 from pcisim.capacity.fits import Fits, fits
 from pcisim.catalogue.devices import DEVICE_MODELS
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.errors import RefusedError, UsageError
 from pcisim.formats.domain.reader import read
-from pcisim.guest import Guest
+from pcisim.guest import Guest, evolved
 from pcisim.hotplug import RunningGuest
 from pcisim.hotplug.kinds import HOT
 from pcisim.libvirt.completion import complete

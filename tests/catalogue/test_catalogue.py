@@ -30,7 +30,7 @@ from pcisim.catalogue.devices import (
 from pcisim.catalogue.machines import machine_of
 from pcisim.catalogue.other_machines import architectures_of
 from pcisim.catalogue.profiles import QEMUS
-from pcisim.catalogue.versions import SINCE, VERSIONS, Libvirt, libvirt_version
+from pcisim.catalogue.versions import SINCE, VERSIONS, Libvirt, first_with, libvirt_version
 from pcisim.catalogue.x86_machines import (
     BUILT_IN,
     CHIPSET_FUNCTIONS,
@@ -61,7 +61,8 @@ from tests import model
         ("pc-frobnicate-9", "other"), ("pc-2.0", "other"), ("pc-i440fx", "other"), ("pc-q35", "other"),
         ("pc-0", "other"),
         ("PC", "other"), ("Q35", "other"), ("pcx", "other"), ("q35-9.2", "other"), ("pc ", "other"),
-        ("microvm", "other"), ("xenfv", "other"), ("xenpv", "other"), ("none", "other"), ("virt", "other"),
+        ("microvm", "microvm"), ("microvm-1", "other"),
+        ("xenfv", "other"), ("xenpv", "other"), ("none", "other"), ("virt", "other"),
         ("isapc-1", "other"), ("my-pc-q35-9", "other"),
     ],
 )  # fmt: skip
@@ -251,7 +252,7 @@ DEVICES = {
     "shmem": "ivshmem C, ivshmem-plain C, ivshmem-doorbell C",
     "vsock": VIRTIO,
     "memory": "virtio-pmem E, virtio-mem E, dimm -, nvdimm -, sgx-epc -",
-    "iommu": "virtio E+, intel -, smmuv3 -",
+    "iommu": "virtio E+, amd E+, intel -, smmuv3 -",
     "crypto": "virtio C",
     "panic": "pvpanic C+, isa -, hyperv -, pseries -, s390 -",
     "pstore": "acpi-erst C",
@@ -267,6 +268,7 @@ DEVICES = {
     "controller/scsi": "virtio-scsi E, virtio-non-transitional E, virtio-transitional C, lsilogic C, buslogic C,"
     " lsisas1068 C, lsisas1078 C, vmpvscsi C, dc390 C, am53c974 C, ibmvscsi -, ncr53c90 -",
     "controller/virtio-serial": f" E, {VIRTIO}",
+    "controller/nvme": " E",
     "controller/fdc": " -",
     "controller/ccid": " -",
     "controller/isa": " x",
@@ -469,7 +471,7 @@ def test_secondary_video_stands_in_for_a_primary_one() -> None:
 DIFFERENCES = (
     "sorts_added_controllers",
     "integrated_conventional_on_express",
-    "places_newcomers",
+    "places_crypto_and_pstore",
     "usb_net_is_usb",
     "vhostuser_is_virtio",
     "binary_numbers",
@@ -477,8 +479,8 @@ DIFFERENCES = (
 
 
 def test_versions() -> None:
-    assert list(VERSIONS) == ["9.0", "11.3"]
-    for version, value in (("9.0", False), ("11.3", True)):
+    assert list(VERSIONS) == ["9.0", "11.3", "12.9"]
+    for version, value in (("9.0", False), ("11.3", True), ("12.9", True)):
         row = libvirt_version(version)
         assert row.version == version
         assert [getattr(row, name) for name in DIFFERENCES] == [value] * len(DIFFERENCES)
@@ -489,18 +491,51 @@ def test_a_version_may_name_its_release() -> None:
     assert libvirt_version("11.3.0") is libvirt_version("11.3")
 
 
-@pytest.mark.parametrize("name", ["", "9", "11", "latest"])
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [("7.0", "9.0"), ("8.6.0", "9.0"), ("9.10", "9.0"), ("10.0.0", "11.3"), ("11.4", "11.3"), ("13.0", "12.9"),
+     ("12.10.1", "12.9")],
+)  # fmt: skip
+def test_a_version_that_was_not_measured_follows_one(name: str, like: str) -> None:
+    row, model = libvirt_version(name), VERSIONS[like]
+    assert row.version == name
+    assert not row.measured
+    assert model.measured
+    assert row.qemu == model.qemu
+    assert [getattr(row, flag) for flag in SINCE] == [getattr(model, flag) for flag in SINCE]
+
+
+def test_what_is_known_to_have_come_in_between_counts() -> None:
+    between = libvirt_version("11.9.0")
+    assert (between.usb_by_machine, between.virtio_scsi_on_virt, between.nvme_controllers) == (True, True, True)
+    assert (between.several_iommus, between.scsi_follows_first, between.port_before_bridge) == (False, False, False)
+    assert first_with("nvme_controllers") == "11.5"
+    assert first_with("scsi_follows_first") == "12.9"
+    assert first_with("places_crypto_and_pstore") == "11.3"
+
+
+@pytest.mark.parametrize("name", ["6.10", "5.2.0", "0.9.13"])
+def test_versions_that_are_too_old(name: str) -> None:
+    with pytest.raises(UsageError, match=f"libvirt {name} is older than 7.0") as caught:
+        libvirt_version(name)
+    assert caught.value.code == "unknown-version"
+
+
+@pytest.mark.parametrize("name", ["", "9", "11", "latest", "11.x", "11.3.0.1", "-11.3", "11.3 ", "v11.3", "1111.3"])
 def test_unknown_version(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         libvirt_version(name)
     assert caught.value.code == "unknown-version"
     assert caught.value.headline == f"unknown libvirt version {name!r}"
-    assert caught.value.details == ("known: 9.0, 11.3",)
+    assert caught.value.details == ("measured: 9.0, 11.3, 12.9",)
 
 
 def test_every_difference_between_versions_has_a_first_release() -> None:
-    flags = [name for name, kind in Libvirt.__annotations__.items() if kind == "bool"]
-    assert flags == list(SINCE)
+    flags = [name for name in Libvirt._fields if name not in ("version", "qemu")]
+    assert sorted(flags) == sorted(SINCE)
     assert not any(getattr(VERSIONS["9.0"], flag) for flag in flags)
-    assert all(getattr(VERSIONS["11.3"], flag) for flag in flags)
+    assert all(getattr(VERSIONS["12.9"], flag) for flag in flags)
+    since_11_3 = [flag for flag in flags if not getattr(VERSIONS["11.3"], flag)]
+    assert all((11, 3) < SINCE[flag] <= (12, 9) for flag in since_11_3)
+    assert all(SINCE[flag] == (10, 0) for flag in flags if flag not in since_11_3)
     assert {row.qemu for row in VERSIONS.values()} <= set(QEMUS)

@@ -22,7 +22,7 @@ DESKTOP = str(EXAMPLES / "desktop.xml")
 CONFLICT = str(EXAMPLES / "conflict.xml")
 
 SERVER_REPORT = """\
-6 added, 2 already addressed, as libvirt 11.3
+6 added, 2 already addressed, as libvirt 12.9
   line 33: opened <controller .../>
   line 34: opened <watchdog .../>
   line 35: opened <memballoon .../>
@@ -185,7 +185,7 @@ def test_explains() -> None:
 
 
 def test_without_xml() -> None:
-    report = "3 added, 0 already addressed, as libvirt 11.3\n"
+    report = "3 added, 0 already addressed, as libvirt 12.9\n"
     assert run("assign", "--machine", "pc", "--device", "virtio-blk") == Done(0, WITHOUT_XML, report)
 
 
@@ -270,7 +270,7 @@ def test_in_place_touches_no_file_without_need(tmp_path: Path) -> None:
     guest = tmp_path / "guest.xml"
     guest.write_bytes(addressed("server"))
     os.utime(guest, (1, 1))
-    assert run("assign", "--in-place", str(guest)).err == "0 added, 8 already addressed, as libvirt 11.3\n"
+    assert run("assign", "--in-place", str(guest)).err == "0 added, 8 already addressed, as libvirt 12.9\n"
     assert guest.stat().st_mtime == 1
 
 

@@ -41,7 +41,7 @@ def test_a_device_by_name() -> None:
     assert run("attach", DESKTOP, "--device", "virtio-net") == Done(
         0,
         line("interface:1", 7, 0),
-        "1 attached, as libvirt 11.3\n  the guest finds interface:1 at 0000:07:00.0\n"
+        "1 attached, as libvirt 12.9\n  the guest finds interface:1 at 0000:07:00.0\n"
         f"  {KEPT}: --live --config writes the same\n",
     )
 
@@ -109,7 +109,7 @@ def test_the_definition_would_put_it_elsewhere() -> None:
     done = run("attach", "-", "--device", "virtio-rng", given=xml)
     assert done.out == line("rng:29", 0, 0x1F)
     assert done.err.splitlines() == [
-        "1 attached, as libvirt 11.3",
+        "1 attached, as libvirt 12.9",
         "  the guest finds rng:29 at 0000:00:1f.0",
         f"  {KEPT}: write these elements there, for --live --config would not:",
         "  rng:29: --config gives 0000:01:01.0",
@@ -117,9 +117,9 @@ def test_the_definition_would_put_it_elsewhere() -> None:
 
 
 def test_the_definition_takes_what_comes_along_too(given: Path) -> None:
-    """A running guest gives its new SCSI controllers the model of the last one, a definition makes them lsilogic."""
+    """A running guest gives its new SCSI controllers the model of the last one; 11.3 makes a definition's lsilogic."""
     xml = domain("q35", BARE + ROOT + ports(5) + scsi("virtio-scsi", 0)).encode()
-    done = run("attach", "-", str(given / "disk.xml"), given=xml)
+    done = run("attach", "-", str(given / "disk.xml"), "--libvirt", "11.3", given=xml)
     assert done.out == line("scsi:1  ", 2, 0) + line("scsi:2  ", 3, 0) + "disk:sdp (needs no PCI address)\n"
     assert done.err.splitlines()[4:] == [
         "  scsi:1: --config gives 0000:07:01.0",
@@ -146,7 +146,7 @@ def test_the_definition_refuses_what_a_running_guest_takes(monkeypatch: pytest.M
 def test_what_needs_no_address(given: Path, tmp_path: Path) -> None:
     (tmp_path / "guest.xml").write_text(domain("pc", BARE + "".join(scsi("virtio-scsi", n) for n in range(3))))
     done = run("attach", str(tmp_path / "guest.xml"), str(given / "disk.xml"))
-    assert done == Done(0, "disk:sdp (needs no PCI address)\n", "1 attached, as libvirt 11.3\n")
+    assert done == Done(0, "disk:sdp (needs no PCI address)\n", "1 attached, as libvirt 12.9\n")
 
 
 def test_what_never_comes() -> None:
@@ -178,7 +178,8 @@ def test_live_json() -> None:
     element = "<controller type='pci' index='2' model='pcie-root-port'/>"
     assert document == {
         "schema": "pcisim.attach/1",
-        "libvirt": "11.3",
+        "libvirt": "12.9",
+        "measured": True,
         "mode": "live",
         "asked": 2,
         "done": 1,
@@ -213,7 +214,7 @@ def test_the_definition_grows() -> None:
         line("pci:1      ", 0, 1) + line("pci:2      ", 0, 1, 1) + line("interface:0", 1, 0) + line("interface:1", 2, 0)
     )
     assert done.err.splitlines() == [
-        "2 attached, as libvirt 11.3",
+        "2 attached, as libvirt 12.9",
         "  libvirt adds pci:1 pcie-root-port at 0000:00:01.0",
         "  libvirt adds pci:2 pcie-root-port at 0000:00:01.1",
     ]
@@ -257,7 +258,7 @@ def test_what_is_free_afterwards() -> None:
         0,
         "interface:0 frees 0000:01:00.0\ndisk:vda    frees 0000:04:00.0\n"
         "free slots: cold 30 PCI Express + 0 conventional, hot 3 PCI Express + 0 conventional\n",
-        "2 detached, as libvirt 11.3\n",
+        "2 detached, as libvirt 12.9\n",
     )
 
 
@@ -284,7 +285,8 @@ def test_detach_json() -> None:
     assert document.pop("refused")["code"] == "not-hot-pluggable"
     assert document == {
         "schema": "pcisim.detach/1",
-        "libvirt": "11.3",
+        "libvirt": "12.9",
+        "measured": True,
         "detached": [{"label": "disk:sda", "address": None}, {"label": "rng:0", "address": "0000:00:03.0"}],
         "free": {"express": {"cold": 0, "hot": 0}, "conventional": {"cold": 29, "hot": 29}},
     }
@@ -309,7 +311,7 @@ def test_the_hot_slots_are_those_that_can_be_reached() -> None:
         (("attach", DESKTOP, "nic.xml", "--device", "vga"), 2, "either --device or files of device XML say"),
         (("attach", DESKTOP, "--device", "nonsense"), 2, "unknown device 'nonsense'"),
         (("attach", DESKTOP, "--device", "vga,count=x"), 2, "--device vga,count=x: 'x' is no count"),
-        (("attach", DESKTOP, "--device", "vga", "--libvirt", "1.0"), 2, "unknown libvirt version '1.0'"),
+        (("attach", DESKTOP, "--device", "vga", "--libvirt", "1.0"), 2, "libvirt 1.0 is older than 7.0"),
         (("attach", DESKTOP, "--bogus"), 2, "unrecognized arguments: --bogus"),
         (("attach", "-", "-"), 2, "two inputs are standard input"),
         (("attach", DESKTOP, "missing.xml"), 3, "cannot read missing.xml: no such file"),

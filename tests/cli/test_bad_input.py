@@ -7,12 +7,12 @@ import random
 import string
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.running import Done, is_tidy, process, run
+from tests.limits import within
 
 SOON = 10.0
 """Seconds that nothing may take longer than."""
@@ -53,8 +53,8 @@ CASES: dict[str, tuple[bytes, int, str]] = {
         b"<network/>", 3, ":1: this is no domain: unexpected root element <network>, expecting <domain>\n",
     ),
     "no-os": (b"<domain/>", 1, ":1: an os <type> must be specified"),
-    "unknown-machine": (guest(machine="frobnicate"), 1, ":2: No PCI buses available"),
-    "almost-a-machine": (guest(machine="pc-frobnicate-9"), 1, ":2: No PCI buses available"),
+    "unknown-machine": (guest(machine="frobnicate"), 1, ":2: Machine type '"),
+    "almost-a-machine": (guest(machine="pc-frobnicate-9"), 1, ":2: Machine type '"),
     "unknown-arch": (guest(arch="z80"), 4, ":2: architecture 'z80' is not covered"),
     "other-arch": (guest(machine="sun4u", arch="sparc64"), 4, ":2: architecture 'sparc64' is not covered"),
     "doctype": (b"<!DOCTYPE domain><domain/>", 3, ":1: XML cannot be read: a DOCTYPE, which is refused"),
@@ -111,9 +111,8 @@ def test_bad_input(case: str, tmp_path: Path) -> None:
     text, status, headline = CASES[case]
     file = tmp_path / "guest.xml"
     file.write_bytes(text)
-    begin = time.process_time()
-    done = run("assign", str(file))
-    assert time.process_time() - begin < SOON
+    with within(SOON):
+        done = run("assign", str(file))
     assert (done.status, done.out) == (status, "")
     assert done.err.startswith(f"{file}{headline}"), done.err
     assert is_tidy(done.err)
@@ -209,9 +208,8 @@ MANY = {
 def test_twenty_thousand_devices(what: str, machine: str) -> None:
     """They are refused for what does not fit, not for the count."""
     text = guest("\n".join(MANY[what]), machine)
-    begin = time.process_time()
-    done = run("assign", "-", given=text)
-    assert time.process_time() - begin < SOON
+    with within(SOON):
+        done = run("assign", "-", given=text)
     assert (done.status, done.out) == (1, "")
     assert is_tidy(done.err)
     assert "many" not in done.err.splitlines()[0]
@@ -233,9 +231,8 @@ def test_twenty_thousand_devices(what: str, machine: str) -> None:
     ],
 )
 def test_twenty_thousand_devices_without_xml(words: list[str]) -> None:
-    begin = time.process_time()
-    done = run("assign", "--machine", *words)
-    assert time.process_time() - begin < SOON
+    with within(SOON):
+        done = run("assign", "--machine", *words)
     assert done.status == 1
     assert "--device" not in done.err
 
@@ -243,9 +240,8 @@ def test_twenty_thousand_devices_without_xml(words: list[str]) -> None:
 def test_two_thousand_million_ports() -> None:
     """libvirt accepts them: what is not used must not be counted out."""
     ports = "<controller type='virtio-serial' index='0' ports='2000000000'/>"
-    begin = time.process_time()
-    done = run("assign", "-", given=guest(ports + "<channel type='pty'><target type='virtio'/></channel>"))
-    assert time.process_time() - begin < SOON
+    with within(SOON):
+        done = run("assign", "-", given=guest(ports + "<channel type='pty'><target type='virtio'/></channel>"))
     assert done.status == 0
 
 

@@ -59,7 +59,7 @@ def test_line_and_remedy(folder: Path) -> None:
         "  to do: leave the address of interface:0 out, or take the first empty slot of bus 0: 0x03,"
         " or share the slot: function='0x1' is free",
     ]
-    assert done.err == f"2 files: 1 error, as libvirt 11.3\n{NOT_JUDGED}"
+    assert done.err == f"2 files: 1 error, as libvirt 12.9\n{NOT_JUDGED}"
 
 
 def test_what_is_not_judged_is_said(folder: Path) -> None:
@@ -76,14 +76,14 @@ def test_others_are_checked_all_the_same(folder: Path) -> None:
         "xml-encoding]",
         "slot-occupied]",
     ]
-    assert done.err == f"3 files: 3 errors, as libvirt 11.3; 2 cannot be read\n{NOT_JUDGED}"
+    assert done.err == f"3 files: 3 errors, as libvirt 12.9; 2 cannot be read\n{NOT_JUDGED}"
 
 
 def test_standard_input() -> None:
     done = run("check", "-", given=DOUBLE.encode())
     assert done.out.startswith("<stdin>:10: error: ")
     assert run("check", "-", given=CLEAN.encode("utf-16")) == Done(
-        0, "", f"1 file: nothing found of what is judged, as libvirt 11.3\n{NOT_JUDGED}"
+        0, "", f"1 file: nothing found of what is judged, as libvirt 12.9\n{NOT_JUDGED}"
     )
 
 
@@ -95,8 +95,8 @@ def test_examples_are_sound_but_for_the_one_that_is_meant_not_to_be() -> None:
 def test_json(folder: Path) -> None:
     done = check(folder, "lost.xml", "missing.xml", "--format", "json")
     document = json.loads(done.out)
-    assert list(document) == ["schema", "libvirt", "files", "not_judged", "summary"]
-    assert (document["schema"], document["libvirt"]) == ("pcisim.check/1", "11.3")
+    assert list(document) == ["schema", "libvirt", "measured", "files", "not_judged", "summary"]
+    assert (document["schema"], document["libvirt"]) == ("pcisim.check/1", "12.9")
     assert document["summary"] == {"errors": 1, "warnings": 1, "notes": 0, "unreadable": 1}
     lost, missing = document["files"]
     assert (Path(lost["file"]).name, lost["readable"], missing["readable"]) == ("lost.xml", True, False)

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.running import EXAMPLES, Done, example, is_tidy, run
 from tests.guests import BARE, NO_USB, disk, disks, domain, video
 
-NOTHING = "nothing moves, as libvirt 11.3\n"
+NOTHING = "nothing moves, as libvirt 12.9\n"
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_line_a_change(files: tuple[str, str]) -> None:
         "disk:vda  appears at 0000:01:00.0\n"
         "disk:vdb  0000:01:00.0 -> 0000:02:00.0\n"
         "pci:3     appears at 0000:00:01.2\n",
-        "1 moved, 2 appeared, as libvirt 11.3\n",
+        "1 moved, 2 appeared, as libvirt 12.9\n",
     )
 
 
@@ -54,7 +54,7 @@ def test_json(files: tuple[str, str]) -> None:
     document = json.loads(done.out)
     assert done.status == 1
     assert document["schema"] == "pcisim.diff/1"
-    assert document["libvirt"] == {"old": "11.3", "new": "11.3"}
+    assert document["libvirt"] == {"old": "12.9", "new": "12.9"}
     assert document["different"] is True
     assert document["counts"]["moved"] == 1
     moved = next(row for row in document["changes"] if row["kind"] == "moved")

@@ -40,7 +40,7 @@ def test_where_who_and_the_patch() -> None:
     start = lines.index("") + 1
     assert lines[start] == f"{name}:15: error: Attempted double use of PCI Address 0000:00:08.0 [slot-occupied]"
     assert lines[start + 4 : start + 7] == [
-        "patch (tried: libvirt 11.3 accepts the guest):",
+        "patch (tried: libvirt 12.9 accepts the guest):",
         f"--- {name}",
         f"+++ {name}\t(patched)",
     ]
@@ -85,7 +85,7 @@ def test_an_accepted_guest_says_what_is_free(tmp_path: Path) -> None:
     path = tmp_path / "guest.xml"
     path.write_text(domain("q35", nic()))
     out = run("explain", FULL, str(path)).out
-    assert f"{path} does not give this error, as libvirt 11.3; free slots: cold" in out
+    assert f"{path} does not give this error, as libvirt 12.9; free slots: cold" in out
     assert out.endswith("model='pcie-root-port'/>\n  <controller type='pci' index='6' model='pcie-to-pci-bridge'/>\n")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 import pcisim
 from tests.cli.running import EXAMPLES, Done, is_tidy, process, run
 from tests.guests import domain, nic, pci
+from tests.limits import within
 
 PORTS = "places for root ports: 247 needed, 240 available, short by 7"
 SOON = 10.0
@@ -61,7 +61,7 @@ def test_no_and_nothing_to_paste() -> None:
         1,
         "no: 300 more devices do not fit: places for root ports: 303 needed, 240 available, short by 63;"
         " bus numbers: 304 needed, 256 available, short by 48\n"
-        "no controllers that were tried make it fit; libvirt says: a PCI slot is needed to connect a PCI controller"
+        "no controllers that were tried make it fit; libvirt says: a PCIe slot is needed to connect a PCI controller"
         " model='pcie-root-port', but none is available, and it cannot be automatically added\n",
         "",
     )
@@ -101,12 +101,13 @@ def test_json() -> None:
     del found["controllers"]
     assert found == {
         "schema": "pcisim.fits/1",
-        "libvirt": "11.3",
+        "libvirt": "12.9",
+        "measured": True,
         "fits": False,
         "headline": f"no: 244 more devices do not fit: {PORTS}",
         "boots": True,
         "hotplug": False,
-        "reason": "a PCI slot is needed to connect a PCI controller model='pcie-root-port',"
+        "reason": "a PCIe slot is needed to connect a PCI controller model='pcie-root-port',"
         " but none is available, and it cannot be automatically added",
         "short": [{"budget": "places for root ports", "needed": 247, "available": 240, "short": 7}],
         "missing": {},
@@ -200,15 +201,14 @@ def test_a_definition_in_another_encoding() -> None:
         (["", "--add", "vga"], 3, "cannot read a file without a name: no such file or directory"),
         ([".", "--add", "vga"], 3, "cannot read .: is a directory"),
         (["-", "--add", "vga"], 3, "<stdin>:1: XML cannot be read: the document is empty"),
-        (["--machine", "frobnicator", "--add", "vga"], 1, "No PCI buses available"),
+        (["--machine", "frobnicator", "--add", "vga"], 1, "Machine type '"),
         (["--machine", "pc", "--add", "virtio-iommu"], 1, "IOMMU device: 'virtio' is only supported with"),
     ],
 )
 @pytest.mark.parametrize("hotplug", [False, True])
 def test_what_is_refused(words: list[str], status: int, headline: str, hotplug: bool) -> None:
-    begin = time.process_time()
-    done = run("fits", *words, *(["--hotplug"] if hotplug else []))
-    assert time.process_time() - begin < SOON
+    with within(SOON):
+        done = run("fits", *words, *(["--hotplug"] if hotplug else []))
     assert (done.status, done.out) == (status, "")
     if "virtio-iommu" in words and hotplug:
         headline = "live attach of device 'iommu' is not supported"
@@ -227,18 +227,16 @@ def test_garbage(text: bytes) -> None:
 @pytest.mark.parametrize("count", [7000, 50_000])
 @pytest.mark.parametrize(("machine", "model"), [("pc", "virtio-blk"), ("q35", "virtio-blk"), ("q35", "e1000")])
 def test_absurd_counts_are_answered_soon(machine: str, model: str, count: int, hotplug: bool) -> None:
-    begin = time.process_time()
-    done = run("fits", "--machine", machine, "--add", f"{model}={count}", *(["--hotplug"] if hotplug else []))
-    assert time.process_time() - begin < SOON
+    with within(SOON):
+        done = run("fits", "--machine", machine, "--add", f"{model}={count}", *(["--hotplug"] if hotplug else []))
     assert (done.status, done.err) == (1, "") or done.err.startswith("warning: this guest will not boot")
 
 
 def test_a_full_guest_is_filled_soon() -> None:
     """255 bridges take some thousand devices while the guest runs."""
     text = domain("pc", pci("pci-root"), *[pci("pci-bridge")] * 255).encode()
-    begin = time.process_time()
-    done = run("fits", "-", "--add", "virtio-rng=7600", "--hotplug", given=text)
-    assert time.process_time() - begin < SOON
+    with within(SOON):
+        done = run("fits", "-", "--add", "virtio-rng=7600", "--hotplug", given=text)
     assert done.out == "yes: 7600 more devices can be attached to the running guest\n"
 
 

@@ -34,7 +34,7 @@ def test_summary(tmp_path: Path) -> None:
     done = run("fleet", str(tmp_path), "--workers", "1")
     assert (done.status, done.err) == (1, "")
     head, slots, *rest = done.out.splitlines()
-    assert head == "70 guests, as libvirt 11.3: 30 fit, 20 refused, 20 cannot be read"
+    assert head == "70 guests, as libvirt 12.9: 30 fit, 20 refused, 20 cannot be read"
     assert slots.startswith("slots in use: half of the guests use at most ")
     assert [line for line in rest if not line.startswith("  ")] == [
         "refused: 10 no-slot-for-controller: a PCI slot is needed to connect a PCI controller model='pci-bridge', but"
@@ -50,7 +50,7 @@ def test_summary(tmp_path: Path) -> None:
 def test_sound_fleet() -> None:
     done = run("fleet", str(EXAMPLES / "desktop.xml"), str(EXAMPLES / "server.xml"))
     assert done.status == 0
-    assert done.out.startswith("2 guests, as libvirt 11.3: 2 fit, 0 refused, 0 cannot be read\n")
+    assert done.out.startswith("2 guests, as libvirt 12.9: 2 fit, 0 refused, 0 cannot be read\n")
 
 
 def test_formats(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_more_of_a_device(tmp_path: Path) -> None:
     assert [row["fits"] for row in lines_of(plain.out)] == [True, True, False]
     assert [row["fits"] for row in lines_of(more.out)] == [False, True, True]
     summary = run("fleet", str(table), "--workers", "1", "--add", "virtio-blk=2").out
-    assert summary.startswith("3 guests, as libvirt 11.3, with 2 virtio-blk more: 2 fit, 1 refused")
+    assert summary.startswith("3 guests, as libvirt 12.9, with 2 virtio-blk more: 2 fit, 1 refused")
 
 
 @pytest.mark.parametrize(("suffix", "begin"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".PNG", b"\x89PNG")])

@@ -85,13 +85,16 @@ def test_names_by_scheme() -> None:
 def test_json() -> None:
     done = run("guest", "--format", "json", PORTS)
     document = json.loads(done.out)
-    assert {key: document[key] for key in ("schema", "firmware", "profile", "boots", "reason", "libvirt")} == {
+    assert {
+        key: document[key] for key in ("schema", "firmware", "profile", "boots", "reason", "libvirt", "measured")
+    } == {
         "schema": "pcisim.guest/1",
         "firmware": "seabios",
         "profile": "qemu-7.2/seabios-1.16.2",
         "boots": True,
         "reason": None,
-        "libvirt": "11.3",
+        "libvirt": "12.9",
+        "measured": True,
     }
     (interface,) = [row for row in document["functions"] if row["label"] == "interface:0"]
     assert interface["configured"] == "0000:02:00.0"

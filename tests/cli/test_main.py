@@ -82,7 +82,7 @@ def test_the_examples_of_the_help_work(tmp_path: Path) -> None:
         (["assign", "--machine", "q35", "--device", "vga,count=-1"], "--device vga,count=-1: '-1' is no count"),
         (["assign", "--machine", "q35", "--device", "vga,count="], "--device vga,count=: '' is no count"),
         (["assign", "--machine", "q35", "--device", f"vga,count={'9' * 5000}"], "--device vga,count=999"),
-        (["assign", DESKTOP, "--libvirt", "7.0"], "unknown libvirt version '7.0'"),
+        (["assign", DESKTOP, "--libvirt", "6.9"], "libvirt 6.9 is older than 7.0"),
         (["assign", DESKTOP, "--policy", "chaos"], "unknown policy 'chaos'"),
         (["assign", DESKTOP, "--runnable"], "--runnable goes with --format qemu"),
         (["assign", DESKTOP, "--in-place", "--format", "json"], "--in-place and --print-diff go with --format xml"),

@@ -27,6 +27,10 @@ NOT_ABOUT_GUESTS = ("qemu", "fleet", "plot", "cli", "replacement.py")
 NO_HEADLINES = ("UsageError", "WrongTypeError", "Rule", "bad")
 """Calls that say how the command line or the library is used wrongly, or that are given a part of a headline."""
 FILLED = {
+    "Cannot automatically add a new PCI bus for a device withx connect flags x": "Cannot automatically add a new PCI"
+    " bus for a device with unrecognized connect flags 00",
+    "a x slot is needed to connect a PCI controller model='x', but none is available, and it cannot be automatically"
+    " added": "a PCIe slot is needed to connect a PCI controller model='pcie-root-port', but none is available",
     "x, but x begins at x": "the root bus and the buses below it take 30 bus numbers, but pci:1 begins at 20",
     "x and x have one x, x": "pci:2 and pci:1 have one chassis, 3",
     "Option 'x' is not valid x": "Option 'busNr' is not valid for PCI controller with index '1', model 'x'",
@@ -139,7 +143,7 @@ def test_the_source_is_searched_well() -> None:
         assert known in headlines()
 
 
-@pytest.mark.parametrize("version", ["11.3", "9.0"])
+@pytest.mark.parametrize("version", ["12.9", "11.3", "9.0"])
 def test_every_answer_of_libvirt_is_known(version: str) -> None:
     for case in cases():
         answer = read_answer(case).get(version, {"ok": True})
@@ -147,7 +151,7 @@ def test_every_answer_of_libvirt_is_known(version: str) -> None:
             assert meanings(answer["error"]), (case, answer["error"])
 
 
-@pytest.mark.parametrize("version", ["11.3", "9.0"])
+@pytest.mark.parametrize("version", ["12.9", "11.3", "9.0"])
 def test_every_finding_is_known_by_its_code(version: str) -> None:
     for case in cases():
         if version in read_answer(case) and version not in not_covered(case):

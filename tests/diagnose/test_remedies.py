@@ -11,7 +11,6 @@ import re
 import pytest
 
 import pcisim
-from pcisim._record import evolved
 from pcisim.cli.common import assigned
 from pcisim.diagnose import ERROR, RULES, Finding, Judge, diagnose, examine, remedy_of
 from pcisim.diagnose.phrases import PHRASES, UNTRIED, clauses, is_tried, said_edit
@@ -103,7 +102,7 @@ def test_what_does_not_help_is_not_told() -> None:
     before = examine(text)
     (finding,) = before.errors
     for useless in ("write slot='0x1f'", "take the first empty slot of bus 0: 0x1f", "add a wish", "use another guest"):
-        poor = evolved(finding, remedy=useless)
+        poor = finding._replace(remedy=useless)
         before.origins[poor] = before.origins[finding]
         assert useless not in [way.text for way in ways_out(poor, before, Judge())]
     assert next(way.text for way in ways_out(finding, before, Judge())) == "leave the address of interface:0 out"

@@ -287,8 +287,8 @@ def test_what_hangs_in_a_circle_is_not_seen() -> None:
     plan = pcisim.assign(domain("q35", BARE, pci("pcie-root"), pci("pcie-switch-upstream-port"), *ports))
     view = enumerate_guest(plan.topology)
     reason = "its bus hangs on no other bus, or in a circle: QEMU does not find it and does not start"
-    adrift = {function.label for function in view.unseen if function.remarks == (reason,)}
-    assert adrift == {"pci:1", "pci:2", "pci:3"}
+    unreachable = {function.label for function in view.unseen if function.remarks == (reason,)}
+    assert unreachable == {"pci:1", "pci:2", "pci:3"}
     assert set(plan.addresses) == {function.label for function in (*view.functions, *view.unseen)} - {None}
 
 

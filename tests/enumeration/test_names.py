@@ -19,16 +19,22 @@ from tests.oracle.record_names import named_cases
 from tests.record_goldens import DATA, read_guest
 
 
-def recorded(case: str, qemu: str) -> dict[str, Any]:
-    answers: dict[str, Any] = json.loads((DATA / case / "names.json").read_text())[qemu]
+def recorded(case: str) -> dict[str, Any]:
+    """Return what each QEMU shows that was asked: 11.1 not without ACPI, of which its SeaBIOS has no tables."""
+    answers: dict[str, Any] = json.loads((DATA / case / "names.json").read_text())
     return answers
 
 
-CASES = [pytest.param(case, libvirt, id=f"{case}-{libvirt}") for case in named_cases() for libvirt in VERSIONS]
+CASES = [
+    pytest.param(case, row.version, id=f"{case}-{row.version}")
+    for case in named_cases()
+    for row in VERSIONS.values()
+    if row.qemu in recorded(case)
+]
 
 
 def test_there_are_cases() -> None:
-    assert len(CASES) >= 24
+    assert len(CASES) >= 50
 
 
 @pytest.mark.parametrize(("case", "libvirt"), CASES)
@@ -37,7 +43,7 @@ def test_names_are_those_of_udev(case: str, libvirt: str) -> None:
     view = enumerate_guest(plan.placement)
     names = names_of_guest(plan.placement, view, qemu=VERSIONS[libvirt].qemu)
     predicted = {str(a): {option.name: spans(option.schemes) for option in options} for a, options in names.items()}
-    assert predicted == recorded(case, VERSIONS[libvirt].qemu)["names"]
+    assert predicted == recorded(case)[VERSIONS[libvirt].qemu]["names"]
 
 
 @pytest.mark.parametrize(("case", "libvirt"), CASES)
@@ -45,7 +51,7 @@ def test_slots_are_those_of_linux(case: str, libvirt: str) -> None:
     plan = pcisim.assign(read_guest(case), libvirt=libvirt)
     slots = slots_of(enumerate_guest(plan.placement), slot_rules(plan.guest, VERSIONS[libvirt].qemu))
     numbers = {f"0000:{place >> 5:02x}:{place & 31:02x}": number for place, number in slots.numbers.items()}
-    answer = recorded(case, VERSIONS[libvirt].qemu)
+    answer = recorded(case)[VERSIONS[libvirt].qemu]
     assert numbers == answer["slots"]
     described = {f"0000:{p >> 8:02x}:{p >> 3 & 31:02x}.{p & 7}": number for p, number in slots.described.items()}
     assert described == answer["described"]

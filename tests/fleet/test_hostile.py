@@ -26,6 +26,7 @@ from pcisim.fleet.survey.run import survey
 from pcisim.fleet.survey.sources import batches
 from tests.cli.running import PLAIN, Done, is_tidy
 from tests.fleet.fleets import SHAPES, archive, member, write_fleet
+from tests.limits import within
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = SHAPES["web"].encode()
@@ -500,20 +501,18 @@ def test_a_quote_that_is_never_closed(tmp_path: Path) -> None:
     for place in (0, 1, 20_000, 39_999):
         records = [f"g{n},pc" for n in range(40_000)]
         records[place] = f'"{records[place]}'
-        begin = time.process_time()
-        found = rows_of_table(tmp_path, "name,machine\n" + "\n".join(records) + "\n")
-        assert time.process_time() - begin < 5
+        with within(5):
+            found = rows_of_table(tmp_path, "name,machine\n" + "\n".join(records) + "\n")
         assert len(found) == 40_000
         assert [row.path.rpartition(":")[2] for row in found if row.code] == [str(place + 2)]
 
 
 def test_quotes_everywhere(tmp_path: Path) -> None:
-    begin = time.process_time()
-    assert len(rows_of_table(tmp_path, "name,machine\n" + '"a,pc\n' * 40_000)) == 40_000
-    assert len(rows_of_table(tmp_path, "name,machine\n" + 'a"b,pc\n' * 40_000)) == 40_000
-    assert len(rows_of_table(tmp_path, "name,machine\n" + '"a\nb",pc\n' * 20_000)) == 20_000
-    assert len(rows_of_table(tmp_path, 'name,machine\n"' + "\n" * 200_000)) == 1
-    assert time.process_time() - begin < 10
+    with within(10):
+        assert len(rows_of_table(tmp_path, "name,machine\n" + '"a,pc\n' * 40_000)) == 40_000
+        assert len(rows_of_table(tmp_path, "name,machine\n" + 'a"b,pc\n' * 40_000)) == 40_000
+        assert len(rows_of_table(tmp_path, "name,machine\n" + '"a\nb",pc\n' * 20_000)) == 20_000
+        assert len(rows_of_table(tmp_path, 'name,machine\n"' + "\n" * 200_000)) == 1
 
 
 @pytest.mark.parametrize(
@@ -751,15 +750,17 @@ def test_ended_at_random_moments(tmp_path: Path) -> None:
     whole, seconds = out.read_bytes(), time.monotonic() - begin
     for number in range(12):
         out.unlink(missing_ok=True)
+        if number % 3 == 0:
+            partial.unlink(missing_ok=True)
         process = start(
             table, "-o", out, "--workers", "2", before=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
         )
-        time.sleep(chance.random() * seconds)
         how = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[number % 3]
+        while how == signal.SIGINT and not (partial.exists() or out.exists()) and process.poll() is None:
+            time.sleep(0.001)  # before that it is Python's own start that is interrupted
+        time.sleep(chance.random() * seconds)
         (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
         done = ended(process)
-        if "runpy" in done.err:
-            continue  # Python itself had not begun yet
         assert done.status in (0, -how, 130), done
         assert "Traceback" not in done.err
         if out.exists():

@@ -51,9 +51,9 @@ def counted(machine: str, **counts: int) -> tuple[Any, ...]:
 def test_csv(tmp_path: Path, text: str) -> None:
     path = table(tmp_path, text)
     first, second = rows(path)
-    assert first[:4] == (f"{path}:2", "a", "q35", "11.3")
+    assert first[:4] == (f"{path}:2", "a", "q35", "12.9")
     assert first[4:] == counted("q35", virtio_blk=3, e1000=1)
-    assert second[:4] == (f"{path}:3", "b", "pc", "11.3")
+    assert second[:4] == (f"{path}:3", "b", "pc", "12.9")
     assert second[4:] == counted("pc", e1000=2)
 
 
@@ -109,7 +109,7 @@ def test_near_names(tmp_path: Path) -> None:
         (f"a,pc,{'9' * 400}", "device-count", f"the count of virtio-blk must be a whole number from 0, not {'9' * 60}"),
         ("a,pc", "inventory-record", "the record has only 2 values"),
         ("a,,1", "inventory-record", "the record names no machine type"),
-        ("a,frobnicate,1", "no-pci-bus", "No PCI buses available"),
+        ("a,frobnicate,1", "no-pci-bus", "Machine type 'frobnicate' supports PCI but no PCI controller added"),
     ],
 )
 def test_a_bad_record_is_a_row(tmp_path: Path, record: str, code: str, message: str) -> None:
@@ -182,8 +182,8 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = stored(tmp_path, columns, row_group_size=8)
     found = rows(path)
     assert [row.path for row in found] == [f"{path}:{n}" for n in range(1, 21)]
-    assert found[0][1:] == ("a", "q35", "11.3", *counted("q35", virtio_blk=3, e1000=1))
-    assert found[1][1:] == (None, "pc", "11.3", *counted("pc", e1000=2))
+    assert found[0][1:] == ("a", "q35", "12.9", *counted("q35", virtio_blk=3, e1000=1))
+    assert found[1][1:] == (None, "pc", "12.9", *counted("pc", e1000=2))
     assert [row.code for row in found[2:4]] == ["no-pci-bus", "inventory-record"]
     assert [row[1:] for row in found[:4]] * 5 == [row[1:] for row in found]
 

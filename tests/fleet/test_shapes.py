@@ -1,17 +1,17 @@
-"""`skim`: what it passes over, what it notes, and what it leaves to be read."""
+"""`scan_shape`: what it passes over, what it notes, and what it leaves to be read."""
 
 from __future__ import annotations
 
 import pytest
 
-from pcisim.fleet.survey.shapes import skim
+from pcisim.fleet.survey.shapes import scan_shape
 from tests.guests import disk, domain, nic
 
 GUEST = domain("q35", nic(), disk(), "<console type='pty' tty='/dev/pts/1'><target type='virtio'/></console>")
 
 
 def notes(text: str) -> str:
-    skimmed = skim(text.encode())
+    skimmed = scan_shape(text.encode())
     assert skimmed is not None
     return skimmed.notes
 
@@ -101,13 +101,13 @@ def test_of_mediated_devices_too() -> None:
 def test_an_alias_matters_when_it_is_there_twice() -> None:
     first, second = (f"<sound model='ich6'><alias name='{name}'/></sound>" for name in ("ua-a", "ua-b"))
     assert notes(domain("q35", first, second)) == notes(domain("q35", second, first))
-    assert skim(domain("q35", first, first).encode()) is None
+    assert scan_shape(domain("q35", first, first).encode()) is None
 
 
 def test_what_an_odd_address_is_compared_with_is_read() -> None:
     hostdev = "<hostdev mode='subsystem' type='pci'><source><address bus='{}'/></source></hostdev>"
-    assert skim(domain("q35", hostdev.format("006")).encode()) is not None
-    assert skim(domain("q35", hostdev.format("006"), hostdev.format("6")).encode()) is None
+    assert scan_shape(domain("q35", hostdev.format("006")).encode()) is not None
+    assert scan_shape(domain("q35", hostdev.format("006"), hostdev.format("6")).encode()) is None
 
 
 def test_attributes_are_no_elements() -> None:
@@ -118,7 +118,7 @@ def test_attributes_are_no_elements() -> None:
 
 def test_name() -> None:
     for written, name in (("a", "a"), ("a&lt;b<!-- -->c", "a<bc"), ("<![CDATA[x]]>", "x"), ("", "")):
-        skimmed = skim(GUEST.replace(">guest<", f">{written}<").encode())
+        skimmed = scan_shape(GUEST.replace(">guest<", f">{written}<").encode())
         assert skimmed is not None
         assert skimmed.name == name
 
@@ -141,11 +141,11 @@ def test_name() -> None:
     ],
 )
 def test_left_to_be_read(data: bytes) -> None:
-    assert skim(data) is None
+    assert scan_shape(data) is None
 
 
 def test_keys_are_short_and_differ() -> None:
-    one, two = skim(GUEST.encode()), skim(GUEST.replace("vda", "vdb").encode())
+    one, two = scan_shape(GUEST.encode()), scan_shape(GUEST.replace("vda", "vdb").encode())
     assert one is not None
     assert two is not None
     assert len(one.key) == 32

@@ -81,7 +81,7 @@ def test_reads_back_as_what_it_was(name: str, machine: str) -> None:
 
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("name", DEVICE_MODELS)
-@pytest.mark.parametrize("version", ["11.3", "9.0"])
+@pytest.mark.parametrize("version", ["12.9", "11.3", "9.0"])
 def test_is_placed_as_what_it_was(name: str, machine: str, version: str) -> None:
     guest = pcisim.Guest.of(machine, {name: 1})
     outcomes = []

@@ -12,8 +12,10 @@ def test_a_small_guest() -> None:
     guest = domain("pc-i440fx-9.2", "<memballoon model='none'/>", nic("virtio", at(0, 9, 0)), nic("e1000", at(0, 9, 1)))
     assert pcisim.assign(guest).to_json() == {
         "schema": "pcisim.plan/1",
-        "libvirt": "11.3",
-        "policy": "as libvirt 11.3",
+        "libvirt": "12.9",
+        "measured": True,
+        "other_versions": [],
+        "policy": "as libvirt 12.9",
         "machine": "pc-i440fx-9.2",
         "arch": "x86_64",
         "devices": [

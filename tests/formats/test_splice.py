@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable
 
 import pytest
 
 from pcisim.errors import InputError
 from pcisim.formats.xml.document import MAX_BYTES, MAX_DEPTH, Element, parse
-from pcisim.formats.xml.editor import Change, Editor, Fragment
+from pcisim.formats.xml.editor import Edit, Editor, Fragment
+from tests.limits import within
 
 Do = Callable[[Editor, Element], object]
 NEW = Fragment("new", {"x": "1"})
@@ -216,20 +216,17 @@ def test_too_large_a_document_is_refused_unread() -> None:
 
 @pytest.mark.parametrize("levels", [10_000, 300_000])
 def test_a_deep_document_fails_quickly(levels: int) -> None:
-    begin = time.process_time()
-    with pytest.raises(InputError, match="nested") as caught:
-        parse("<a>" * levels + "</a>" * levels)
-    assert caught.value.code == "xml-depth"
-    assert time.process_time() - begin < 1
+    with within(1):
+        with pytest.raises(InputError, match="nested") as caught:
+            parse("<a>" * levels + "</a>" * levels)
+        assert caught.value.code == "xml-depth"
     assert parse("<a>" * MAX_DEPTH + "</a>" * MAX_DEPTH).root.find("a") is not None
 
 
 def test_entities_are_never_expanded() -> None:
     laughs = "".join(f"<!ENTITY l{i} '{f'&l{i - 1};' * 10}'>" for i in range(1, 12))
-    begin = time.process_time()
-    with pytest.raises(InputError, match="DOCTYPE"):
+    with within(0.1), pytest.raises(InputError, match="DOCTYPE"):
         parse(f"<!DOCTYPE a [<!ENTITY l0 'ha'>{laughs}]><a>&l11;</a>")
-    assert time.process_time() - begin < 0.1
 
 
 def test_reading_leaves_no_parser_behind() -> None:
@@ -396,12 +393,12 @@ def test_changes_are_what_was_replaced() -> None:
         remove("2"), replace("3"), move("1", "0"), before("0"),
     )  # fmt: skip
     assert editor.changes == [
-        Change(2, "b", "set attribute y", "2", "3"),
-        Change(2, "b", "removed attribute x", "1", ""),
-        Change(3, "c", "moved", "line 3", "before line 2"),
-        Change(3, "c", "opened", "<c/>", ""),
-        Change(4, "d", "removed", "<d/>", ""),
-        Change(5, "e", "replaced", "<e/>", "<new x='1'/>"),
+        Edit(2, "b", "set attribute y", "2", "3"),
+        Edit(2, "b", "removed attribute x", "1", ""),
+        Edit(3, "c", "moved", "line 3", "before line 2"),
+        Edit(3, "c", "opened", "<c/>", ""),
+        Edit(4, "d", "removed", "<d/>", ""),
+        Edit(5, "e", "replaced", "<e/>", "<new x='1'/>"),
     ]
     assert [str(change) for change in editor.changes] == [
         "set attribute y of b: 2 -> 3",
@@ -518,8 +515,7 @@ def test_many_edits_take_linear_time(newline: str) -> None:
         editor.set_attribute(child, "x", "2")
         editor.insert_after(child, NEW)
         editor.append_child(child, NEW)
-    begin = time.process_time()
-    output = editor.apply()
-    assert isinstance(output, str)
-    assert output.count("<new x='1'/>") == 40_000
-    assert time.process_time() - begin < 10
+    with within(10):
+        output = editor.apply()
+        assert isinstance(output, str)
+        assert output.count("<new x='1'/>") == 40_000

@@ -10,7 +10,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import pcisim
-from pcisim._record import evolved
 from pcisim.address import PciAddress
 from pcisim.capacity.fits import room_at_next_boot
 from pcisim.capacity.report import room
@@ -19,7 +18,7 @@ from pcisim.catalogue.devices import WALK
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS
 from pcisim.errors import PcisimError, RefusedError, UsageError
 from pcisim.formats.domain.reader import read_device
-from pcisim.guest import Controller, Device
+from pcisim.guest import Controller, Device, evolved
 from pcisim.hotplug import ABSENT, UNPLUGGING, RunningGuest, attach_config
 from pcisim.hotplug.kinds import HOT, STORED_REFUSES, emulator_refuses
 from pcisim.libvirt.completion import complete

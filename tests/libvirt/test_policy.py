@@ -647,7 +647,7 @@ def test_versions_order_gap_ports_differently() -> None:
 
 
 def test_describe() -> None:
-    assert LibvirtPolicy().describe() == "as libvirt 11.3"
+    assert LibvirtPolicy().describe() == "as libvirt 12.9"
     assert LibvirtPolicy(libvirt_version("9.0")).describe() == "as libvirt 9.0"
 
 

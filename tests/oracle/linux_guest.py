@@ -96,7 +96,7 @@ class LinuxGuest:
         """Boot the guest and return what it printed.
 
         Args:
-            qemu: ``7.2``, this machine's, or ``10.0``, the chroot's.
+            qemu: ``7.2``, this machine's, or another, the chroot's.
             words: QEMU's arguments.
         """
         program = ["qemu-system-x86_64"] if qemu == "7.2" else ["chroot", str(self.chroot), "qemu-system-x86_64"]

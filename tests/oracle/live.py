@@ -15,6 +15,7 @@ and undefined. Nothing is started.
 Imported, it offers `LiveLibvirt`, which runs that program as a child. The tests need no
 libvirt module of their own for it. Which daemon to ask comes from the environment:
 
+    PCISIM_LIBVIRT_12_9     URI of a libvirt 12.9
     PCISIM_LIBVIRT_11_3     URI of a libvirt 11.3
     PCISIM_LIBVIRT_9_0      URI of a libvirt 9.0
     PCISIM_LIBVIRT_PYTHON   the interpreter that has `libvirt`; default /usr/bin/python3
@@ -32,7 +33,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-URI_VARIABLES = {"11.3": "PCISIM_LIBVIRT_11_3", "9.0": "PCISIM_LIBVIRT_9_0"}
+URI_VARIABLES = {"12.9": "PCISIM_LIBVIRT_12_9", "11.3": "PCISIM_LIBVIRT_11_3", "9.0": "PCISIM_LIBVIRT_9_0"}
 PYTHON_VARIABLE = "PCISIM_LIBVIRT_PYTHON"
 NAME_PREFIX = "pcisim-live"
 

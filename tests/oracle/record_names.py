@@ -3,6 +3,7 @@
     python -m tests.oracle.record_names DIR             write every names.json anew
     python -m tests.oracle.record_names DIR --check     compare, write nothing; status 1 when anything differs
     python -m tests.oracle.record_names DIR CASE...     only these
+    python -m tests.oracle.record_names --qemu 11.1 DIR     ask only the QEMU of that version, which DIR has
 
 Each ``tests/data/names-*/guest.xml`` is placed, booted under TCG with the null back-ends of
 `Plan.to_qemu_args` on QEMU 7.2 (this machine's) and 10.0 (of DIR), and asked: Linux 6.1 of Debian
@@ -99,16 +100,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Record the names of the interfaces of the guests in tests/data.")
     parser.add_argument("chroot", type=Path, metavar="DIR", help="a Debian trixie, as tests/oracle/setup.sh makes it")
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    parser.add_argument("--qemu", metavar="VERSION", help="ask only this QEMU, that of DIR (default: 7.2 and 10.0)")
     parser.add_argument("cases", nargs="*", metavar="CASE", help="default: all")
     options = parser.parse_intermixed_args()
     guest = LinuxGuest(options.chroot, QUESTIONS, programs=["usr/bin/udevadm"])
     changed = 0
     for case in options.cases or named_cases():
-        recorded = {}
-        for libvirt, qemu in ((row.version, row.qemu) for row in VERSIONS.values()):
+        path = DATA / case / "names.json"
+        recorded = json.loads(path.read_text()) if path.exists() else {}
+        asked = (options.qemu,) if options.qemu else ("7.2", "10.0")
+        for libvirt, qemu in ((row.version, row.qemu) for row in VERSIONS.values() if row.qemu in asked):
             plan = pcisim.assign(read_guest(case), libvirt=libvirt)
             recorded[qemu] = parse(guest.ask(qemu, plan.to_qemu_args(runnable=True)))
-        path = DATA / case / "names.json"
         if not path.exists() or path.read_text() != to_text(recorded):
             changed += 1
             print(f"{'differs' if options.check else 'recorded'}: {case}", flush=True)

@@ -41,6 +41,8 @@ REPORTED_AT_MOST = 10
 BRICKED = ("usb-disabled", "no-ide")
 """What an attach to a stored definition does not check, so that libvirt refuses every change afterwards: a USB
 controller where USB is switched off; in 9.0 also an IDE disk on q35.  pcisim refuses at once."""
+CRASHES = re.compile("<video")
+"""What ends libvirt 12.9.0 when it is attached: a virtio video device."""
 NOT_ABOUT_PCI = re.compile(
     "conflicts with SCSI host device address|target port '0' already allocated|bad scsi device lun"
 )
@@ -132,11 +134,16 @@ def test_attach_to_a_stored_definition(stored: tuple[Libvirt, LiveGuests]) -> No
     while counts["sequences"] < CONFIG:
         seed += 1
         xml = generate(seed).xml
-        steps = stored_steps(seed)
+        steps = [step for step in stored_steps(seed) if not CRASHES.search(str(step["attach"]))]
         answer = client.ask(xml, steps, live=False)
         if not answer["ok"]:
             continue
-        placement = pcisim.assign(answer["xml"], libvirt=rules.version).placement
+        try:
+            placement = pcisim.assign(answer["xml"], libvirt=rules.version).placement
+        except PcisimError:
+            assert not client.ask(answer["xml"], [], live=False)["ok"]
+            counts["libvirt stores what it cannot read any more"] += 1
+            continue
         counts["sequences"] += 1
         counts["steps"] += len(steps)
         lines = config_disagreement(rules, placement, steps, answer, counts)
@@ -258,6 +265,8 @@ def test_attach_to_running_guests(live: LiveGuests) -> None:
     while counts["sequences"] < LIVE:
         seed += 1
         sequence = running_sequence(seed)
+        if CRASHES.search(str(sequence.steps)):
+            continue
         answer = live.ask(sequence.xml, sequence.steps, live=True)
         if not answer["ok"]:
             counts["guest does not start"] += 1

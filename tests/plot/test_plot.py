@@ -31,7 +31,7 @@ from pcisim.catalogue.x86_machines import OWNER_KINDS, PREFERRED, RESERVED
 from pcisim.errors import UsageError
 from pcisim.guest import Guest
 from pcisim.plot._canvas import LOOKS, fitted, shortened, style, text_width
-from pcisim.plot._view import FREE, KINDS, UNUSABLE, View, ranges
+from pcisim.plot._view import FREE, KINDS, UNUSABLE, BusContents, ranges
 from pcisim.topology import Topology
 from tests.guests import BARE, at, disk, disks, domain, nic, pci, video
 from tests.property.strategies import Drawn, drawn_guests
@@ -641,7 +641,7 @@ def test_ranges() -> None:
 
 
 def test_view_knows_256_functions() -> None:
-    view = View(desktop())
+    view = BusContents(desktop())
     cells = view.cells(0)
     assert [(cell.slot, cell.function) for cell in cells] == [(s, f) for s in range(32) for f in range(8)]
 

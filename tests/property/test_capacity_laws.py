@@ -10,7 +10,6 @@ from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 import pcisim
-from pcisim._record import evolved
 from pcisim.address import FUNCTIONS
 from pcisim.capacity.fits import HOT_SPACE, fits
 from pcisim.capacity.max_count import More, how_many_more
@@ -20,7 +19,7 @@ from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLL
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.errors import RefusedError
 from pcisim.formats.domain.reader import read
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.hotplug import RunningGuest
 from pcisim.libvirt.completion import complete
 from pcisim.libvirt.policy import LibvirtPolicy

@@ -1,4 +1,4 @@
-"""Law: what `skim` notes of a document says everything that its answer depends on.
+"""Law: what `scan_shape` notes of a document says everything that its answer depends on.
 
 From the notes alone a document is written anew; its row is that of the original.  So two documents with
 the same notes have the same row, which is what lets one answer serve for both.  Lines are the exception: they
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pcisim.fleet.survey.answers import Answers, Question
 from pcisim.fleet.survey.rows import Row
-from pcisim.fleet.survey.shapes import END, SEPARATOR, START, Skimmed, skim
+from pcisim.fleet.survey.shapes import END, SEPARATOR, START, ScannedShape, scan_shape
 from tests.damaged import damaged
 from tests.property.strategies import Drawn, drawn_guests
 from tests.record_goldens import cases, read_guest
@@ -33,7 +33,7 @@ WITH_TEXT = ("node", "iothreads")
 """The elements whose text is noted; ``<iothreads>`` of a driver is another one."""
 
 
-def rewritten(skimmed: Skimmed) -> bytes:
+def rewritten(skimmed: ScannedShape) -> bytes:
     """Return a document that says what the notes say, and nothing else but the name."""
     text: list[str] = []
     tags: list[str] = []
@@ -69,11 +69,11 @@ def row(data: bytes, version: str = "11.3") -> Row:
 
 def holds(data: bytes, version: str = "11.3") -> bool:
     """Check the law for a document, and return whether it can be skimmed."""
-    skimmed = skim(data)
+    skimmed = scan_shape(data)
     if skimmed is None:
         return False
     again = rewritten(skimmed)
-    assert skim(again) == skimmed
+    assert scan_shape(again) == skimmed
     assert row(again, version) == row(data, version)
     warm = Answers(Question(version))
     warm.of_document("guest.xml", data)
@@ -83,7 +83,7 @@ def holds(data: bytes, version: str = "11.3") -> bool:
         b"\n" + data.replace(b"><", b">\n<").replace(b"\n", b"\r\n"),
         again,
     ):
-        other = skim(laid_out)
+        other = scan_shape(laid_out)
         if other is not None and other.notes == skimmed.notes:  # unless there are line breaks in values
             assert warm.of_document("a", laid_out) == Answers(Question(version)).of_document("a", laid_out)
     return True

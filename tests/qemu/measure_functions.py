@@ -27,7 +27,6 @@ from types import TracebackType
 
 import attrs
 
-from pcisim._record import evolved
 from pcisim.catalogue import functions as table
 from pcisim.catalogue.bars import IO, MEM32, MEM64, Bar, K, M
 from pcisim.catalogue.functions import PciFunction
@@ -424,7 +423,7 @@ def expected(driver: str, place: str, options: Mapping[str, str], profile: str) 
         )
     except RefusedError:
         return None
-    return evolved(answer, virtio="", legacy=0)
+    return answer._replace(virtio="", legacy=0)
 
 
 def differences(command: Sequence[str], driver: str, profile: str) -> tuple[int, list[str]]:
@@ -488,8 +487,8 @@ def check(command: Sequence[str]) -> int:
             continue
         answer = table.function_at(name, express_bus=machine != "pc", root_bus=True, profile=profile)
         if name in table.PLACE_IS_ID_IN_7_2 and profile == "7.2":
-            answer = evolved(answer, device=slot << 3 | function)
-        if found == evolved(answer, virtio="", legacy=0):
+            answer = answer._replace(device=slot << 3 | function)
+        if found == answer._replace(virtio="", legacy=0):
             agree += 1
         else:
             wrong.append(f"{where}:\n    table    {answer}\n    measured {found}")
@@ -517,14 +516,13 @@ def row_of(command: Sequence[str], driver: str) -> PciFunction:
         MAIN_PLACES: table.ALWAYS,
     }[express]  # fmt: skip
     if not driver.startswith(("virtio-", "vhost-")):
-        return evolved(first, express=where)
-    row = evolved(found.get("root-port", first), express=where)
+        return first._replace(express=where)
+    row = found.get("root-port", first)._replace(express=where)
     legacy = first.bars[0] if first.bars[0].kind == IO else None
     if legacy is None:
-        return evolved(row, virtio=table.MODERN)
+        return row._replace(virtio=table.MODERN)
     hybrid = row.bars[0] != legacy
-    return evolved(
-        row,
+    return row._replace(
         virtio=table.HYBRID if hybrid else table.TRANSITIONAL,
         bars=tuple(bar for bar in row.bars if bar.number),
         legacy=first.device,

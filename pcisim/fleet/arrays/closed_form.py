@@ -173,8 +173,10 @@ class Form:
         """Find what is refused whatever the room: rules 5 and 8.3."""
         express = self.machine.express
         for element in dict.fromkeys(row.element for row in self.devices):
-            if element in ONE_AT_MOST:
-                self.refused |= self._total(element, counts) > (0 if element == "iommu" and not express else 1)
+            if element == "iommu" and not express:
+                self.refused |= self._total(element, counts) > 0
+            elif element in ONE_AT_MOST:
+                self.refused |= self._total(element, counts) > 1
         for item in self.elements:
             if item.element == "video" and item.code not in _SECONDARY:
                 self.refused |= item.search > 0

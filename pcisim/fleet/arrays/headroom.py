@@ -33,7 +33,7 @@ class FleetCapacity(NamedTuple):
 
 
 def capacity(machine: Machines, devices: Sequence[str], counts: ArrayLike, of: str) -> FleetCapacity:
-    """Count how many more of a device each guest of a fleet takes, as libvirt 11.3 places.
+    """Count how many more of a device each guest of a fleet takes, as libvirt 12.9 places.
 
     Args:
         machine: the machine type of all guests, or an array of them, one a guest: ``pc``, ``q35`` or a version.

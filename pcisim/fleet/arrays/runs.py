@@ -71,7 +71,10 @@ def _runs_q35(form: Form, bridges: int) -> Runs:
         for item in items:
             if item.plug & c.INTEGRATED:
                 start = ports + FUNCTIONS * (form.port_slots + item.before)
-            elif item.plug & c.EXPRESS:
+                for nth in range(min(int(item.search.max(initial=0)), EMPTY_SLOTS)):  # a slot each, as function 0
+                    rows.append((item.code, item.search > nth, start + FUNCTIONS * nth))
+                continue
+            if item.plug & c.EXPRESS:
                 start = _EXPRESS_START + has + item.before - (-item.conventional_before // BRIDGE_SLOTS)
             else:
                 start = conventional + bridges + item.before

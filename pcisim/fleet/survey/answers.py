@@ -12,7 +12,7 @@ from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.enumeration.io_windows import io_budget
 from pcisim.errors import InputError, PcisimError, RefusedError
 from pcisim.fleet.survey.rows import Row, cut, error_row
-from pcisim.fleet.survey.shapes import Skimmed, skim
+from pcisim.fleet.survey.shapes import ScannedShape, scan_shape
 from pcisim.formats.domain.reader import read
 from pcisim.formats.xml.document import parse
 from pcisim.guest import Controller, Guest
@@ -129,12 +129,13 @@ class Answers:
         """
         try:
             return self._of_document(path, data)
-        except (MemoryError, SystemError):  # the latter where there is none left for a call
-            error = InputError("cannot be read: it takes more memory than there is", code="memory")
-            return error_row(path, None, None, self.rules.version, error)
+        except (MemoryError, SystemError):  # expat's callbacks lose the one, and Python complains by the other
+            pass  # what was read is given back first
+        error = InputError("cannot be read: it takes more memory than there is", code="memory")
+        return error_row(path, None, None, self.rules.version, error)
 
     def _of_document(self, path: str, data: bytes) -> Row:
-        skimmed = skim(data)
+        skimmed = scan_shape(data)
         if skimmed is None:
             return self._read(path, data, None)
         known = self._known.get(skimmed.key)
@@ -143,7 +144,7 @@ class Answers:
         line = None
         if isinstance(known, Refusal) and known.place is not None:
             lines: list[int] = []
-            skim(data, lines)
+            scan_shape(data, lines)
             line = lines[known.place]
         return self._row(path, skimmed.name or None, known, line)
 
@@ -177,7 +178,7 @@ class Answers:
                 self._keep(key, known)
         return self._row(path, name, known, line)
 
-    def _read(self, path: str, data: bytes, skimmed: Skimmed | None) -> Row:
+    def _read(self, path: str, data: bytes, skimmed: ScannedShape | None) -> Row:
         """Return the row of a document of which nothing is known."""
         name = machine = None
         lines: list[int] = []
@@ -192,7 +193,7 @@ class Answers:
         except PcisimError as error:
             line = error.line
             if skimmed is not None and line is not None:
-                skim(data, lines)
+                scan_shape(data, lines)
                 if lines.count(line) != 1:  # which of them is meant?
                     skimmed = None
             answer = _refusal(machine, error, lines.index(line) if skimmed is not None and line is not None else None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from pcisim._record import record
 from pcisim.capacity.max_count import SPACE
 from pcisim.errors import PcisimError, RefusedError
 
@@ -46,8 +45,7 @@ class Row(NamedTuple):
         return {"schema": SCHEMA, **self._asdict()}
 
 
-@record
-class Column:
+class Column(NamedTuple):
     """One column: its name, the type of its values, and what they say."""
 
     name: str

@@ -1,7 +1,7 @@
 """What of a document its PCI answer depends on, found without building anything from it.
 
 Guests of a fleet repeat: under other names, UUIDs, MAC addresses and disk images stands the same
-hardware.  `skim` lets expat run over a document once and notes the elements and attributes that
+hardware.  `scan_shape` lets expat run over a document once and notes the elements and attributes that
 `pcisim.formats.domain.reader.read` looks at, and nothing else.  Documents with the same notes have the same
 answer, so that it has to be worked out once.
 
@@ -125,7 +125,7 @@ MAX_UNREAD = MAX_DEPTH - 16
 """How deep what is not read may be; what is read is 6 deep."""
 
 
-class Skimmed(NamedTuple):
+class ScannedShape(NamedTuple):
     """What was noted of a document.
 
     Args:
@@ -198,7 +198,7 @@ class _UnusualError(Exception):
     """The document is to be read, not skimmed."""
 
 
-def skim(data: bytes, lines: list[int] | None = None) -> Skimmed | None:
+def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | None:
     """Note what the PCI answer of a document depends on.
 
     Args:
@@ -285,4 +285,4 @@ def skim(data: bytes, lines: list[int] | None = None) -> Skimmed | None:
         return None
     finally:  # parser and handlers hold each other
         parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
-    return Skimmed(SEPARATOR.join(pieces), "".join(names)) if pieces else None
+    return ScannedShape(SEPARATOR.join(pieces), "".join(names)) if pieces else None

@@ -5,6 +5,7 @@ Source: sections 1 and 3 of the rules; what is refused was asked of libvirt 9.0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -19,18 +20,27 @@ from pcisim.address import (
     pack,
     parse_number,
 )
-from pcisim.catalogue.attribute_words import CCW_LIMITS, FORMER_WORDING, INVALID, SERIAL_MODEL_MACHINES, SERIAL_MODELS
-from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
+from pcisim.catalogue.attribute_words import (
+    CCW_LIMITS,
+    FORMER_WORDING,
+    INVALID,
+    SERIAL_MODEL_MACHINES,
+    SERIAL_MODELS,
+    VIDEO_DEVICES,
+)
+from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS, NO_CLASS
 from pcisim.catalogue.devices import (
     ADDRESS_DROPPED,
     ADDRESS_TYPES,
     DISK_PREFIX_BUSES,
     ELSEWHERE_ON,
-    KNOWN_SINCE_11,
+    KNOWN_SINCE,
     ON_SPAPR_VIO,
     PLUGS,
+    USB_DISK_MODELS,
+    interface_plug,
 )
-from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.versions import Libvirt, first_with
 from pcisim.catalogue.x86_machines import I440FX
 from pcisim.errors import InputError, RefusedError
 from pcisim.formats.domain.attributes import bad, check_address, holder_of, missing, number_of, short, unknown, words_of
@@ -45,7 +55,7 @@ _INTERFACE_MODELS = MappingProxyType({name.lower(): name for name in PLUGS["inte
 _FILESYSTEM_DRIVERS = ("path", "handle", *(name for name in PLUGS["filesystem"] if name not in PLUGS["disk"]))
 _MDEV_MODELS = ("vfio-pci", "vfio-ap", "vfio-ccw")
 _INTERFACE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-_DISK_BUSES = frozenset({"ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"})
+_DISK_BUSES = frozenset({"ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd", "nvme"})
 _FORMER_PREFIX = "ioemu:"
 """How the targets of emulated disks once began under Xen; libvirt takes it off."""
 _WHICH_HOST_DEVICE = (
@@ -124,10 +134,12 @@ class DeviceReader:
         return value
 
     def since(self, element: Element, tag: str, attribute: str, value: str) -> None:
-        """Refuse a word that the version does not know yet."""
-        if not self.rules.places_newcomers and (tag, value) in KNOWN_SINCE_11:
+        """Refuse a word that only a newer libvirt knows."""
+        difference = KNOWN_SINCE.get((tag, value))
+        if difference is not None and not getattr(self.rules, difference):
             error = unknown(element, attribute, value, (), self.form(tag))
-            error.details = (f"libvirt {self.rules.version} does not know it",)
+            error.details = (f"libvirt {self.rules.version} does not know it, {first_with(difference)} does",)
+            error.remedy = f"ask for --libvirt {first_with(difference)}, or write another word"
             raise error
 
     def form(self, tag: str) -> str:
@@ -291,20 +303,33 @@ class DeviceReader:
         device.label = f"disk:{name}"
         bus = target.attrib.get("bus")
         prefix, number = disk_number(name)
+        on_nvme = _nvme_name(name) if self.rules.nvme_controllers and prefix == "" else None
+        if on_nvme is not None:
+            prefix, device.kind = "nvme", "nvme"
+            device.controller, number = on_nvme
         device.unit = number
         if bus is None:
             bus = "fdc" if element.attrib.get("device") == "floppy" else prefix or "ide"
             device.defaults = device.defaults | {"target/@bus": bus}
         elif bus not in _DISK_BUSES:
             raise bad(target, "bus", bus, code="unknown-word")
+        if bus == "nvme":
+            self.since(target, "disk", "bus", bus)
+            device.controller, device.drive = device.controller or 0, (0, 0, number or 0)
+            device.serial = serial_of(element)
+        elif on_nvme is not None:
+            device.controller = None
         self._check_disk(target, name, bus, element.attrib.get("device", "disk"), device)
         device.bus = bus
         model = element.attrib.get("model")
         if model == "default":
             model = None
-        if model is not None and model not in PLUGS["disk"]:
-            raise unknown(element, "model", model, PLUGS["disk"])
-        if bus == "virtio":
+        if model is not None and model not in PLUGS["disk"] and model not in USB_DISK_MODELS:
+            raise unknown(element, "model", model, (*PLUGS["disk"], *USB_DISK_MODELS))
+        if model in USB_DISK_MODELS:
+            self.since(element, "disk", "model", model)
+            device.plug = NO_CLASS if bus == "virtio" else 0
+        elif bus == "virtio":
             device.model = model or "virtio"
             device.plug = PLUGS["disk"][device.model]
         elif model is not None:
@@ -326,7 +351,7 @@ class DeviceReader:
             problem = f"Unknown disk name '{short(name)}' and no address specified"
         elif kind != "cdrom" and (kind == "floppy") != (name[:2] == "fd"):
             problem = f"Invalid {'floppy' if kind == 'floppy' else 'harddisk'} device name: {short(name)}"
-        elif name[-1].isdigit() and name[len(name.rstrip("0123456789")) :].strip("0"):
+        elif device.kind != "nvme" and name[-1].isdigit() and name[len(name.rstrip("0123456789")) :].strip("0"):
             problem = f"invalid disk target '{short(name)}', partitions can't appear in disk targets"
         elif device.unit is None:
             problem = f"Invalid harddisk device name: {short(name)}"
@@ -368,9 +393,7 @@ class DeviceReader:
         if device.bus == "hostdev":
             self._hostdev_interface(element, device)
         elif name:
-            device.plug = PLUGS["interface"].get(device.model, EXPRESS)
-            if device.model == "usb-net" and not self.rules.usb_net_is_usb:
-                device.plug = NO_CLASS_9_0
+            device.plug = interface_plug(device.model, self.rules)
 
     def _hostdev_interface(self, element: Element, device: Device) -> None:
         """Read which device of the host an interface is: on PCI, or on USB, where it needs no PCI address."""
@@ -476,9 +499,9 @@ class DeviceReader:
         self.since(element, device.element, "model", device.model)
         device.plug = plugs[device.model]
 
-    def _newcomer(self, element: Element, device: Device) -> None:
+    def _crypto_or_pstore(self, element: Element, device: Device) -> None:
         """Read an element that libvirt 9.0 does not place."""
-        if self.rules.places_newcomers:
+        if self.rules.places_crypto_and_pstore:
             attribute = "backend" if device.element == "pstore" else "model"
             device.model = self.word(element, attribute, PLUGS[device.element])
             device.plug = PLUGS[device.element][device.model]
@@ -494,6 +517,10 @@ class DeviceReader:
                 raise unknown(typed, "type", kind, PLUGS["video"], self.form("video"))
             device.model = kind
             device.plug = PLUGS["video"][kind]
+            if kind == "virtio" and self.rules.video_devices:
+                wanted = typed.attrib.get("device")
+                if wanted is not None and wanted not in VIDEO_DEVICES:
+                    raise unknown(typed, "device", wanted, VIDEO_DEVICES)
         device.primary = marked is not None and marked.attrib["primary"] == "yes"
 
     def _filesystem(self, element: Element, device: Device) -> None:
@@ -699,8 +726,21 @@ _SMALL = frozenset("abcdefghijklmnopqrstuvwxyz")
 _DISK_NUMBERS = {disk_target("", number): number for number in range(26 + 26 * 26)}
 """The numbers of the letters ``a`` to ``zz``, which nearly all disks have."""
 
-NO_CLASS_9_0 = PLUGS["controller/isa"][""]
-"""What libvirt 9.0 makes of an interface of model usb-net: it asks for a place, and no bus takes it."""
+
+def _nvme_name(name: str) -> tuple[int, int] | None:
+    """Return the controller and the unit of a disk's name: ``nvme1n2`` is unit 1 of controller 1."""
+    match = _NVME_NAME.fullmatch(name)
+    return (int(match[1]), int(match[2]) - 1) if match and int(match[2]) else None
+
+
+_NVME_NAME = re.compile(r"nvme([0-9]{1,9})n([0-9]{1,9})(p[0-9]+)?")
+
+
+def serial_of(element: Element) -> str:
+    """Return the serial number that a disk or a controller says; of several the first counts."""
+    serial = element.find("serial")
+    return (serial.text or "") if serial is not None else ""
+
 
 _Fill = Callable[[DeviceReader, Element, Device], None]
 READ: Mapping[str, _Fill] = MappingProxyType(
@@ -719,8 +759,8 @@ READ: Mapping[str, _Fill] = MappingProxyType(
         "vsock": DeviceReader._vsock,
         "memory": DeviceReader._memory,
         "iommu": DeviceReader._model_attribute,
-        "crypto": DeviceReader._newcomer,
-        "pstore": DeviceReader._newcomer,
+        "crypto": DeviceReader._crypto_or_pstore,
+        "pstore": DeviceReader._crypto_or_pstore,
         "panic": DeviceReader._panic,
         "serial": DeviceReader._serial,
         "console": DeviceReader._port,

@@ -21,7 +21,7 @@ from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import I440FX, Machine
 from pcisim.errors import InputError, PcisimError, RefusedError
 from pcisim.formats.domain.attributes import as_pci, bad, check_words, holder_of, short
-from pcisim.formats.domain.devices import READ, DeviceReader, HostPci
+from pcisim.formats.domain.devices import READ, DeviceReader, HostPci, serial_of
 from pcisim.formats.domain.traits import guest_traits, read_traits
 from pcisim.formats.xml.document import Document, Element, parse
 from pcisim.guest import IGNORED, Controller, Device, Guest
@@ -211,7 +211,7 @@ class Reader(DeviceReader):
             device = Device(tag, f"{tag}:{len(row)}")
             device.origin = element
             unread = (tag, element.attrib.get("model")) in ADDRESS_UNREAD
-            if unread or (tag in PLACED_SINCE_11 and not self.rules.places_newcomers):
+            if unread or (tag in PLACED_SINCE_11 and not self.rules.places_crypto_and_pstore):
                 device.address_type = IGNORED
             else:
                 self._place(element, device)
@@ -270,12 +270,15 @@ class Reader(DeviceReader):
             plugs = PLUGS.get(f"controller/{kind}")
             if plugs is None:
                 raise bad(element, "type", kind, code="unknown-word")
+            self.since(element, "controller", "type", kind)
             if model and not (kind == "scsi" and model == "auto") and model not in plugs:
                 raise self._unknown_model(element, model, plugs)
             controller.model = model
             controller.plug = plugs.get(model, 0)
             if kind == "usb" and model != "none":
                 self._companion(element, controller)
+            if kind == "nvme":
+                controller.serial = serial_of(element)
             if kind in ("usb", "virtio-serial") and "ports" in attributes:
                 controller.ports = self._index(element, attributes["ports"], "ports")
         address, acpi = element.find("address"), element.find("acpi")

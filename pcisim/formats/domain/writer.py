@@ -257,6 +257,9 @@ def controller_lines(
         lines += f"{_INNER}<target{options}/>"
     if controller.companion:
         lines += f"{_INNER}<master startport='{controller.start_port or 0}'/>"
+    if controller.serial:
+        text = controller.serial.replace("&", "&amp;").replace("<", "&lt;")
+        lines += f"{_INNER}<serial>{text}</serial>"
     if packed is not None:
         lines += _INNER + address_element(packed, multifunction, zpci)
     end = f">{lines}{_OUTER}</controller>" if lines else "/>"

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from operator import itemgetter
 from types import MappingProxyType
+from typing import NamedTuple
 
-from pcisim._record import record
 from pcisim.errors import InputError
 from pcisim.formats.xml.document import BLANKS, BOM, SPACE, Document, Element, read_start_tag
 
@@ -151,8 +151,7 @@ def _check_characters(text: str) -> None:
             raise InputError(f"XML cannot hold the character U+{ord(char):04X} of {text!r}", code="xml-character")
 
 
-@record
-class Change:
+class Edit(NamedTuple):
     """What an edit took away or replaced; what it merely added is not a change.
 
     Attributes:
@@ -304,9 +303,9 @@ class Editor:
         place.before = (*place.before, element)
 
     @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[Edit]:
         """What was replaced or taken away, in the order of the document."""
-        changes: list[Change] = []
+        changes: list[Edit] = []
         document, source = self._document, self._source
         for element, edits in sorted(self._edits.items(), key=lambda item: item[0].start):
             found: list[tuple[str, str, str]] = []
@@ -325,7 +324,7 @@ class Editor:
                     found.append((f"set attribute {name}", old, value))
             if edits.appended and element.self_closing:
                 found.append(("opened", f"<{element.tag}{' ...' if element.attrib else ''}/>", ""))
-            changes += [Change(element.line, element.tag, *what) for what in found]
+            changes += [Edit(element.line, element.tag, *what) for what in found]
         return changes
 
     @property

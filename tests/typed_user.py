@@ -1,0 +1,20 @@
+"""A user's own file, type-checked against the built wheel (`make wheel`) and run."""
+
+from __future__ import annotations
+
+import pcisim
+
+guest = pcisim.Guest.of("q35", {"virtio-blk": 3, "virtio-net": 1})
+plan: pcisim.Plan = pcisim.assign(guest, policy="libvirt", libvirt="11.3")
+addresses: dict[str, pcisim.PciAddress] = plan.addresses
+first: pcisim.PciAddress = addresses["disk:vda"]
+place: tuple[int, int, int, int] = (first.domain, first.bus, first.slot, first.function)
+text: str = pcisim.assign_xml("<domain><os><type machine='q35'>hvm</type></os><devices/></domain>")
+data: bytes = pcisim.assign_xml(text.encode())
+arguments: list[str] = plan.to_qemu_args()
+try:
+    pcisim.assign("<domain/>")
+except pcisim.PcisimError as error:
+    code: str = error.code
+    assert code == "no-os-type", code
+assert place[2:] == (0, 0), place
