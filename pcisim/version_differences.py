@@ -155,7 +155,10 @@ def _may_differ(guest: Guest) -> Iterator[bool]:
     yield "memory_slots" in guest.traits or not devices.keys().isdisjoint((*PLACED_SINCE_11, "memory"))
     yield any(d.model == model for element, model in KNOWN_SINCE for d in devices.get(element, ()))
     yield any(_is_disputed_interface(d) for d in devices.get("interface", ()))
-    yield any(d.bus == "nvme" or "iothreads" in d.traits or _says_model(d) for d in devices.get("disk", ()))
+    yield any(
+        d.kind == "nvme" or d.bus == "nvme" or "iothreads" in d.traits or _says_model(d)
+        for d in devices.get("disk", ())
+    )
     yield any("display" in d.traits or "ramfb" in d.traits for d in devices.get("hostdev", ()))
     yield any(d.bus == "virtio" and d.address_type == "virtio-serial" for d in devices.get("console", ()))
     yield any(d.origin is not None and len(d.origin.findall("model")) > 1 for d in devices.get("video", ()))

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pcisim.compare import Change, Difference, PlaceOf
+    from pcisim.compare import Difference
     from pcisim.plan import Plan
 
 DIFF_SCHEMA = "pcisim.diff/1"
@@ -19,7 +19,7 @@ DIFF_SCHEMA = "pcisim.diff/1"
 _EPILOG = """examples:
   pcisim diff before.xml after.xml
   virsh dumpxml vm | pcisim diff - new.xml
-  pcisim diff guest.xml guest.xml --libvirt-old 9.0 --libvirt-new 11.3
+  pcisim diff --each --libvirt-old 11.3 --libvirt-new 12.9 /etc/libvirt/qemu      what an upgrade changes
 
 A device moves when its place changes: the slots and functions on the way to it from the root bus.
 The bus in an address is only the index of a controller.
@@ -40,8 +40,16 @@ def add_parser(commands: Any) -> None:
         formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("old", metavar="OLD|-", help="domain XML as it was; - is standard input")
-    parser.add_argument("new", metavar="NEW|-", help="domain XML as it is to be")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE|-",
+        help="OLD and NEW: domain XML as it was, and as it is to be; - is standard input.  With --each any number of"
+        " files, and of directories of them",
+    )
+    parser.add_argument(
+        "--each", action="store_true", help="compare each file with itself: as --libvirt-old and as --libvirt-new"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
     common.add_libvirt(parser)
     parser.add_argument("--libvirt-old", metavar="VERSION", help="whose rules for OLD")
@@ -53,8 +61,19 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    if arguments.each:
+        from pcisim.cli import each
+
+        return each.run(arguments)
     from pcisim.compare import compare
 
+    if len(arguments.files) != 2:
+        raise UsageError(
+            f"two definitions are compared, {len(arguments.files)} given",
+            code="usage",
+            remedy="name OLD and NEW, or compare --each with itself",
+        )
+    arguments.old, arguments.new = arguments.files
     if arguments.old == arguments.new == common.STDIN:
         raise UsageError("both definitions are standard input", code="usage", remedy="name a file for one of them")
     old = _plan(arguments.old, arguments.libvirt_old or arguments.libvirt, arguments)
@@ -98,46 +117,27 @@ def diff_document(old: Plan, new: Plan, difference: Difference) -> dict[str, Any
         new: the plan of the guest as it is to be.
         difference: what `pcisim.compare.compare` says of them.
 
-    Keys: ``schema``, ``libvirt`` (``old`` and ``new``), ``different``, ``counts`` (by kind),
+    Keys: ``schema``, ``libvirt`` and ``measured`` (``old`` and ``new``), ``different``, ``counts`` (by kind),
     ``changes`` (``kind``, ``label``, ``matched_by``, ``old``, ``new``, ``name``, ``before``,
     ``after``, ``text``), ``ambiguous``.
     """
+    from pcisim.cli.changes import changes_of, spot_of
     from pcisim.compare import KINDS
 
     return {
         "schema": DIFF_SCHEMA,
         "libvirt": {"old": old.rules.version, "new": new.rules.version},
+        "measured": {"old": old.rules.measured, "new": new.rules.measured},
         "different": bool(difference),
         "counts": {kind: len(difference.of(kind)) for kind in KINDS},
-        "changes": [_change(change) for change in difference.changes],
+        "changes": changes_of(difference),
         "ambiguous": [
             {
                 "element": group.element,
                 "model": group.model or None,
-                "old": [_spot(spot) for spot in group.old],
-                "new": [_spot(spot) for spot in group.new],
+                "old": [spot_of(spot) for spot in group.old],
+                "new": [spot_of(spot) for spot in group.new],
             }
             for group in difference.ambiguous
         ],
     }
-
-
-def _change(change: Change) -> dict[str, Any]:
-    return {
-        "kind": change.kind,
-        "label": change.label,
-        "matched_by": change.by or None,
-        "old": _spot(change.old),
-        "new": _spot(change.new),
-        "name": change.name or None,
-        "before": change.before or None,
-        "after": change.after or None,
-        "text": change.text,
-    }
-
-
-def _spot(spot: PlaceOf | None) -> dict[str, Any] | None:
-    if spot is None:
-        return None
-    address = None if spot.address is None else str(spot.address)
-    return {"label": spot.label, "address": address, "path": spot.path or None, "model": spot.model or None}

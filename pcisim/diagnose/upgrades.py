@@ -24,20 +24,21 @@ def upgrade_findings(guest: Guest, placed: Guest | None, rules: Libvirt) -> list
         placed: the same when it is placed; ``None`` where libvirt refuses it.
         rules: the version of libvirt.
     """
-    return [*_machine_type(guest, rules), *(_other_scsi_models(placed) if placed is not None else ())]
+    gone = machine_gone(guest, rules)
+    return [*([gone] if gone is not None else []), *(_other_scsi_models(placed) if placed is not None else ())]
 
 
-def _machine_type(guest: Guest, rules: Libvirt) -> Iterator[Finding]:
-    """Find a machine type that is too old for QEMU."""
+def machine_gone(guest: Guest, rules: Libvirt) -> Finding | None:
+    """Return the finding that a machine type is too old for the QEMU of a version of libvirt, if it is."""
     match = _VERSIONED.fullmatch(guest.machine_type)
     if match is None:
-        return
+        return None
     name, version = match[1], (int(match[2]), int(match[3]))
     oldest = MACHINES_FROM.get(rules.qemu, {}).get((guest.machine.family, name))
     if oldest is None or version >= oldest:
-        return
+        return None
     first = f"{name}-{oldest[0]}.{oldest[1]}"
-    yield Finding(
+    return Finding(
         RULES["machine-gone"].severity,
         "machine-gone",
         f"QEMU {rules.qemu}, which libvirt {rules.version} comes with, has no machine type '{guest.machine_type}'",
