@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pcisim.catalogue.x86_machines import MACHINES_FROM
+from pcisim.catalogue.machines import MACHINES_FROM
 from pcisim.catalogue.versions import Libvirt
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.rules import NEWER_MACHINE, RULES
