@@ -6,6 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 FUZZ_SECONDS ?= 3600
+TEST_PROCESSES ?= 2
 COVERAGE_FLOOR ?= 92
 COVERED := pcisim/libvirt/*,pcisim/placement/*,pcisim/formats/domain/*,pcisim/formats/xml/*,pcisim/topology.py,pcisim/guest.py
 ORACLE_DIR ?= /var/tmp/pcisim-oracle
@@ -23,7 +24,7 @@ run: $(VENV)/.installed
 	@$(BIN)/pcisim assign examples/conflict.xml; test $$? = 1
 
 test: $(VENV)/.developer
-	$(BIN)/pytest -m 'not oracle and not slow' $(PYTEST_OPTIONS)
+	$(BIN)/pytest -n $(TEST_PROCESSES) -p no:benchmark -m 'not oracle and not slow' $(PYTEST_OPTIONS)
 
 check: $(VENV)/.developer
 	$(BIN)/ruff check .

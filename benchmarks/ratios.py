@@ -30,7 +30,7 @@ from benchmarks.libvirt_core import Core, UnavailableError
 from benchmarks.measure import Ratio
 
 VERSIONS = {"PCISIM_LIBVIRT_11_3": "11.3", "PCISIM_LIBVIRT_9_0": "9.0"}
-XML_TARGETS = (20, 10, 10, 3)
+XML_TARGETS = (10, 10, 8, 6)
 """What is asked for of each of `xml_rows.KINDS`."""
 HEADINGS = ("pcisim / its peer", "ratio", "target", "pcisim", "peer")
 

@@ -438,7 +438,7 @@ def _hostdev(device: Device, guest: Guest, _rules: Libvirt) -> None:
         raise wrong_type(device, "SCSI_host host device must use 'pci' or 'ccw' address type", "pci")
     if device.bus == "scsi" and kind not in (None, "drive"):
         raise wrong_type(device, "SCSI host device must use 'drive' address type", "drive")
-    if "boot" in device.traits and device.bus in _NOT_BOOTABLE:
+    if "boot" in device.traits and device.bus in _NOT_BOOTABLE and device.model != "vfio-ccw":
         what = _NOT_BOOTABLE[device.bus].format(device.model)
         headline = f"booting from assigned devices is not supported by {what}"
         raise refuse(device, headline, "boot-order", "take its <boot> out")

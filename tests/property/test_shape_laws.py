@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pcisim.catalogue.domain_elements import START
 from pcisim.fleet.survey.answers import Answers, Question
 from pcisim.fleet.survey.rows import Row
-from pcisim.fleet.survey.shapes import END, SEPARATOR, START, ScannedShape, scan_shape
+from pcisim.fleet.survey.shapes import END, SEPARATOR, ScannedShape, scan_shape
 from tests.damaged import damaged
 from tests.property.strategies import Drawn, drawn_guests
 from tests.record_goldens import cases, read_guest
@@ -26,6 +27,7 @@ WITH_ONE_ALIAS_TWICE = {
     "refused-alias-of-two-controllers",
     "refused-alias-twice",
     "alias-of-a-serial-port-and-a-card",
+    "usb-none-of-which-nothing-is-read",
 }
 """Guests that are read each by itself."""
 WITH_TEXT = ("node", "iothreads")

@@ -14,111 +14,15 @@ from __future__ import annotations
 import pyexpat
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from types import MappingProxyType
 from typing import NamedTuple
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, USUAL_NUMBERS
-from pcisim.catalogue.attribute_words import WORDS
-from pcisim.catalogue.devices import WALK
+from pcisim.catalogue.domain_elements import DOMAIN, HOST, READ, SAID, TEXT, Node
 from pcisim.formats.domain.traits import OWN_ALIAS
 from pcisim.formats.xml.document import MAX_BYTES, MAX_DEPTH
 
-# None of these can stand in a document.
-SEPARATOR, START, END = "\x01", "\x02", "\x03"
-
-
-HOST = " of the host"
-"""Of the address of a device on its host nothing matters but that it is one, and another than those before it."""
-SAID = " said"
-"""Of some attributes nothing matters but that they are there and not empty."""
-TEXT = " text"
-"""Of an element what is written in it."""
-
-
-class Node(NamedTuple):
-    """An element that is read, and what inside it.
-
-    Args:
-        start: its mark and name.
-        attributes: whether its attributes are read; or the name of the one that is; or `HOST`, `SAID` or `TEXT`.
-        inside: the elements inside it that are read.
-    """
-
-    start: str
-    attributes: bool | str
-    inside: Mapping[str, Node]
-
-
-def _node(tag: str, *inside: Node, attributes: bool | str = True) -> Node:
-    return Node(START + tag, attributes, MappingProxyType({node.start[1:]: node for node in inside}))
-
-
-_ADDRESS = _node("address", _node("zpci"))
-_ANY = (_ADDRESS, _node("acpi"))
-_BOOT = _node("boot", attributes="order")
-_MODEL, _TARGET = _node("model"), _node("target")
-_SERIAL_TARGET = _node("target", _MODEL)
-_HOST_ADDRESS = _node("address", attributes=HOST)
-_HOST_PARTS = (_HOST_ADDRESS, _node("vendor"), _node("product"))
-_DETAILS: Mapping[str, tuple[Node, ...]] = MappingProxyType(
-    {
-        "disk": (
-            _TARGET,
-            _BOOT,
-            _node("driver", _node("iothreads", _node("iothread"), attributes=False), attributes="iothread"),
-        ),
-        "interface": (_MODEL, _BOOT, _node("source", *_HOST_PARTS, attributes=False)),
-        "hostdev": (_BOOT, _node("source", *_HOST_PARTS, _node("adapter"), _node("host"))),
-        "redirdev": (_BOOT,),
-        "video": (_MODEL,),
-        "shmem": (_MODEL,),
-        "filesystem": (
-            _node("driver"), _BOOT, _node("source", attributes=SAID), _node("target", attributes=SAID),
-        ),
-        "serial": (_SERIAL_TARGET,),
-        "parallel": (_node("target", attributes="port"),),
-        "console": (_TARGET,),
-        "channel": (_TARGET,),
-        "controller": (
-            _MODEL,
-            _node("target", _node("node", attributes=TEXT)),
-            _node("master"),
-            _node("pcihole64", attributes=False),
-            _node("driver", attributes="iothread"),
-        ),
-        "tpm": (_node("backend", attributes=False),),
-        "memory": (
-            _node("target", _node("node", attributes=TEXT), _node("size", attributes=False), attributes=False),
-        ),
-    }
-)  # fmt: skip
-"""What is read of a device beside what is read of any."""
-
-_ONLY_TYPE = ("serial", "parallel", "console", "channel", "graphics")
-"""Elements of whose own attributes one is read; the others name terminals and ports, which differ from guest to
-guest."""
-
-_DOMAIN = _node(
-    "domain",
-    _node("os", _node("type"), _node("loader"), _node("boot", attributes="dev")),
-    _node("features", _node("acpi", attributes=False), attributes=False),
-    _node("cpu", _node("numa", _node("cell"), attributes=False), attributes=False),
-    _node("memoryBacking", _node("access", attributes="mode"), attributes=False),
-    _node("maxMemory", attributes="slots"),
-    _node("iothreads", attributes=TEXT),
-    _node("iothreadids", _node("iothread", attributes="id"), attributes=False),
-    _node(
-        "devices",
-        *(
-            _node(tag, *_ANY, *_DETAILS.get(tag, ()), attributes="type" if tag in _ONLY_TYPE else True)
-            for tag in dict.fromkeys((*WALK, *WORDS))
-        ),
-        attributes=False,
-    ),
-    attributes=False,
-)
-READ = MappingProxyType({"domain": _DOMAIN})
-"""Everything that is read, from the root on."""
+# Neither of these can stand in a document.
+SEPARATOR, END = "\x01", "\x03"
 
 MAX_UNREAD = MAX_DEPTH - 16
 """How deep what is not read may be; what is read is 6 deep."""
@@ -247,16 +151,18 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
             elif noted is SAID:
                 for name, value in zip(attributes[::2], attributes[1::2]):
                     extend((name, value and "said"))
-            elif noted and noted in attributes[::2]:
-                extend((noted, attributes[attributes[::2].index(noted) * 2 + 1]))
+            elif noted:
+                for name, value in zip(attributes[::2], attributes[1::2]):
+                    if name in noted:
+                        extend((name, value))
             return
         unread = 1
-        if tag == "name" and here is _DOMAIN.inside:
+        if tag == "name" and here is DOMAIN.inside:
             if named:
                 raise _UnusualError
             text = named = True
             parser.CharacterDataHandler = names.append
-        elif tag == "alias" and here is not _DOMAIN.inside:
+        elif tag == "alias" and here is not DOMAIN.inside:
             for value in attributes[1::2]:
                 if value.startswith(OWN_ALIAS):
                     if value in aliases:  # of all others nothing depends on the alias

@@ -33,6 +33,7 @@ UNREADABLE = "?"
 """The model of a device of which something cannot be read."""
 
 _KNOWN = frozenset(WALK)
+_OF_SOME_MODELS = frozenset(tag for tag, _ in ADDRESS_UNREAD)
 _READING = {element: place for place, element in enumerate(READING)}
 _ON_OFF = ("on", "off")
 _TARGET_NUMBERS = ("chassisNr", "chassis", "port", "busNr", "index")
@@ -210,7 +211,7 @@ class Reader(DeviceReader):
                 row = lists[tag] = []
             device = Device(tag, f"{tag}:{len(row)}")
             device.origin = element
-            unread = (tag, element.attrib.get("model")) in ADDRESS_UNREAD
+            unread = tag in _OF_SOME_MODELS and (tag, element.attrib.get("model")) in ADDRESS_UNREAD
             if unread or (tag in PLACED_SINCE_11 and not self.rules.places_crypto_and_pstore):
                 device.address_type = IGNORED
             else:
