@@ -4,7 +4,7 @@
 # How many PCI devices does a virtual machine take? Theory says 256 functions a bus. This notebook computes what is
 # left of that on each machine type, what each kind of controller adds and what it costs, and how much of it the
 # firmware boots. Nothing is started for it: pcisim works offline. Every figure is computed below, by the rules of
-# libvirt 11.3.
+# libvirt 12.9.
 
 # %%
 from bisect import bisect_left

@@ -3,7 +3,7 @@
 #
 # Ask libvirt for more and more disks on an otherwise empty `pc`: it refuses a count, and accepts the next. This
 # notebook computes which counts are refused, shows why, and what to paste instead. Nothing is started: pcisim
-# places as libvirt 11.3 does.
+# places as libvirt 12.9 does.
 
 # %%
 import pcisim
