@@ -116,7 +116,9 @@ def test_prose_has_no_figures_of_its_own(name: str) -> None:
     """Numbers in prose would go stale; versions and the 256 of theory are names."""
     for kind, source in cells(name):
         if kind == "markdown":
-            words = re.sub(r"`[^`]*`|libvirt\s12\.9|libvirt\s11\.3|QEMU\s7\.2|\b256\b|function\s0\b|bus\s0\b", "", source)
+            words = re.sub(
+                r"`[^`]*`|libvirt\s12\.9|libvirt\s11\.3|QEMU\s7\.2|\b256\b|function\s0\b|bus\s0\b", "", source
+            )
             assert not re.search(r"(?<![A-Za-z])\d", words), source
 
 
