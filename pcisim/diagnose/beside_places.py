@@ -225,6 +225,14 @@ def _from_one(site: Site, _said: re.Match[str]) -> bool:
     return False
 
 
+def _serial(site: Site, said: re.Match[str]) -> bool:
+    """Give a controller a serial number."""
+    controller = next((c for c in site.guest.controllers if c.label in site.finding.parties), None)
+    element = site.element if controller is None or controller.origin is None else controller.origin
+    site.editor.append_child(element, Fragment("serial", text="1"))
+    return True
+
+
 PHRASES: tuple[tuple[str, Said], ...] = (
     (r"write <memoryBacking>.*", _share_memory),
     (r"write <maxMemory .*", _maximum),
@@ -232,6 +240,7 @@ PHRASES: tuple[tuple[str, Said], ...] = (
     (r"add <iothreads>(\d+)</iothreads>", _thread),
     (r"write <os firmware='efi'>", _uefi),
     (r"add <graphics>", _graphics),
+    (r"add <serial>\.\.\.</serial> to the controller", _serial),
     (r"take <(?P<tag>acpi|boot|maxMemory)/?> out(?: of <(?P<parent>\w+)>)?", _of_guest),
     (r"take its <(boot|alias)> out", lambda s, m: e.take_out(s, e.children_named(s, m[1]))),
     (r"take (display|ramfb)='on' out", lambda s, m: _without(s, m[1])),

@@ -119,7 +119,8 @@ def with_remedies(diagnosis: Diagnosis, judge: Judge) -> Diagnosis:
     for finding in diagnosis.findings:
         said = [clause for clause in clauses(finding.remedy) if not is_tried(clause)]
         if budget > 0:
-            ways = list(ways_out(described[_key(finding)], before, judge, budget))
+            one = finding if before is diagnosis else described[_key(finding)]
+            ways = list(ways_out(one, before, judge, budget))
             budget -= cost * max(1, len(ways))
             said += [way.text for way in ways]
         if not said and finding.code in ROOM:

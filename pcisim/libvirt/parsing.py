@@ -61,7 +61,7 @@ def check_kinds(guest: Guest, controllers: Iterable[Controller], rules: Libvirt)
         if not row:
             continue
         if element in singles and len(row) > 1:
-            raise second(row[1], f"only a single {singles[element]} device is supported")
+            raise second(row[1], f"only a single {singles[element]} device is supported", len(row))
         if element == "tpm" and len(row) > 2:
             raise second(row[2], "a maximum of two TPM devices is supported, one of them being a TPM Proxy device")
         if element in ("hub", "redirdev"):
@@ -69,9 +69,9 @@ def check_kinds(guest: Guest, controllers: Iterable[Controller], rules: Libvirt)
                 _check_on_usb(device, disabled)
 
 
-def second(device: Device, headline: str) -> RefusedError:
-    """Return the refusal of a device of which there is one already."""
-    return refuse(device, headline, "second-device", "take one of them out")
+def second(device: Device, headline: str, count: int = 2) -> RefusedError:
+    """Return the refusal of a device of which there is one already, and of which there are so many."""
+    return refuse(device, headline, "second-device", "take one of them out" if count == 2 else "take the others out")
 
 
 def _check_usb(usb: list[Controller]) -> Controller | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import pcisim
 from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
 from pcisim.catalogue.other_machines import ARCHITECTURES
 from pcisim.catalogue.versions import libvirt_version
@@ -20,6 +21,7 @@ from tests.guests import (
     completed,
     controller,
     disk,
+    domain,
     ich9,
     lines,
     nic,
@@ -673,3 +675,11 @@ def test_architectures_by_other_names() -> None:
     with pytest.raises(PcisimError) as caught:
         complete(Guest("virt", arch="arm64"), libvirt_version("11.3"))
     assert caught.value.details == ("libvirt calls it aarch64",)
+
+
+def test_a_machine_that_should_have_pci() -> None:
+    """Libvirt rule 13.8: 12.9 takes an unknown x86 machine type to have PCI, and knows no root bus for it."""
+    bare = "<controller type='usb' model='none'/><memballoon model='none'/>"
+    with pytest.raises(PcisimError) as caught:
+        pcisim.assign_xml(domain("none", bare), libvirt="12.9")
+    assert caught.value.headline == "Machine type 'none' supports PCI but no PCI controller added"
