@@ -4,7 +4,7 @@ Addresses are packed integers here (see `pcisim.address`), slots and functions a
 a bus keeps 256 bits of occupancy and, derived from them, 32 bits of empty slots, so that a
 search looks at each bus once and remembers where the last one of its kind ended.
 
-Source: sections 2 and 6.2 to 6.5 of the rules.
+Source: libvirt rules 2 and 6.2 to 6.5.
 """
 
 from __future__ import annotations

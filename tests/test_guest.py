@@ -113,7 +113,7 @@ def test_names_of_disks(number: int, name: str) -> None:
     [(None, None, True), ("pci", None, True), ("pci", 0x18, False), ("drive", None, False), ("isa", None, False)],
 )
 def test_who_wants_an_address(address_type: str | None, address: int | None, wants: bool) -> None:
-    """Rule 1.2: who has none, or an empty one of type pci."""
+    """Libvirt rule 1.2: who has none, or an empty one of type pci."""
     assert Device("disk", "disk:vda", address_type=address_type, address=address).wants is wants
 
 

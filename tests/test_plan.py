@@ -353,7 +353,7 @@ def test_refusals_carry_the_name_of_the_file() -> None:
     assert caught.value.file is None
 
 
-# --- host devices (rule 3.3)
+# --- host devices (libvirt rule 3.3)
 
 HOSTDEV = (
     "<hostdev mode='subsystem' type='pci'><source>"

@@ -23,7 +23,8 @@ NUMBER = r"\d+(?:\.\d+)*"
 HEADING = re.compile(rf"#{{2,3}} ({NUMBER}) \S")
 ROW = re.compile(rf"\| ({NUMBER}) \|")
 CITATION = re.compile(
-    rf"\b(libvirt|QEMU|[Ff]irmware) (?:rule ({NUMBER})|rules ({NUMBER}(?:(?:, | and | or | to ){NUMBER})+))(?![.\d]*\d)"
+    rf"\b([Ll]ibvirt|QEMU|[Ff]irmware) (?:rule ({NUMBER})|rules ({NUMBER}(?:(?:, | and | or | to ){NUMBER})+))"
+    r"(?![.\d]*\d)"
 )
 WITHIN = re.compile(rf"\(({NUMBER})(?=[),;:])")
 
@@ -87,6 +88,16 @@ def test_rules_are_numbered_in_order(name: str) -> None:
     assert {"libvirt", "qemu", "firmware"} == set(DOCUMENTS)
     for before, after in pairwise(numbers):
         assert after in {(before[0] + 1,), (before[0], 1), (*before[:-1], before[-1] + 1)}, (before, after)
+
+
+OTHER_FORMS = re.compile(
+    r"(?<![\w-])(?<!ibvirt )(?<!QEMU )(?<!irmware )[Rr]ules? \d|[Ss]ections? \d[\d., and]* of the (?:rules|facts)"
+)
+
+
+def test_there_is_one_form_of_citation() -> None:
+    found = [path for path in files() if path.suffix == ".py" and OTHER_FORMS.search(text_of(path))]
+    assert not found
 
 
 def test_every_citation_names_a_rule() -> None:

@@ -174,7 +174,7 @@ def test_plug_that_the_bus_does_not_accept(plug: int, model: str, needed: str) -
 
 
 def test_written_addresses_are_less_strict() -> None:
-    """Rule 2: any endpoint on any bus for endpoints, a pci-bridge wherever a conventional device goes."""
+    """Libvirt rule 2: any endpoint on any bus for endpoints, a pci-bridge wherever a conventional device goes."""
     for plug in (c.CONVENTIONAL, c.EXPRESS, c.PCI_BRIDGE):
         made = topology("pcie-root", "pcie-root-port")
         made.reserve(pack(0, 3), plug, owner())
@@ -192,7 +192,7 @@ def test_integrated_devices_sit_on_bus_zero(plug: int) -> None:
 
 
 def test_integrated_conventional_devices_on_express_by_version() -> None:
-    """Rule 11.3."""
+    """Libvirt rule 11.3."""
     made = Topology(integrated_conventional=False)
     made.add_bus(PCI_CONTROLLERS["pcie-root"])
     assert made.search(c.CONVENTIONAL | c.INTEGRATED) is None
@@ -201,7 +201,7 @@ def test_integrated_conventional_devices_on_express_by_version() -> None:
 
 
 def test_checks_come_in_libvirts_order() -> None:
-    """Rule 6.5: domain, bus, plug, slot, function."""
+    """Libvirt rule 6.5: domain, bus, plug, slot, function."""
     made = topology("pcie-root", "pcie-root-port")
     made.reserve(pack(1, 0), c.EXPRESS, owner())
     assert refusal(made, pack(9, 0, 0, 1), c.ROOT_PORT).code == "domain-range"

@@ -1,6 +1,6 @@
 """Will it fit, and if not, what has to be pasted so that it does.
 
-Source: sections 6, 7.6 and 12 of the rules.
+Source: libvirt rules 6, 7.6 and 12.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ by devices and by the machine less again.  *Cold* is what an address that somebo
 while the guest is off; *hot* is what a running guest takes: function 0 of an empty slot of a bus that
 takes hotplug.
 
-Source: sections 2, 7.6 and 12 of the rules; the figures of the budgets say where they were measured.
+Source: libvirt rules 2, 7.6 and 12; the figures of the budgets say where they were measured.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The PCI controllers: what each bus accepts and where each controller plugs in.
 
-Source: sections 2 and 7 of the rules, asked of libvirt 9.0.0 and 11.3.0.
+Source: libvirt rules 2 and 7, asked of libvirt 9.0.0 and 11.3.0.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ TARGET_RANGES = MappingProxyType(
 )
 
 EMULATOR_TAKES_NO_HOTPLUG = frozenset({"pci-expander-bus"})
-"""Buses that libvirt takes for hot-pluggable and QEMU does not (facts, section 7)."""
+"""Buses that libvirt takes for hot-pluggable and QEMU does not (QEMU rule 4.1)."""
 
 MAX_INDEX = 255
 """The highest index of a PCI controller: a bus number has eight bits."""

@@ -1,6 +1,6 @@
 """What a running Linux guest sees of a device that is plugged in.
 
-Source: section 7 of the facts about QEMU: Linux 6.1 on QEMU 7.2.
+Source: firmware rule 7.1.
 """
 
 from __future__ import annotations

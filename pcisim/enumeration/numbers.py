@@ -4,7 +4,7 @@ Depth first, on each bus by slot and function: a bridge gets the next number, th
 it, then its next sibling.  SeaBIOS and OVMF agree on that, and Linux keeps what they gave; they differ in
 what they make of ``bus-reserve``.
 
-Source: section 4 of the facts about QEMU, measured with SeaBIOS 1.16.2 and OVMF 2022.11.
+Source: firmware rule 2, measured with SeaBIOS 1.16.2 and OVMF 2022.11.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which host devices are conventional: declared by the user, or read from this machine.
 
-Source: section 3.3 of the rules.
+Source: libvirt rule 3.3.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A placed guest as QEMU arguments.
 
-Source: section 7.5 of the rules for the names of buses; what each device needs to start was
+Source: libvirt rule 7.5 for the names of buses; what each device needs to start was
 tried on QEMU 7.2 and 10.0.
 """
 

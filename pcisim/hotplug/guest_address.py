@@ -1,6 +1,6 @@
 """Where a running Linux guest finds what is plugged into it.
 
-Source: section 7 of the facts about QEMU: Linux 6.1 on QEMU 7.2.
+Source: firmware rule 7.1.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A guest that runs: devices come and go, buses do not.
 
-Source: rules 2 and 7.6, and what libvirt 11.3.0 with QEMU 10.0 answered about running guests (2026-11-23).
+Source: libvirt rules 2 and 7.6, and what libvirt 11.3.0 with QEMU 10.0 answered about running guests (2026-11-23).
 """
 
 from __future__ import annotations
@@ -377,7 +377,7 @@ class RunningGuest:
             )
 
     def _search(self, plug: int) -> int | None:
-        """Return the first empty slot of the first bus that libvirt takes for hot-pluggable (rule 7.6)."""
+        """Return the first empty slot of the first bus that libvirt takes for hot-pluggable (libvirt rule 7.6)."""
         for bus in self.topology.buses:
             if bus.free and plug & bus.automatic and self._is_hot(bus):
                 return pack(bus.index, (bus.free & -bus.free).bit_length() - 1)

@@ -3,7 +3,7 @@
 `complete` numbers controllers, puts lists into libvirt's order, fills in default models and
 adds the controllers and devices that the machine, or other devices, imply.
 
-Source: section 5 of the rules, asked of libvirt 9.0.0 and 11.3.0.
+Source: libvirt rule 5, asked of libvirt 9.0.0 and 11.3.0.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def complete(guest: Guest, rules: Libvirt) -> Guest:
 
 
 def _without_newer_words(guest: Guest, rules: Libvirt) -> Guest:
-    """Return the guest as a libvirt sees it that does not know the newest devices (rule 11)."""
+    """Return the guest as a libvirt sees it that does not know the newest devices (libvirt rule 11)."""
     devices = dict(guest.devices)
     for (element, model), difference in KNOWN_SINCE.items():
         if getattr(rules, difference):
@@ -144,7 +144,7 @@ class ControllerList:
         return made
 
     def insert(self, new: Controller) -> None:
-        """Insert a controller of the definition (rule 5.1)."""
+        """Insert a controller of the definition (libvirt rule 5.1)."""
         position = self._position(new)
         self.items.insert(position, new)
         self._note(new)
@@ -205,7 +205,7 @@ class ControllerList:
             self.add(Controller("controller", f"{kind}:{index}", model, plug, type=kind, index=index))
 
     def number(self) -> None:
-        """Give an index to the controllers that have none (rule 5.2)."""
+        """Give an index to the controllers that have none (libvirt rule 5.2)."""
         used: dict[str, set[int]] = {}
         models: set[tuple[str, int | None]] = set()
         for item in self.items:
@@ -259,7 +259,7 @@ def _as_companion(controller: Controller) -> Controller:
 
 
 def _check_pci_controllers(controllers: list[Controller], guest: Guest) -> None:
-    """Refuse PCI controllers that libvirt refuses while it reads them (rules 7 and 8.1)."""
+    """Refuse PCI controllers that libvirt refuses while it reads them (libvirt rules 7 and 8.1)."""
     for item in controllers:
         if item.type != "pci":
             continue
@@ -345,7 +345,7 @@ def _check_duplicates(controllers: list[Controller], devices: dict[str, list[Dev
 
 
 def _machine_controllers(controllers: ControllerList, guest: Guest, rules: Libvirt) -> None:
-    """Add what every machine of the family has (rule 5.3)."""
+    """Add what every machine of the family has (libvirt rule 5.3)."""
     machine = guest.machine
     if machine.usb and controllers.find("usb", 0) is None:
         controllers.ensure("usb", 0, machine.usb)
@@ -372,7 +372,9 @@ def _machine_controllers(controllers: ControllerList, guest: Guest, rules: Libvi
 
 
 def _check_machine_without_pci(controllers: ControllerList, guest: Guest) -> None:
-    """Refuse a machine of which libvirt knows no root bus, and PCI controllers where there is none (rule 13.7)."""
+    """Refuse a machine of which libvirt knows no root bus, and PCI controllers where there is none (libvirt rule
+    13.7).
+    """
     name = guest.machine_name
     remedy = f"name a machine of type {machines_with_pci(guest)} in <os><type machine='...'>"
     if guest.machine.lacks_root:
@@ -394,7 +396,7 @@ def _check_machine_without_pci(controllers: ControllerList, guest: Guest) -> Non
 def _device_defaults(
     devices: dict[str, list[Device]], controllers: ControllerList, models: Models, rules: Libvirt
 ) -> None:
-    """Fill in the models that nobody wrote (rule 5.4) and libvirt's order of the lists (rule 5.1)."""
+    """Fill in the models that nobody wrote (libvirt rule 5.4) and libvirt's order of the lists (libvirt rule 5.1)."""
     consoles, serials = devices.get("console"), devices.get("serial")
     if consoles and consoles[0].bus in ("", "serial"):
         first = consoles[0]
@@ -435,7 +437,7 @@ def _device_defaults(
 
 
 def _loses_its_address(device: Device) -> bool:
-    """Return whether a device that turns out to be on spapr-vio has an address of another type (rule 1.2)."""
+    """Return whether a device that turns out to be on spapr-vio has an address of another type (libvirt rule 1.2)."""
     if device.address_type in (None, IGNORED, "spapr-vio", "virtio-serial"):
         return False
     bus, slot = (0, 0) if device.address is None else (device.address >> 8 & 0xFF, device.address >> 3 & 0x1F)
@@ -484,7 +486,7 @@ _FILL = {"interface": _fill_interface, "video": _fill_video, "vsock": _fill_vsoc
 
 
 def _controllers_of_disks(controllers: ControllerList, disks: list[Device]) -> None:
-    """Add the controllers that disks hang on (rule 5.5, step 1)."""
+    """Add the controllers that disks hang on (libvirt rule 5.5, step 1)."""
     highest: dict[str, int] = {}
     for disk in disks:
         each = DISKS_A_CONTROLLER.get(disk.bus)
@@ -502,7 +504,7 @@ def _controllers_of_disks(controllers: ControllerList, disks: list[Device]) -> N
 
 
 def _nvme_controllers(controllers: ControllerList, disks: list[Device]) -> None:
-    """Add the NVMe controllers that disks hang on, with the serial number of their disks (rule 13.13)."""
+    """Add the NVMe controllers that disks hang on, with the serial number of their disks (libvirt rule 13.13)."""
     highest = max([disk.controller or 0 for disk in disks], default=-1)
     if highest > MAX_INDEX * 16:
         raise refuse(disks[0], f"nvme controller index {highest} too high", "index-range")
@@ -541,7 +543,7 @@ def _nvme_controllers(controllers: ControllerList, disks: list[Device]) -> None:
 
 
 def _scsi_models(controllers: ControllerList, machine: Machine, rules: Libvirt) -> None:
-    """Fill in the models of SCSI controllers (rules 5.4 and 13.1)."""
+    """Fill in the models of SCSI controllers (libvirt rules 5.4 and 13.1)."""
     default = machine.models.scsi
     scsi = [item for item in controllers.items if item.type == "scsi"]
     if rules.scsi_follows_first and default == Models().scsi:
@@ -562,7 +564,7 @@ def _scsi_models(controllers: ControllerList, machine: Machine, rules: Libvirt) 
 def _controllers_of_scsi_hostdevs(
     controllers: ControllerList, hostdevs: list[Device], *, only_missing_models: bool
 ) -> None:
-    """Add the controllers that SCSI host devices hang on (rule 5.5, steps 0 and 4)."""
+    """Add the controllers that SCSI host devices hang on (libvirt rule 5.5, steps 0 and 4)."""
     highest = -1
     model = ""
     for hostdev in hostdevs:
@@ -620,7 +622,9 @@ def _virtio_ports(devices: dict[str, list[Device]], element: str) -> list[Device
 
 
 def _assign_serial_ports(controllers: ControllerList, devices: dict[str, list[Device]], rules: Libvirt) -> None:
-    """Give ports of virtio-serial controllers, and add controllers when those there run out (rule 5.5, step 7)."""
+    """Give ports of virtio-serial controllers, and add controllers when those there run out (libvirt rule 5.5, step
+    7).
+    """
     everything = (*controllers.items, *chain.from_iterable(devices.values()))
     written = [device for device in everything if device.address_type == "virtio-serial" and device.unit]
     consoles = [d for d in _virtio_ports(devices, "console") if d.controller is not None and not d.unit]
@@ -730,7 +734,9 @@ class _SerialPorts:
 
 
 def _leave_pci(devices: dict[str, list[Device]], controllers: ControllerList, machine: Machine) -> None:
-    """Let virtio devices without an address have one of another type, where the machine has such (rules 4.4, 4.5)."""
+    """Let virtio devices without an address have one of another type, where the machine has such (libvirt rules 4.4,
+    4.5).
+    """
     kind = machine.virtio_bus
     if kind == "virtio-mmio":
         root = controllers.find("pci", 0)

@@ -3,7 +3,7 @@
 Whoever asks judges the sets: whether libvirt accepts the guest then, whether a running guest takes the devices,
 whether it boots.
 
-Source: sections 2 and 6.6 of the rules.
+Source: libvirt rules 2 and 6.6.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The trial pass may append buses; the real one starts afresh with all controllers known and cannot.
 
-Source: section 6 of the rules; asked of libvirt 9.0.0 and 11.3.0.
+Source: libvirt rule 6; asked of libvirt 9.0.0 and 11.3.0.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Pass:
 
     Args:
         present: the addresses that are known before the pass; the trial pass adds what the
-            real one keeps (rule 6.7).
+            real one keeps (libvirt rule 6.7).
         count: how many buses there are at the beginning.
         trial: whether the pass may append buses.
     """
@@ -103,7 +103,7 @@ class Pass:
     # places that are known
 
     def collect(self) -> None:
-        """Reserve every address that is written down (rule 6.2)."""
+        """Reserve every address that is written down (libvirt rule 6.2)."""
         if not self.present:
             return
         for device in self.walk():
@@ -143,7 +143,7 @@ class Pass:
         return True
 
     def chipset(self) -> None:
-        """Give the fixed and preferred places of the machine, but for the primary video device's (rule 4.3)."""
+        """Give the fixed and preferred places of the machine, but for the primary video device's (libvirt rule 4.3)."""
         if self.machine.family == "i440fx":
             self._chipset_i440fx()
         elif self.machine.family == "q35":
@@ -198,7 +198,7 @@ class Pass:
             self.topology.reserve(packed, c.CONVENTIONAL, owner)
 
     def primary_video(self) -> None:
-        """Place the primary video device, which comes before all others (rule 4.3)."""
+        """Place the primary video device, which comes before all others (libvirt rule 4.3)."""
         videos = self.guest.devices.get("video")
         slot = self.machine.video_slot
         if not videos or slot is None:
@@ -256,7 +256,9 @@ class Pass:
         self.addresses[device] = packed
 
     def _as_written(self, error: RefusedError, written: int, packed: int, there: int) -> RefusedError:
-        """Return a refusal by the address that is written down, where buses have been added for it (rule 6.6)."""
+        """Return a refusal by the address that is written down, where buses have been added for it (libvirt rule
+        6.6).
+        """
         added = [f"{bus.model.name} {bus.index}" for bus in self.topology.buses[there:]]
         if len(added) > _MOST_NAMED:
             added[1:-2] = ["..."]
@@ -275,7 +277,7 @@ class Pass:
         )
 
     def find(self, plug: int, owner: Device | Owner, function: int = 0) -> int:
-        """Find a place for a device and take it; the trial pass appends a bus if need be (rule 6.3)."""
+        """Find a place for a device and take it; the trial pass appends a bus if need be (libvirt rule 6.3)."""
         topology = self.topology
         self.flush()
         if self.logging and isinstance(owner, Device):
@@ -336,7 +338,7 @@ class Pass:
     # growth
 
     def grow(self, number: int, plug: int, owner: Device | Owner) -> int:
-        """Append buses up to a number, of the model that suits a plug (rule 6.6).
+        """Append buses up to a number, of the model that suits a plug (libvirt rule 6.6).
 
         Returns:
             The number of the bus, one higher if a bridge had to be put before it.
@@ -414,16 +416,18 @@ class Pass:
 
     @property
     def keeps_spare(self) -> bool:
-        """Return whether growth brings a spare port: only the root of a PCI Express machine is listed (rule 6.6)."""
+        """Return whether growth brings a spare port: only the root of a PCI Express machine is listed (libvirt rule
+        6.6).
+        """
         return self.express and highest_index(self.guest) == 0
 
     def imagine(self) -> None:
-        """Find a place for a device that libvirt imagines, to keep room for a bridge (rule 6.4)."""
+        """Find a place for a device that libvirt imagines, to keep room for a bridge (libvirt rule 6.4)."""
         if not self.express and any(bus.free for bus in self.topology.buses):
             self.find(c.CONVENTIONAL, IMAGINARY)
 
     def assign(self) -> None:
-        """Give a place to every device that wants one, in libvirt's order (rule 6.4)."""
+        """Give a place to every device that wants one, in libvirt's order (libvirt rule 6.4)."""
         self.find_all(d for d in self.controllers if d.type == "pci" and d.model not in ROOT_MODELS and self.wants(d))
         devices = self.guest.devices
         for element in PLACED:

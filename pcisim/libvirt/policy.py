@@ -4,7 +4,7 @@ The trial pass may append buses and finds out which controllers are missing; wha
 places is thrown away, but for the fixed places of the chipset.  The real pass starts
 afresh with all controllers known and cannot grow.
 
-Source: section 6 of the rules (6.8 is the sketch that `place` follows), section 7 for what
+Source: libvirt rule 6 (libvirt rule 6.8 is the sketch that `place` follows), libvirt rule 7 for what
 comes after; asked of libvirt 9.0.0 and 11.3.0.
 """
 
@@ -83,7 +83,7 @@ class LibvirtPolicy(NamedTuple):
         )
 
     def _in_two_passes(self, guest: Guest, *, log: bool) -> _Placed:
-        """Place a guest as libvirt does (rule 6.8)."""
+        """Place a guest as libvirt does (libvirt rule 6.8)."""
         present = _given(guest)
         controllers = ControllerList.of(self.rules, guest.controllers)
         added: list[Controller] = []

@@ -1,6 +1,6 @@
 """What follows from the addresses: multifunction bits, names and numbers of controllers.
 
-Source: section 7 of the rules.
+Source: libvirt rule 7.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pcisim.guest import Controller, Device, Guest, evolved, refuse
 
 
 def multifunction(addresses: dict[Device, int]) -> dict[Device, str]:
-    """Return the multifunction attribute of every device that carries one (rule 7.1).
+    """Return the multifunction attribute of every device that carries one (libvirt rule 7.1).
 
     Args:
         addresses: the packed address of each device; no two are the same.
@@ -34,7 +34,7 @@ def with_own_bridges(guest: Guest) -> Guest:
 def settle_controllers(
     controllers: list[Controller], addresses: dict[Device, int], *, host_bridges: bool = False
 ) -> None:
-    """Fill in the model names and numbers of the PCI controllers (rule 7.2), in list order.
+    """Fill in the model names and numbers of the PCI controllers (libvirt rule 7.2), in list order.
 
     Args:
         controllers: the controllers; they are changed.

@@ -4,7 +4,7 @@ Each device in the order of the command line, on the root bus, in the lowest slo
 free; an address that is written down is taken as it stands.  Nothing moves for anything later, so
 that an address written further down may be taken by then, as it is with QEMU.
 
-Source: section 1 of the facts about QEMU, asked of QEMU 7.2 and 10.0.
+Source: QEMU rule 2.6, asked of QEMU 7.2 and 10.0.
 """
 
 from __future__ import annotations

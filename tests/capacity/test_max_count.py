@@ -132,7 +132,7 @@ def test_what_is_not_on_pci(arch: str, machine: str, device: str, why: str) -> N
 
 
 def test_the_holes_of_conventional_cards_on_q35() -> None:
-    """Rule 12: "62 conventional devices fail, 63 work, 92-93 fail"."""
+    """Libvirt rule 12: "62 conventional devices fail, 63 work, 92-93 fail"."""
     assert CARD_HOLES[:2] == ((62, 62), (92, 93))
     assert scanned(Guest.of("q35"), "e1000", [61, 62, 63, 91, 92, 93, 94]) == {
         61: True, 62: False, 63: True, 91: True, 92: False, 93: False, 94: True,
@@ -169,7 +169,7 @@ def test_a_guest_that_does_not_fit() -> None:
 
 
 def test_the_spare_port_is_used_up_before_anything_grows() -> None:
-    """A definition that is addressed has its spare port; and no other is added (rule 6.6)."""
+    """A definition that is addressed has its spare port; and no other is added (libvirt rule 6.6)."""
     addressed = pcisim.assign(domain("q35")).to_xml()
     more = how_many_more(read(addressed, RULES), "virtio-blk", RULES)
     assert (more.most, more.holes) == (238, ())

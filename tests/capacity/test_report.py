@@ -100,7 +100,7 @@ def test_functions_beside_a_device_that_is_to_be_alone_are_not_free() -> None:
 
 
 def test_only_function_zero_decides() -> None:
-    """Only the bit of function 0 counts (facts, section 2)."""
+    """Only the bit of function 0 counts (QEMU rule 3.3)."""
     bus = of("pc", BARE, nic("virtio", at(0, 5, 2, "off"))).buses[0]
     assert (bus.free_functions, bus.why) == (245, (ROOT,))
 
@@ -132,7 +132,7 @@ def test_the_set_of_ich9_shares_a_slot() -> None:
 
 
 def test_bus_numbers_of_an_expander_of_pc() -> None:
-    """Its devices are behind a bridge that nobody lists, which takes a number (facts, section 4)."""
+    """Its devices are behind a bridge that nobody lists, which takes a number (firmware rule 2.3)."""
     assert of("pc", BARE, pci("pci-expander-bus", 1), pci("pci-bridge", 2)).bus_numbers == 4
     assert of("q35", BARE, pci("pcie-expander-bus", 1), pci("pcie-root-port", 2)).bus_numbers == 3
 

@@ -47,7 +47,7 @@ from pcisim.catalogue.x86_machines import (
 from pcisim.errors import UsageError
 from tests import model
 
-# --- machines (rules 4.1 to 4.3)
+# --- machines (libvirt rules 4.1 to 4.3)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_words_for_owners() -> None:
     assert ICH9_USB_SLOTS == (0x1D, 0x1A)
 
 
-# --- controllers (rules 2 and 7); what a bus accepts is the table of `tests.model`
+# --- controllers (libvirt rules 2 and 7); what a bus accepts is the table of `tests.model`
 
 OPTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pci-root": (("hotplug", "pcihole64"), ()),
@@ -237,7 +237,7 @@ def test_numbers_of_controllers() -> None:
     assert len(MODEL_NAMES) == 11
 
 
-# --- devices (rules 3 and 5.4): C conventional, E express, - needs no PCI, x no class; + only on bus 0
+# --- devices (libvirt rules 3 and 5.4): C conventional, E express, - needs no PCI, x no class; + only on bus 0
 
 VIRTIO = "virtio E, virtio-non-transitional E, virtio-transitional C"
 DEVICES = {
@@ -292,7 +292,7 @@ def test_device_rows(element: str) -> None:
 
 
 def test_balloon_rows() -> None:
-    """Rule 3.2; the model xen is refused by QEMU's driver, so its class does not matter."""
+    """Libvirt rule 3.2; the model xen is refused by QEMU's driver, so its class does not matter."""
     assert {name: plug for name, plug in PLUGS["memballoon"].items() if name != "xen"} == rows(f"{VIRTIO}, none -")
 
 
@@ -317,19 +317,19 @@ def test_express_devices_are_conventional_without_an_express_root(plug: int, on_
 
 
 def test_orders() -> None:
-    """Rules 6.2 and 6.4."""
+    """Libvirt rules 6.2 and 6.4."""
     assert list(WALK) == model.WALK
     assert list(PLACED) == model.ASSIGN
 
 
 def test_ich9() -> None:
-    """Rule 6.4, step 5."""
+    """Libvirt rule 6.4, step 5."""
     assert dict(ICH9_FUNCTIONS) == {"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci3": 2}
     assert dict(ICH9_START_PORTS) == {"ich9-uhci1": 0, "ich9-uhci2": 2, "ich9-uhci3": 4}
 
 
 def test_disks() -> None:
-    """Rules 5.4 and 5.5, step 1, where the order is that of adding controllers."""
+    """Libvirt rules 5.4 and 5.5, step 1, where the order is that of adding controllers."""
     assert list(DISKS_A_CONTROLLER.items()) == [("scsi", 7), ("fdc", 2), ("ide", 4), ("sata", 6)]
     assert dict(DISK_PREFIX_BUSES) == {
         "fd": "ide",
@@ -342,7 +342,7 @@ def test_disks() -> None:
 
 
 def test_address_types() -> None:
-    """Rules 1.2 and 9."""
+    """Libvirt rules 1.2 and 9."""
     assert {"pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio", "ccw", "virtio-mmio", "isa", "dimm"} < set(
         ADDRESS_TYPES
     )
@@ -466,7 +466,7 @@ def test_secondary_video_stands_in_for_a_primary_one() -> None:
     assert dict(SECONDARY_VIDEO) == {"VGA": "secondary-vga", "qxl-vga": "qxl", "virtio-vga": "virtio-gpu-pci"}
 
 
-# --- versions (rule 11)
+# --- versions (libvirt rule 11)
 
 DIFFERENCES = (
     "sorts_added_controllers",

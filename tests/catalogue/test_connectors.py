@@ -50,7 +50,7 @@ def test_automatic_socket(kind: int, other: int) -> None:
 
 @pytest.mark.parametrize("kind", ALL.values())
 def test_explicit_socket(kind: int) -> None:
-    """Rule 2: who accepts one kind of endpoint then accepts both, and a pci-bridge; others stay strict."""
+    """Libvirt rule 2: who accepts one kind of endpoint then accepts both, and a pci-bridge; others stay strict."""
     if kind in (c.CONVENTIONAL, c.EXPRESS):
         assert c.explicit_socket(kind) == c.CONVENTIONAL | c.EXPRESS | c.PCI_BRIDGE
     else:

@@ -252,7 +252,7 @@ def test_the_chipsets_own_places_are_not_carried() -> None:
 
 
 def test_an_explicit_bus_that_libvirt_moved_up() -> None:
-    """Rule 6.6: e1000 at 01:01.0 on q35 becomes 02:01.0; in both definitions it says 01:01.0."""
+    """Libvirt rule 6.6: e1000 at 01:01.0 on q35 becomes 02:01.0; in both definitions it says 01:01.0."""
     card = mac("01", "e1000", at(1, 1))
     carried = kept(domain("q35", BARE, card), domain("q35", BARE, card, disk()))
     assert carried.overruled == ()

@@ -378,7 +378,7 @@ def test_what_libvirt_9_0_does_not_know() -> None:
 
 
 def test_addresses_of_other_types_that_libvirt_wrote_stay() -> None:
-    """Rule 1.2: those of PCI on a hub and a dimm are replaced, and not the ones that replace them."""
+    """Libvirt rule 1.2: those of PCI on a hub and a dimm are replaced, and not the ones that replace them."""
     hub = "<hub type='usb'><address type='usb' bus='0' port='1'/></hub>"
     dimm = (
         "<memory model='dimm'><target><size unit='KiB'>524288</size><node>0</node></target>"

@@ -328,7 +328,7 @@ def assigned(xml: str) -> tuple[Plan | None, PcisimError | None]:
 def test_attaching_to_a_definition_is_placing_it_with_the_device_in_it(
     machine: str, seed: int, kinds: list[str]
 ) -> None:
-    """Rule 7.6: an attach with the config flag is an allocation like a definition's.
+    """Libvirt rule 7.6: an attach with the config flag is an allocation like a definition's.
 
     Law: appending to an *addressed* definition moves no configured address.
     """

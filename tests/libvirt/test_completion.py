@@ -491,7 +491,7 @@ def test_models(_name: str, machine: str, devices: list[str], expected: str) -> 
 
 @pytest.mark.parametrize(("version", "model", "plug"), [("11.3", "virtio", EXPRESS), ("9.0", "rtl8139", CONVENTIONAL)])
 def test_vhostuser_by_version(version: str, model: str, plug: int) -> None:
-    """Rule 11.5."""
+    """Libvirt rule 11.5."""
     source = "<source type='unix' path='/s' mode='client'/>"
     guest = completed("q35", f"<interface type='vhostuser'>{source}</interface>", version=version)
     (interface,) = guest.devices["interface"]
@@ -499,7 +499,7 @@ def test_vhostuser_by_version(version: str, model: str, plug: int) -> None:
 
 
 def test_usb_without_a_model_is_conventional_even_on_q35() -> None:
-    """Rule 5.4: piix3-uhci, which then needs a bridge."""
+    """Libvirt rule 5.4: piix3-uhci, which then needs a bridge."""
     assert "02:01.0 usb:0" in placed("q35", NO_BALLOON, controller("usb", 0))
 
 
@@ -520,7 +520,7 @@ def test_defaults_are_written_down() -> None:
 
 
 def test_versions_add_controllers_at_different_places() -> None:
-    """Rules 5.3 and 11.1: sorted in by 11.3, at the end by 9.0."""
+    """Libvirt rules 5.3 and 11.1: sorted in by 11.3, at the end by 9.0."""
     devices = [BARE, controller("scsi", 1, "lsilogic"), controller("virtio-serial", 0), scsi_disk(0)]
     for version, labels in (
         ("11.3", ["usb:0", "scsi:0", "scsi:1", "virtio-serial:0", "pci:0"]),
@@ -530,7 +530,7 @@ def test_versions_add_controllers_at_different_places() -> None:
 
 
 def test_versions_order_ich9_without_index_differently() -> None:
-    """Rule 11.2: 9.0 leaves the list as it was numbered."""
+    """Libvirt rule 11.2: 9.0 leaves the list as it was numbered."""
     for version, labels in (
         ("11.3", ["usb:0:ich9-ehci1", "usb:0:ich9-uhci1", "usb:0:ich9-uhci2", "usb:0:ich9-uhci3", "pci:0"]),
         ("9.0", ["usb:0:ich9-uhci1", "usb:0:ich9-uhci2", "usb:0:ich9-uhci3", "usb:0:ich9-ehci1", "pci:0"]),
@@ -560,7 +560,7 @@ def test_list_finds_the_first_of_an_index() -> None:
     assert [item.label for item in made.items] == ["scsi:0", "scsi:1", "scsi:2"]
 
 
-# --- what is refused before anything is placed (rule 8.1)
+# --- what is refused before anything is placed (libvirt rule 8.1)
 
 NUMA = "<vcpu>2</vcpu><cpu><numa><cell id='0' cpus='0-1' memory='64' unit='MiB'/></numa></cpu>"
 PANIC = "<panic model='isa'/>"

@@ -53,7 +53,7 @@ def demands(draw: st.DrawFn) -> Demand:
 
 
 def test_a_bridge_has_31_slots() -> None:
-    """Rule 2: slots 1 to 31 of a pci-bridge."""
+    """Libvirt rule 2: slots 1 to 31 of a pci-bridge."""
     assert BRIDGE_SLOTS == 31
 
 
@@ -93,7 +93,7 @@ def trial_of(guest: Guest, rules: Libvirt) -> Pass:
 
 @given(st.one_of(drawn_guests(), crowded_guests()), VERSIONS)
 def test_one_pass_places_as_two(drawn: Drawn, version: str) -> None:
-    """Rule 6.1: the trial pass only finds out how many controllers are needed."""
+    """Libvirt rule 6.1: the trial pass only finds out how many controllers are needed."""
     rules = libvirt_version(version)
     policy = LibvirtPolicy(rules)
     try:
@@ -113,7 +113,7 @@ def test_one_pass_places_as_two(drawn: Drawn, version: str) -> None:
 
 @given(plain_guests(), VERSIONS)
 def test_growth_is_what_the_trial_pass_adds(plain: tuple[str, dict[str, int]], version: str) -> None:
-    """Rules 6.3 to 6.6, counted and device by device."""
+    """Libvirt rules 6.3 to 6.6, counted and device by device."""
     rules = libvirt_version(version)
     policy = LibvirtPolicy(rules)
     guest = Guest.of(*plain)
@@ -136,7 +136,7 @@ def test_growth_is_what_the_trial_pass_adds(plain: tuple[str, dict[str, int]], v
 
 @pytest.mark.parametrize(("expanders", "fits"), [(29, True), (30, False)])
 def test_an_expander_does_not_get_the_imaginary_slot(expanders: int, fits: bool) -> None:
-    """Rule 6.4: on pc the trial pass keeps one slot free, and an expander fits on the root bus only."""
+    """Libvirt rule 6.4: on pc the trial pass keeps one slot free, and an expander fits on the root bus only."""
     text = domain("pc", BARE, pci("pci-root"), *[pci("pci-expander-bus")] * expanders)
     if fits:
         assert len(pcisim.assign(text).topology.buses) == expanders + 1

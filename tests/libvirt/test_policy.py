@@ -547,7 +547,9 @@ def test_29_disks_bring_a_bridge() -> None:
 
 
 def test_the_imaginary_device_may_force_a_bridge() -> None:
-    """Rule 12: 28 disks by hand and one that is not, on 29 slots: a bridge in the last slot, the disk behind it."""
+    """Libvirt rule 12: 28 disks by hand and one that is not, on 29 slots: a bridge in the last slot, the disk behind
+    it.
+    """
     by_hand = "".join(disk(number, at(0, number + 2)) for number in range(28))
     written = [NO_USB, "<memballoon model='virtio'><address type='pci' slot='0x1e'/></memballoon>", by_hand]
     found = placed("pc", *written, nic()).splitlines()
@@ -556,7 +558,7 @@ def test_the_imaginary_device_may_force_a_bridge() -> None:
 
 @pytest.mark.parametrize(("count", "bridges"), [(24, 0), (25, 1)])
 def test_ich9_companions_are_over_counted(count: int, bridges: int) -> None:
-    """Rule 6.7: each of the four takes a whole slot in the trial."""
+    """Libvirt rule 6.7: each of the four takes a whole slot in the trial."""
     plan = pcisim.assign(domain("pc", ich9(0), disks(count)))
     assert [made.model for made in plan.placement.added] == ["pci-bridge"] * bridges
     assert len({packed >> 3 for packed in plan.placement.addresses.values()}) == count + 2 + bridges
@@ -578,7 +580,7 @@ NO_SLOT = "no-slot-for-controller"
 @pytest.mark.parametrize(
     ("machine", "devices", "code"),
     [
-        # rule 12, i440fx: windows in which the bridge finds no room, though more devices would fit
+        # libvirt rule 12, i440fx: windows in which the bridge finds no room, though more devices would fit
         ("pc", {"virtio-blk": 58}, ""),
         ("pc", {"virtio-blk": 59}, NO_SLOT),
         ("pc", {"virtio-blk": 60}, ""),
@@ -599,7 +601,7 @@ NO_SLOT = "no-slot-for-controller"
         ("pc", {"virtio-blk": 927}, NO_SLOT),
         ("pc", {"virtio-blk": 928}, ""),
         ("pc", {"virtio-blk": 929}, NO_SLOT),
-        # rule 12, q35: root ports on pcie-root
+        # libvirt rule 12, q35: root ports on pcie-root
         ("q35", {"virtio-blk": 237}, ""),
         ("q35", {"virtio-blk": 238}, NO_SLOT),
         ("q35", {"virtio-blk": 229, "vga": 1}, ""),
@@ -621,7 +623,7 @@ def test_how_many_conventional_cards_fit_behind_the_bridge_of_q35(cards: int, co
 
 
 def test_versions_order_added_controllers_differently() -> None:
-    """Rule 11.1, both asked live."""
+    """Libvirt rule 11.1, both asked live."""
     devices = [BARE, controller("scsi", 1, "lsilogic"), disk(0, bus="scsi", prefix="sd")]
     assert placed("pc", *devices) == lines("""
         00:02.0 scsi:0
@@ -634,7 +636,7 @@ def test_versions_order_added_controllers_differently() -> None:
 
 
 def test_versions_order_gap_ports_differently() -> None:
-    """Rule 11.1: 9.0 gives the listed port the first place."""
+    """Libvirt rule 11.1: 9.0 gives the listed port the first place."""
     assert placed("q35", BARE, pci("pcie-root-port", 3), version="9.0") == lines("""
         00:01.0* pci:3 pcie-root-port
         00:01.1 pci:1 pcie-root-port
@@ -659,7 +661,7 @@ def test_placement_says_what_was_added_and_rewritten() -> None:
 
 
 def test_dedicated_port_is_an_ordinary_one_in_the_end() -> None:
-    """Rule 6.6: only for the rest of the trial does it accept nothing but the bridge."""
+    """Libvirt rule 6.6: only for the rest of the trial does it accept nothing but the bridge."""
     plan = pcisim.assign(domain("q35", BARE, nic("e1000")))
     port = plan.topology.buses[1]
     assert plan.topology.accepts(port, connectors.EXPRESS, explicit=False)
@@ -675,7 +677,7 @@ def test_policy_does_not_change_the_guest() -> None:
 
 
 def test_machines_without_a_bus() -> None:
-    """Rule 4.1: isapc and microvm have none; any device that needs one is refused."""
+    """Libvirt rule 4.1: isapc and microvm have none; any device that needs one is refused."""
     assert placed("isapc", BARE) == ""
     assert placed("microvm", BARE) == ""
     for machine in ("isapc", "microvm", "pc-frobnicate-9"):

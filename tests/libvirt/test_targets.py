@@ -1,4 +1,6 @@
-"""What follows from the addresses: multifunction, names and numbers of controllers (rule 7, asked of 11.3.0)."""
+"""What follows from the addresses: multifunction, names and numbers of controllers (libvirt rule 7, asked of
+11.3.0).
+"""
 
 from __future__ import annotations
 
@@ -40,12 +42,12 @@ def test_what_is_written_is_respected() -> None:
 
 
 def test_a_flag_without_an_address_is_discarded() -> None:
-    """Rule 1.1: of an empty address function and multifunction are discarded."""
+    """Libvirt rule 1.1: of an empty address function and multifunction are discarded."""
     assert flags((device("a", None, "on"), pack(0, 3))) == {}
 
 
 def test_uhci1_is_marked_even_alone() -> None:
-    """Rule 6.4, step 5; not when its address is written down."""
+    """Libvirt rule 6.4, step 5; not when its address is written down."""
     assert flags((device("a", model="ich9-uhci1"), pack(0, 3))) == {"a": "on"}
     assert flags((device("a", pack(0, 3), model="ich9-uhci1"), pack(0, 3))) == {}
 
@@ -136,7 +138,7 @@ def test_bus_numbers_run_out(lowest: int) -> None:
 
 
 def test_a_bridge_hangs_on_a_bus_before_it() -> None:
-    """Rule 7.3, of pci-bridges only."""
+    """Libvirt rule 7.3, of pci-bridges only."""
     error = refused("pc", pci("pci-bridge", 1, at(2, 1)), pci("pci-bridge", 2))
     assert error.code == "bridge-order"
     assert error.headline == "PCI controller at index 1 (0x01) has bus='0x02', but index must be larger than bus"
@@ -144,7 +146,7 @@ def test_a_bridge_hangs_on_a_bus_before_it() -> None:
 
 
 def test_a_lone_bridge_on_q35_hangs_on_itself() -> None:
-    """Rule 7.3: the only place found is its own bus."""
+    """Libvirt rule 7.3: the only place found is its own bus."""
     error = refused("q35", BARE, pci("pci-bridge", 1))
     assert error.headline == "PCI controller at index 1 (0x01) has bus='0x01', but index must be larger than bus"
 
@@ -192,7 +194,7 @@ def host_bridges(*controllers: str) -> dict[str, object]:
 
 
 def test_numbers_of_host_bridges() -> None:
-    """Rule 7.2: the lowest that is not used by one whose model name is known already; asked of 11.3.0."""
+    """Libvirt rule 7.2: the lowest that is not used by one whose model name is known already; asked of 11.3.0."""
     five, one = "<target index='5'/>", "<target index='1'/>"
     assert host_bridges(pci("pci-root", 1, five), pci("pci-root", 2), pci("pci-root", 3, one), pci("pci-root", 4)) == {
         "pci:0": 0,

@@ -303,13 +303,13 @@ def test_validates_what_was_placed() -> None:
 
 
 def test_addresses_are_refused_before_options() -> None:
-    """Rule 0: "an address error is reported before a validation error"."""
+    """Libvirt rule 0: "an address error is reported before a validation error"."""
     both = [target("pci-bridge", "busNr='9'"), nic("virtio", at(0, 1, 3))]
     assert refused("pc", *both).code == "slot-occupied"
 
 
 def test_duplicate_indexes_are_refused_before_addresses() -> None:
-    """Rule 0: "... but after duplicate-index errors"."""
+    """Libvirt rule 0: "... but after duplicate-index errors"."""
     both = [nic("virtio", at(0, 1, 3)), pci("pci-bridge", 1), pci("pci-bridge", 1)]
     assert refused("pc", *both).code == "duplicate-index"
 

@@ -25,7 +25,9 @@ def devices(*rows: Written) -> list[Device]:
 
 @given(written)
 def test_numbers_are_unique_and_the_lowest_that_are_free(rows: list[Written]) -> None:
-    """Rule 1.4: given values are reserved first; all others receive the lowest free uid (from 1) and fid (from 0)."""
+    """Libvirt rule 1.4: given values are reserved first; all others receive the lowest free uid (from 1) and fid
+    (from 0).
+    """
     made = devices(*rows)
     try:
         ids = zpci_ids(made, made)

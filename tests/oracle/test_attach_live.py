@@ -126,7 +126,7 @@ def verdict(error: PcisimError | None, answer: dict[str, Any]) -> str:
 
 
 def test_attach_to_a_stored_definition(stored: tuple[Libvirt, LiveGuests]) -> None:
-    """Rule 7.6: with the config flag it is an allocation like a definition's."""
+    """Libvirt rule 7.6: with the config flag it is an allocation like a definition's."""
     rules, client = stored
     counts: Counter[str] = Counter()
     wrong: list[str] = []
@@ -258,7 +258,7 @@ class Mirror:
 
 
 def test_attach_to_running_guests(live: LiveGuests) -> None:
-    """Rule 7.6: a hot-pluggable bus, function 0, no growth; and what detach frees."""
+    """Libvirt rule 7.6: a hot-pluggable bus, function 0, no growth; and what detach frees."""
     counts: Counter[str] = Counter()
     wrong: list[str] = []
     seed = FIRST - 1

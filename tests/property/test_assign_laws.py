@@ -28,7 +28,7 @@ addresses = st.builds(
 
 @given(drawn_guests(), VERSIONS)
 def test_assigning_again_changes_nothing(drawn: Drawn, version: str) -> None:
-    """Rule 0: "feeding the output back gives the same addresses"."""
+    """Libvirt rule 0: "feeding the output back gives the same addresses"."""
     plan = accepted(drawn, version)
     once = plan.to_xml()
     again = pcisim.assign(once, libvirt=version)
@@ -57,7 +57,7 @@ def test_assigning_again_with_scsi_host_devices_on_lsisas1068() -> None:
 
 @given(drawn_guests(), VERSIONS)
 def test_the_output_says_what_the_plan_says(drawn: Drawn, version: str) -> None:
-    """Rule 1.3: each address of the plan stands in the text, with its multifunction."""
+    """Libvirt rule 1.3: each address of the plan stands in the text, with its multifunction."""
     plan = accepted(drawn, version)
     devices = ElementTree.fromstring(plan.to_xml()).find("devices")
     assert devices is not None
@@ -75,7 +75,7 @@ def test_the_output_says_what_the_plan_says(drawn: Drawn, version: str) -> None:
 
 @given(drawn_guests(), VERSIONS, st.randoms(use_true_random=False))
 def test_the_order_of_kinds_does_not_matter(drawn: Drawn, version: str, random: Random) -> None:
-    """Rule 0: "Kinds are independent; the relative order of different kinds in the document is irrelevant"."""
+    """Libvirt rule 0: "Kinds are independent; the relative order of different kinds in the document is irrelevant"."""
     plan = accepted(drawn, version)
     shuffled = pcisim.assign(drawn.shuffled(random), libvirt=version)
     assert shuffled.addresses == plan.addresses
@@ -86,7 +86,7 @@ def test_the_order_of_kinds_does_not_matter(drawn: Drawn, version: str, random: 
 
 @given(drawn_guests(), VERSIONS)
 def test_the_same_guest_gets_the_same_plan(drawn: Drawn, version: str) -> None:
-    """Rule 0: "The whole thing is deterministic"; and str or bytes makes no difference."""
+    """Libvirt rule 0: "The whole thing is deterministic"; and str or bytes makes no difference."""
     plan = accepted(drawn, version)
     other = pcisim.assign(drawn.text.encode(), libvirt=version)
     assert other.to_json() == plan.to_json()
@@ -128,7 +128,7 @@ def test_text_of_an_address_is_read_back(address: PciAddress) -> None:
 
 @given(addresses)
 def test_attributes_of_an_address_are_read_back(address: PciAddress) -> None:
-    """Rules 1.1 and 1.3: what is printed is parsed to the same numbers."""
+    """Libvirt rules 1.1 and 1.3: what is printed is parsed to the same numbers."""
     attributes = address_attributes(int(address))
     assert {name: parse_number(value) for name, value in attributes.items() if name != "type"} == {
         "domain": address.domain,
@@ -151,5 +151,5 @@ def test_addresses_are_ordered_by_their_parts(one: PciAddress, other: PciAddress
 
 @given(st.integers(0, 0xFFFFFFFF), st.sampled_from(NUMBER_FORMS))
 def test_numbers_are_read_in_every_form(value: int, form: str) -> None:
-    """Rule 1.1: C style, automatic base."""
+    """Libvirt rule 1.1: C style, automatic base."""
     assert parse_number(form.format(value)) == value

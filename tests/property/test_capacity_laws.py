@@ -216,7 +216,7 @@ def test_capacity_is_what_automatic_placement_achieves(topology: Topology, plug:
     [([], Room(30, 0, 0, 0)), ([pci("dmi-to-pci-bridge", 1)], Room(29, 32, 0, 0))],
 )
 def test_exception_root_and_dmi_bus_take_written_addresses_only(devices: list[str], never: Room) -> None:
-    """Rule 2, column "auto": these slots are free, but only somebody who writes the address gets them."""
+    """Libvirt rule 2, column "auto": these slots are free, but only somebody who writes the address gets them."""
     topology = pcisim.assign(domain("q35", BARE, *devices)).topology
     assert room(topology) == never
     assert topology.allocate(c.EXPRESS, Owner("new", "device")) is None
@@ -371,14 +371,14 @@ def test_appending_to_an_addressed_definition_moves_nothing(drawn: Drawn, more: 
 
 
 def test_exception_appending_to_a_new_definition_moves_what_is_not_written_down() -> None:
-    """Rule 12: "adding one conventional device to a *new* q35 definition" renumbers all express devices."""
+    """Libvirt rule 12: "adding one conventional device to a *new* q35 definition" renumbers all express devices."""
     before = pcisim.assign(Guest.of("q35", {"virtio-blk": 1})).addresses
     after = pcisim.assign(Guest.of("q35", {"virtio-blk": 1, "e1000": 1})).addresses
     assert (str(before["disk:vda"]), str(after["disk:vda"])) == ("0000:02:00.0", "0000:04:00.0")
 
 
 def test_exception_a_written_bus_can_become_one_higher() -> None:
-    """Rule 6.6: "the bus number of the address is incremented by one - even an explicit one given by the user";
+    """Libvirt rule 6.6: "the bus number of the address is incremented by one - even an explicit one given by the user";
     the bus does not exist in the definition, which so is not an addressed one.
     """
     plan = pcisim.assign(domain("q35", nic("e1000", at(1, 1))))
@@ -407,7 +407,7 @@ def test_cold_is_at_least_hot(drawn: Drawn, plug: str) -> None:
 
 
 def test_exception_with_all_bus_numbers_in_use_a_running_guest_takes_one_more() -> None:
-    """libvirt keeps room for a bridge that it imagines (rule 6.4, 0b): the last slot of all makes it add one,
+    """libvirt keeps room for a bridge that it imagines (libvirt rule 6.4, 0b): the last slot of all makes it add one,
     and there is no number for it.  A running guest takes the slot.
     """
     bridges = [pci("pci-bridge", number) for number in range(1, 256)]

@@ -1,6 +1,6 @@
 """Laws of enumeration, for topologies without a conflict or shortage of bus numbers.
 
-Source: section 4 of the facts about QEMU: "depth first, pre-order: on each bus the functions go by
+Source: firmware rule 2.1: "depth first, pre-order: on each bus the functions go by
 ascending slot, then function; a bridge gets the next number, then everything below it, then its next
 sibling. The order on the command line does not matter."
 """

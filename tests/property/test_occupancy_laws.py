@@ -35,7 +35,7 @@ def unpacked(packed: int) -> model.Place:
 
 @given(drawn_guests(), VERSIONS)
 def test_no_address_twice(drawn: Drawn, version: str) -> None:
-    """Rule 6.5: "The function must be free (attempted double use)"."""
+    """Libvirt rule 6.5: "The function must be free (attempted double use)"."""
     plan = accepted(drawn, version)
     times = Counter(plan.addresses.values())
     assert {address: count for address, count in times.items() if count > 1} == {}
@@ -44,7 +44,7 @@ def test_no_address_twice(drawn: Drawn, version: str) -> None:
 
 
 def test_only_a_console_that_is_its_serial_port_shares_an_address() -> None:
-    """Rule 6.2: the first console mirrors the first serial port (asked of libvirt 11.3)."""
+    """Libvirt rule 6.2: the first console mirrors the first serial port (asked of libvirt 11.3)."""
     serial = "<serial type='pty'><target type='pci-serial'/></serial>"
     plan = pcisim.assign(domain("pc", BARE, serial, "<console type='pty'/>", nic()))
     assert {label: str(address) for label, address in plan.addresses.items()} == {
@@ -56,7 +56,9 @@ def test_only_a_console_that_is_its_serial_port_shares_an_address() -> None:
 
 @given(drawn_guests(), VERSIONS)
 def test_every_address_is_on_a_usable_slot(drawn: Drawn, version: str) -> None:
-    """Rule 2: 32 slots of 8 functions, of which each model of bus offers a range; rule 1.1: domain 0."""
+    """Libvirt rule 2: 32 slots of 8 functions, of which each model of bus offers a range; libvirt rule 1.1: domain
+    0.
+    """
     plan = accepted(drawn, version)
     models = {c.index: c.model for c in plan.guest.controllers if c.type == "pci"}
     on_bus: Counter[int] = Counter()
@@ -73,7 +75,9 @@ def test_every_address_is_on_a_usable_slot(drawn: Drawn, version: str) -> None:
 
 @given(drawn_guests(), VERSIONS)
 def test_written_addresses_are_kept(drawn: Drawn, version: str) -> None:
-    """Rule 6.2: what is written down is reserved first; rule 6.6: only its bus may become one higher."""
+    """Libvirt rule 6.2: what is written down is reserved first; libvirt rule 6.6: only its bus may become one
+    higher.
+    """
     plan = accepted(drawn, version)
     for device in plan.guest.all_devices():
         if device.address is None or device not in plan.placement.addresses:
@@ -89,7 +93,7 @@ def test_written_addresses_are_kept(drawn: Drawn, version: str) -> None:
 
 @given(drawn_guests(), VERSIONS)
 def test_the_topology_is_what_the_addresses_say(drawn: Drawn, version: str) -> None:
-    """Rules 4.3 and 6.5: held are the places of the devices and those of the chipset, and nothing else."""
+    """Libvirt rules 4.3 and 6.5: held are the places of the devices and those of the chipset, and nothing else."""
     plan = accepted(drawn, version)
     plan.topology.check()
     held = {unpacked(packed): owner for packed, owner in plan.topology.owners.items()}
@@ -147,14 +151,14 @@ def completed(drawn: Drawn, version: str) -> Guest:
 
 @given(drawn_guests(), VERSIONS)
 def test_fast_engine_agrees_with_the_slow_one(drawn: Drawn, version: str) -> None:
-    """Rule 6.8, the whole of it: the same places, flags, controllers, options, and the same refusals."""
+    """Libvirt rule 6.8, the whole of it: the same places, flags, controllers, options, and the same refusals."""
     guest = completed(drawn, version)
     assert fast(guest, version) == slow(guest, version)
 
 
 @given(crowded_guests(), VERSIONS)
 def test_fast_engine_agrees_where_slots_are_shared(drawn: Drawn, version: str) -> None:
-    """Rules 6.3 to 6.5: packing marks, companions and written functions in the same few slots."""
+    """Libvirt rules 6.3 to 6.5: packing marks, companions and written functions in the same few slots."""
     guest = completed(drawn, version)
     assert fast(guest, version) == slow(guest, version)
 
@@ -168,7 +172,7 @@ def test_logging_changes_nothing(drawn: Drawn, version: str) -> None:
 
 @given(plain_guests(), VERSIONS)
 def test_fast_engine_agrees_on_guests_without_xml(plain: tuple[str, dict[str, int]], version: str) -> None:
-    """Rule 6.6: growth, from no device to some hundreds."""
+    """Libvirt rule 6.6: growth, from no device to some hundreds."""
     try:
         whole = complete(Guest.of(*plain), libvirt_version(version))
     except pcisim.PcisimError:  # 9.0 does not know all models; a second controller of one index
@@ -178,6 +182,6 @@ def test_fast_engine_agrees_on_guests_without_xml(plain: tuple[str, dict[str, in
 
 @given(st.sampled_from(["pc", "q35"]), st.integers(0, 260), st.integers(0, 3))
 def test_fast_engine_agrees_on_many_disks(machine: str, disks: int, cards: int) -> None:
-    """Rule 12: the windows in which libvirt refuses what it takes with one device more."""
+    """Libvirt rule 12: the windows in which libvirt refuses what it takes with one device more."""
     whole = complete(Guest.of(machine, {"virtio-blk": disks, "e1000": cards}), libvirt_version("11.3"))
     assert fast(whole, "11.3") == slow(whole, "11.3")

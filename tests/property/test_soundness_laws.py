@@ -17,7 +17,7 @@ from tests import model
 from tests.property.strategies import VERSIONS, Drawn, crowded_guests, drawn_guests
 from tests.property.test_occupancy_laws import accepted, unpacked
 
-# rule 4.3: places on bus 0 that count as written down, by the device that gets them
+# libvirt rule 4.3: places on bus 0 that count as written down, by the device that gets them
 PREFERRED = {
     "i440fx": {(0, 1, 1), (0, 1, 2), (0, 2, 0)},
     "q35": {(0, 0x1F, 2), (0, 1, 0), (0, 0x1B, 0), (0, 0x1D, 0), (0, 0x1A, 0), (0, 0x1E, 0)},
@@ -25,7 +25,7 @@ PREFERRED = {
 
 
 def plug_of(device: Device, express: bool) -> model.Plug:
-    """Return the plug of rule 3: PCI Express devices are conventional without pcie-root."""
+    """Return the plug of libvirt rule 3: PCI Express devices are conventional without pcie-root."""
     if isinstance(device, Controller) and device.type == "pci":
         return model.Plug(device.model)
     plug = model.Plug.of(device.plug)
@@ -54,7 +54,7 @@ def shares_with_ich9(device: Device, plan: Plan) -> bool:
 
 @given(drawn_guests(), VERSIONS)
 def test_every_device_is_on_a_bus_that_accepts_it(drawn: Drawn, version: str) -> None:
-    """Rule 2, the compatibility test: automatic places are strict, preferred ones as if written down."""
+    """Libvirt rule 2, the compatibility test: automatic places are strict, preferred ones as if written down."""
     plan = accepted(drawn, version)
     express = plan.guest.machine.express
     buses = model.SlowTopology(integrated_conventional=version != "9.0")
@@ -69,7 +69,7 @@ def test_every_device_is_on_a_bus_that_accepts_it(drawn: Drawn, version: str) ->
 
 @given(drawn_guests(), VERSIONS)
 def test_every_bus_hangs_off_another_up_to_the_root(drawn: Drawn, version: str) -> None:
-    """Rule 6.6: each bus that libvirt adds gets a controller and a place for it.
+    """Libvirt rule 6.6: each bus that libvirt adds gets a controller and a place for it.
 
     Excepted: circles of controllers that the document lists (a switch on its own port).
     """
@@ -109,7 +109,7 @@ def check_functions(plan: Plan) -> None:
 
 @given(drawn_guests(), VERSIONS)
 def test_function_zero_is_there_and_marked(drawn: Drawn, version: str) -> None:
-    """Rule 7.1: who shares a slot with function 0 makes it `multifunction='on'`.
+    """Libvirt rule 7.1: who shares a slot with function 0 makes it `multifunction='on'`.
 
     Excepted: the slots whose function 0 the chipset has; ICH9 companions without ich9-uhci1;
     `multifunction='off'`, which libvirt respects.
@@ -119,13 +119,13 @@ def test_function_zero_is_there_and_marked(drawn: Drawn, version: str) -> None:
 
 @given(crowded_guests(), VERSIONS)
 def test_function_zero_is_there_and_marked_in_crowded_slots(drawn: Drawn, version: str) -> None:
-    """Rule 7.1, where written and chosen functions share slots."""
+    """Libvirt rule 7.1, where written and chosen functions share slots."""
     check_functions(accepted(drawn, version))
 
 
 @given(drawn_guests(), VERSIONS)
 def test_endpoints_have_a_slot_of_their_own(drawn: Drawn, version: str) -> None:
-    """Rule 3.1: "an automatically placed endpoint always takes one entirely free slot, as function 0"."""
+    """Libvirt rule 3.1: "an automatically placed endpoint always takes one entirely free slot, as function 0"."""
     plan = accepted(drawn, version)
     family = plan.guest.machine.family
     held: defaultdict[tuple[int, int], list[Device]] = defaultdict(list)

@@ -1,6 +1,7 @@
 """`pcisim.hotplug.RunningGuest` against a slow model, through random attaches, detaches and acknowledgements.
 
-Rule 7.6: a running guest takes a device at function 0 of an empty slot of a bus that takes hotplug, nothing grows.
+Libvirt rule 7.6: a running guest takes a device at function 0 of an empty slot of a bus that takes hotplug, nothing
+grows.
 What is refused changes nothing; `check` holds after every step; and a guest that is started again from what is
 written down is where it was.
 """

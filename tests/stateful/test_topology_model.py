@@ -1,6 +1,6 @@
 """`pcisim.topology.Topology` against the slow one, through random reserving, allocating and releasing.
 
-Rules 6.3 and 6.5: both give the same places and the same refusals, whatever happened before; what
+Libvirt rules 6.3 and 6.5: both give the same places and the same refusals, whatever happened before; what
 is refused changes nothing; and the masks stay in agreement (`check`) after every step.
 """
 

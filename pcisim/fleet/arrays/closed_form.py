@@ -2,8 +2,9 @@
 
 It holds for guests in which no address is written down and no PCI controller is listed, which is what counts
 describe.  `pcisim.libvirt.growth` says how many buses such a guest gets, from the number of devices of each plug;
-which device sits where follows from the order of placing.  Let the devices be placed in the order of rule 6.4:
-controllers other than PCI's where rule 6.4 has them, each element in the order of its columns.  Before that the fixed
+which device sits where follows from the order of placing.  Let the devices be placed in the order of libvirt rule 6.4:
+controllers other than PCI's where libvirt rule 6.4 has them, each element in the order of its columns.  Before that
+the fixed
 places are given: the first video device has slot 1 of bus 0 on q35, 2 on pc; SATA controller 0 has 1f.2 and the first
 ICH9 sound 1b.0 on q35; USB controller 0 has 01.2 on pc if it is a PIIX3.  The others look for a place; whatever stands
 before a device in that order is *before* it.
@@ -28,7 +29,7 @@ q35.  Let h be 1 if there is a conventional device, which brings a root port and
         an express one        on the port of index 1 + h + (express ones before) + ceil((conventional ones before) / 31)
         virtio-iommu, pvpanic in the slots of bus 0 that follow the ports'
 
-Source: sections 4 to 6 of the rules; `tests/fleet/test_arrays.py` compares all of it with `pcisim.assign`.
+Source: libvirt rules 4 to 6; `tests/fleet/test_arrays.py` compares all of it with `pcisim.assign`.
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ class Form:
         )
 
     def _refuse(self, counts: Ints) -> None:
-        """Find what is refused whatever the room: rules 5 and 8.3."""
+        """Find what is refused whatever the room: libvirt rules 5 and 8.3."""
         express = self.machine.express
         for element in dict.fromkeys(row.element for row in self.devices):
             if element == "iommu" and not express:
@@ -184,7 +185,7 @@ class Form:
     # how much of it
 
     def _count(self) -> None:
-        """Count what looks for a place, in the order of rule 6.4."""
+        """Count what looks for a place, in the order of libvirt rule 6.4."""
         express = conventional = integrated = self.none
         for item in self.in_order():
             item.conventional_before = conventional

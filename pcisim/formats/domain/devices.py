@@ -1,6 +1,6 @@
 """The devices of domain XML: one function an element.
 
-Source: sections 1 and 3 of the rules; what is refused was asked of libvirt 9.0.0 and 11.3.0.
+Source: libvirt rules 1 and 3; what is refused was asked of libvirt 9.0.0 and 11.3.0.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _DISK_REMEDIES = {"floppy": "write bus='fdc'"}
 
 
 def refused_later(device: Device, headline: str, code: str, remedy: str, *, by_emulator: bool = False) -> None:
-    """Note what libvirt refuses of a device by itself once everything has its place (rule 8.7).
+    """Note what libvirt refuses of a device by itself once everything has its place (libvirt rule 8.7).
 
     Args:
         device: the device.
@@ -256,7 +256,7 @@ class DeviceReader:
         device.zpci = uid, fid
 
     def _other_bus(self, element: Element, device: Device) -> None:
-        """Settle what becomes of an address where libvirt keeps none, or one of another type (rule 1.2)."""
+        """Settle what becomes of an address where libvirt keeps none, or one of another type (libvirt rule 1.2)."""
         kind = device.address_type
         name = device.element
         if isinstance(device, Controller):
@@ -480,7 +480,7 @@ class DeviceReader:
             device.plug = EXPRESS  # whatever it is, once an address is written down
 
     def _host_plug(self, source: Element) -> int:
-        """Return the plug of a host device: PCI Express unless somebody knows better (rule 3.3)."""
+        """Return the plug of a host device: PCI Express unless somebody knows better (libvirt rule 3.3)."""
         address = source.find("address")
         if address is None:
             return EXPRESS

@@ -1,6 +1,6 @@
 """libvirt's domain XML, read into a `Guest`.
 
-Source: sections 1 and 3 of the rules; what is refused was asked of libvirt 11.3.0.
+Source: libvirt rules 1 and 3; what is refused was asked of libvirt 11.3.0.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class Reader(DeviceReader):
                     row.append(Device(element.tag, f"{element.tag}:{len(row)}", UNREADABLE, origin=element))
 
     def _first_refusal(self, elements: list[Element]) -> PcisimError | None:
-        """Return what libvirt refuses first: it reads one kind of devices after the other (rule 8.7)."""
+        """Return what libvirt refuses first: it reads one kind of devices after the other (libvirt rule 8.7)."""
         again = Reader(self.document, self.rules, self.host_pci)
         again.machine = self.machine
         around, guest = Element(), Guest("")
