@@ -157,7 +157,8 @@ class Controller(Device):
     """A device that gives a bus (PCI), or that disks, ports and USB devices hang on.
 
     Args:
-        type: libvirt's type: ``pci``, ``usb``, ``scsi``, ``sata``, ``ide``, ``virtio-serial`` and so on.
+        type: libvirt's type: ``pci``, ``usb``, ``scsi``, ``sata``, ``ide``, ``virtio-serial`` and so on; `is_pci` says
+            whether it is the first.
         index: its index among the controllers of its type; ``None`` when it is not said.
         companion: whether it is a companion of another USB controller.
         start_port: the first port of its master that a companion serves.
@@ -180,6 +181,7 @@ class Controller(Device):
     )
     __slots__ = (
         "type",
+        "is_pci",
         "index",
         "companion",
         "start_port",
@@ -244,6 +246,7 @@ class Controller(Device):
         self.defaults = defaults if defaults is not None else {}
         self.serial = serial
         self.type = type
+        self.is_pci = type == "pci"
         self.index = index
         self.companion = companion
         self.start_port = start_port
@@ -255,7 +258,7 @@ class Controller(Device):
     @property
     def on_pci(self) -> bool:
         """Return whether QEMU has it on PCI, as all controllers of type ``pci`` are."""
-        return self.type == "pci" or bool(self.plug & ~NO_CLASS)
+        return self.is_pci or bool(self.plug & ~NO_CLASS)
 
     @property
     def ich9(self) -> bool:
@@ -339,7 +342,7 @@ class Guest:
         machine = self.machine
         if machine.root is not None:
             return machine.express
-        return any(d.type == "pci" and not d.index and d.model == "pcie-root" for d in self.controllers)
+        return any(d.is_pci and not d.index and d.model == "pcie-root" for d in self.controllers)
 
     @property
     def machine_name(self) -> str:

@@ -183,7 +183,7 @@ def _disputed_controllers(controllers: Sequence[Controller]) -> Iterator[bool]:
     ports = 0
     added: set[bool] = set()
     for item in controllers:
-        on_pci = item.type == "pci"
+        on_pci = item.is_pci
         if _is_added(item):
             added.add(on_pci)
             ports += item.type == "virtio-serial"

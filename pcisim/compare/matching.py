@@ -294,4 +294,4 @@ def _without_pci(devices: Iterable[Device]) -> list[Device]:
 
 def is_pci_controller(device: Device) -> bool:
     """Return whether a device is a PCI controller: one that gives a PCI bus."""
-    return isinstance(device, Controller) and device.type == "pci"
+    return isinstance(device, Controller) and device.is_pci

@@ -23,7 +23,7 @@ def paths(placement: Placement) -> dict[Device, str]:
     circle) is named by its index: ``(3)/00.0``.
     """
     addresses = placement.addresses
-    holders = {d.index: addresses[d] for d in placement.guest.controllers if d.type == "pci" and d in addresses}
+    holders = {d.index: addresses[d] for d in placement.guest.controllers if d.is_pci and d in addresses}
     ways: dict[int, str] = {0: ""}
 
     def way(bus: int, above: tuple[int, ...] = ()) -> str:
@@ -89,4 +89,4 @@ def _pci_controllers(placement: Placement) -> list[Device]:
 
 def index_of(device: Device) -> str:
     """Return the index of a PCI controller as text; "" for any other device."""
-    return str(device.index) if isinstance(device, Controller) and device.type == "pci" else ""
+    return str(device.index) if isinstance(device, Controller) and device.is_pci else ""

@@ -166,11 +166,11 @@ def bus_numbers(view: PlacedView, main: int, expanders: list[Controller]) -> dic
 def filled_gaps(view: PlacedView) -> Iterator[Finding]:
     """Find controllers that libvirt adds since indexes have gaps."""
     added = set(view.placement.added)
-    written = [d.index or 0 for d in view.guest.controllers if d.type == "pci" and d not in added]
+    written = [d.index or 0 for d in view.guest.controllers if d.is_pci and d not in added]
     highest = max(written, default=0)
     gaps = [d for d in view.placement.added if (d.index or 0) < highest]
     if gaps:
-        top = next(d for d in view.guest.controllers if d.type == "pci" and d.index == highest)
+        top = next(d for d in view.guest.controllers if d.is_pci and d.index == highest)
         models = ", ".join(f"{d.label} ({d.model})" for d in gaps)
         yield found(
             "controllers-filled",

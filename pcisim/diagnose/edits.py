@@ -69,7 +69,7 @@ class Site:
         """Return the highest index of a PCI controller."""
         placement = self.diagnosis.placement
         guest = self.guest if placement is None else placement.guest
-        return max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=0)
+        return max((d.index or 0 for d in guest.controllers if d.is_pci), default=0)
 
     def labelled(self, label: str) -> Element | None:
         """Return the element of a device by its label: the finding's own first."""

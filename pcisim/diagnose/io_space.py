@@ -105,17 +105,17 @@ def _branches(placement: Placement, asking: frozenset[str]) -> list[_Branch]:
     for device, bus, number in io_ports(placement):
         below.setdefault(bus, []).append(device)
         ports[device] = number
-    controllers = [d for d in ports if isinstance(d, Controller) and d.type == "pci"]
+    controllers = [d for d in ports if isinstance(d, Controller) and d.is_pci]
     roots = [0, *(c.index or 0 for c in controllers if c.model in EXPANDERS)]
     found = []
     for root in roots:
         for top in below.get(root, ()):
-            if not isinstance(top, Controller) or top.type != "pci" or top.label not in asking:
+            if not isinstance(top, Controller) or not top.is_pci or top.label not in asking:
                 continue
             bridges, devices, rest = [top], [], [top]
             while rest:
                 for device in below.get(rest.pop().index or 0, ()):
-                    if isinstance(device, Controller) and device.type == "pci":
+                    if isinstance(device, Controller) and device.is_pci:
                         bridges.append(device)
                         rest.append(device)
                     else:

@@ -111,8 +111,8 @@ def _without(guest: Guest, subject: Device | None) -> Guest | None:
     """Leave a device out; not a controller whose bus somebody names, since the bus would be another one."""
     if subject is None:
         return None
-    if isinstance(subject, Controller) and subject.type == "pci":
-        others = [d for d in guest.controllers if d.type == "pci" and d.index == subject.index and d is not subject]
+    if isinstance(subject, Controller) and subject.is_pci:
+        others = [d for d in guest.controllers if d.is_pci and d.index == subject.index and d is not subject]
         if subject.index is None or (
             not any(d.model == subject.model for d in others)
             and any(d.address is not None and d.address >> 8 == subject.index for d in guest.all_devices())
@@ -171,7 +171,7 @@ def _without_ide(guest: Guest, _subject: Device | None) -> Guest:
 
 def _without_automatic(guest: Guest, subject: Device | None) -> Guest | None:
     """Leave out what looks for room: the controller that found none, or all devices without an address."""
-    if isinstance(subject, Controller) and subject.type == "pci":
+    if isinstance(subject, Controller) and subject.is_pci:
         return _without(guest, subject)
     devices = {
         element: [_out_of_the_way(d) if d.plug and d.wants else d for d in row]
@@ -193,7 +193,7 @@ def is_short_of_room(code: str, subject: Device | None) -> bool:
     """Return whether a refusal is for want of room: of slots, or of indexes for more controllers."""
     if code in ROOM:
         return True
-    wants = subject is None or (subject.wants and not (isinstance(subject, Controller) and subject.type == "pci"))
+    wants = subject is None or (subject.wants and not (isinstance(subject, Controller) and subject.is_pci))
     return code == "index-range" and wants
 
 

@@ -46,7 +46,7 @@ def _expander_port(site: Site) -> Iterator[Proposal]:
     """Propose a root port on an expander for an endpoint that sits straight on it: it stays on the NUMA node."""
     address = site.element.find("address") if site.element is not site.root else None
     bus = parse_number(address.get("bus") or "0") if address is not None else None
-    expander = next((c for c in site.guest.controllers if c.type == "pci" and c.index == bus), None)
+    expander = next((c for c in site.guest.controllers if c.is_pci and c.index == bus), None)
     if expander is None or expander.model != "pcie-expander-bus" or site.element.tag == "controller":
         return
     index = site.highest + 1
@@ -97,7 +97,7 @@ def _several(devices: list[Device] | list[Controller], most: int = 4) -> str:
 def _other_root(site: Site) -> Iterator[Proposal]:
     """Propose to carry a document over that was written for the other kind of machine."""
     guest = site.guest
-    roots = {PCI_CONTROLLERS[c.model].name for c in guest.controllers if c.type == "pci" and c.model in PCI_CONTROLLERS}
+    roots = {PCI_CONTROLLERS[c.model].name for c in guest.controllers if c.is_pci and c.model in PCI_CONTROLLERS}
     express = any(name.startswith("pcie-") or name == "dmi-to-pci-bridge" for name in roots)
     if guest.machine.root is None or express == guest.express or not roots:
         return
@@ -136,7 +136,7 @@ def _room(site: Site) -> Iterator[Proposal]:
         text = " ".join(controller_text(controller) for controller in made)
         yield Proposal(f"add {text}", lambda s: e.add_controllers(s, text))
     yield from _other_root(site)
-    if not isinstance(subject, Controller) or subject.type != "pci":
+    if not isinstance(subject, Controller) or not subject.is_pci:
         yield from _fewer(site)
         return
     before = LED_TO_BY.get(subject.model, ())

@@ -28,7 +28,7 @@ def hot_slots(view: PlacedView) -> Iterator[Finding]:
     free = [bus for bus in topology.buses if bus.free and bus.model.hotplug and bus.model.accepts & kind]
     if any(topology.takes_hotplug(bus) for bus in free):
         return
-    switched_off = {d.index: d for d in view.guest.controllers if d.type == "pci" and d.target.get("hotplug") == "off"}
+    switched_off = {d.index: d for d in view.guest.controllers if d.is_pci and d.target.get("hotplug") == "off"}
     off = [switched_off[bus.index] for bus in free if bus.index in switched_off]
     if off:
         yield found(
@@ -136,7 +136,7 @@ def paste_for(guest: Guest, rules: Libvirt, is_sound: Callable[[Guest], bool]) -
 def _root(guest: Guest) -> list[Controller]:
     """Return the root bus, when the guest has PCI controllers without an index and does not list it."""
     model = guest.machine.root
-    unlisted = not any(d.type == "pci" and d.index == 0 for d in guest.controllers)
-    if model and unlisted and any(d.type == "pci" and d.index is None for d in guest.controllers):
+    unlisted = not any(d.is_pci and d.index == 0 for d in guest.controllers)
+    if model and unlisted and any(d.is_pci and d.index is None for d in guest.controllers):
         return [Controller("controller", "pci:0", model, type="pci", index=0)]
     return []

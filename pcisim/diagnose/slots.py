@@ -27,7 +27,7 @@ def orphan_functions(view: PlacedView) -> Iterator[Finding]:
         lost = [
             f"{b.label} takes {len(view.behind(b.index or 0))} devices behind it along"
             for b in devices
-            if isinstance(b, Controller) and b.type == "pci" and view.behind(b.index or 0)
+            if isinstance(b, Controller) and b.is_pci and view.behind(b.index or 0)
         ]
         which = ", ".join(d.label for d in devices)
         headline = f"slot {text} has no function 0, so that the guest never sees {which}"

@@ -34,7 +34,7 @@ class PlacedView:
             if isinstance(holder, Device) and not holder.on_pci:
                 continue
             self.slots.setdefault(packed >> 3, {})[packed & MAX_FUNCTION] = holder
-        self.bridges = {d.index or 0: d for d in placement.guest.controllers if d.type == "pci" and d in self.addresses}
+        self.bridges = {d.index or 0: d for d in placement.guest.controllers if d.is_pci and d in self.addresses}
         self._depths: dict[int, int | None] = {}
         self.circle = {index for index in self.bridges if self.depth(index) is None}
         self._below: dict[int, list[int]] = {}

@@ -33,7 +33,7 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
         add_built_ins(root, family, without=frozenset() if guest.acpi else _WITHOUT_ACPI)
     buses = {0: root}
     extra: list[PciBus] = []
-    bridges = {packed: d for packed, d in devices.items() if isinstance(d, Controller) and d.type == "pci"}
+    bridges = {packed: d for packed, d in devices.items() if isinstance(d, Controller) and d.is_pci}
     # a bus before what sits on it: in a definition a bridge may have a higher index than what it hangs on
     while bridges:
         ready = {packed: d for packed, d in bridges.items() if packed >> 8 & MAX_BUS in buses}
@@ -45,7 +45,7 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
             del bridges[packed]
     unreachable = [_part(packed, device, _loose_bus(), device.model_name) for packed, device in bridges.items()]
     for packed, device in devices.items():
-        if isinstance(device, Controller) and device.type == "pci":
+        if isinstance(device, Controller) and device.is_pci:
             continue
         bus = buses.get(packed >> 8 & MAX_BUS)
         if bus is not None:

@@ -61,14 +61,14 @@ def io_budget(placement: Placement) -> IoBudget:
     """
     guest = placement.guest
     buses = placement.topology.buses
-    controllers = {d.index: d for d in guest.controllers if d.type == "pci"}
+    controllers = {d.index: d for d in guest.controllers if d.is_pci}
     own = [0] * len(buses)
     unknown: list[str] = []
     bridges: list[tuple[Controller, int]] = []
     for device, number, ports in io_ports(placement):
         if ports is None:
             unknown.append(device.label)
-        elif isinstance(device, Controller) and device.type == "pci":
+        elif isinstance(device, Controller) and device.is_pci:
             bridges.append((device, number))
         else:
             own[number] += ports
@@ -106,7 +106,7 @@ def io_ports(placement: Placement) -> Iterator[tuple[Device, int, int | None]]:
         number = packed >> 8
         if number >= len(buses) or device.mirrors is not None or not device.on_pci:
             continue
-        if isinstance(device, Controller) and device.type == "pci":
+        if isinstance(device, Controller) and device.is_pci:
             yield device, number, 0
             continue
         kind = device.type if isinstance(device, Controller) else device.kind
@@ -127,7 +127,7 @@ def stops(placement: Placement) -> IoBudget | None:
     most = sum(bool(bus.model.accepts & CONVENTIONAL) for bus in buses) + len(placement.addresses) // 32
     for device in placement.addresses:
         if device.element == "controller":
-            most += isinstance(device, Controller) and device.type != "pci"
+            most += isinstance(device, Controller) and not device.is_pci
         else:
             most += not device.model.startswith("virtio") or device.model == "virtio-transitional"
     if most < profile.windows:

@@ -61,7 +61,7 @@ def slot_rules(guest: Guest, qemu: str = "10.0") -> SlotRules:
     since = ACPI_BRIDGES_SINCE.get(guest.machine.family, (0, 0))
     return SlotRules(
         acpi=guest.acpi,
-        off=frozenset(d.label for d in guest.controllers if d.type == "pci" and d.target.get("hotplug") == "off"),
+        off=frozenset(d.label for d in guest.controllers if d.is_pci and d.target.get("hotplug") == "off"),
         bridges=version is None or (whole_number(version[1]), whole_number(version[2])) >= since,
         thorough=QEMUS[qemu].acpi_of_every_function,
         firmware_tables=guest.firmware == SEABIOS and ACPI_TABLES_OF_SEABIOS[qemu].get(guest.machine.family, False),

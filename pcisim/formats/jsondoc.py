@@ -53,7 +53,7 @@ def plan_document(
                 "address": format_packed(placement.addresses[d]) if d in placement.addresses else None,
             }
             for d in guest.controllers
-            if d.type == "pci"
+            if d.is_pci
         ],
         "buses": [
             {

@@ -99,7 +99,7 @@ class _Line:
         self.buses = {0: "pcie.0" if machine.express else "pci" if machine.one_pci_bus else "pci.0"}
         self.host_bridges = [d for d in self.guest.controllers if d.model == "pci-root" and d.target.get("index")]
         for controller in self.guest.controllers:
-            if controller.type == "pci" and controller.index and controller in self.ids:
+            if controller.is_pci and controller.index and controller in self.ids:
                 self.buses[controller.index] = self.ids[controller]
         for controller in self.host_bridges:
             self.buses[controller.index or 0] = f"pci.{controller.index}.0"
@@ -139,7 +139,7 @@ class _Line:
     def _in_order(self) -> Iterator[Device]:
         """Yield what has a PCI address: a PCI controller after the one it hangs on, a companion after its master."""
         guest, addresses = self.guest, self.placement.addresses
-        by_index = {d.index: d for d in guest.controllers if d.type == "pci"}
+        by_index = {d.index: d for d in guest.controllers if d.is_pci}
         done: dict[Device, None] = {}
         for controller in by_index.values():
             chain: list[Controller] = []

@@ -55,7 +55,7 @@ class _Tree:
         self.below = {
             packed: device.index
             for device, packed in placement.addresses.items()
-            if isinstance(device, Controller) and device.type == "pci" and device.index
+            if isinstance(device, Controller) and device.is_pci and device.index
         }
         self.drawn: set[int] = set()
 

@@ -31,7 +31,7 @@ def seen_when_plugged(placement: Placement, addresses: Iterable[PciAddress]) -> 
     view = enumerate_guest(placement, placement.guest.firmware)
     numbers: dict[int, int | None] = {0: 0}
     for controller in placement.guest.controllers:
-        if controller.type == "pci" and controller.index:
+        if controller.is_pci and controller.index:
             function = view.find(controller.label)
             known = function is not None and function.address is not None and function.numbers is not None
             numbers[controller.index] = function.numbers.secondary if known else None  # type: ignore[union-attr]

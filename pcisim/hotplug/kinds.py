@@ -147,7 +147,7 @@ def check_comes(device: Device) -> None:
     Raises:
         RefusedError: in libvirt's words.
     """
-    if isinstance(device, Controller) and device.type == "pci":
+    if isinstance(device, Controller) and device.is_pci:
         check_options(device)
     row = HOT.get(device.element)
     value = row.value(device) if row is not None else ""
@@ -210,7 +210,7 @@ def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
             "edit the definition (virsh edit)" if rules.several_iommus else "take one of them out",
             "libvirt attaches the first one only",
         )
-    if isinstance(device, Controller) and device.type == "pci":
+    if isinstance(device, Controller) and device.is_pci:
         check_options(device)
     elif isinstance(device, Controller) and device.type == "ide":
         check_ide(device, guest)

@@ -98,7 +98,7 @@ class RunningGuest:
         """Every bus and who sits on it now."""
         self.events: list[Event] = []
         """What has happened, in order."""
-        self._controllers = {d.index: d for d in self.definition.controllers if d.type == "pci"}
+        self._controllers = {d.index: d for d in self.definition.controllers if d.is_pci}
         self._states = {d.label: PLUGGED for d in self.definition.all_devices() if d.mirrors is None}
         self._places = {d.label: packed for d, packed in placement.addresses.items() if d.mirrors is None}
         self._numbers = {element: next_number(self.definition, element) for element in self.definition.devices}

@@ -42,7 +42,7 @@ def may_ask_again(packed: int, guest: Guest, topology: Topology) -> bool:
     Only a bridge's own hotplug controller (SHPC) does; it is in force where neither ACPI nor a host bridge of pseries
     is: below an expander, on pc without ACPI, and on virt machines.
     """
-    controllers = {d.index: d for d in guest.controllers if d.type == "pci"}
+    controllers = {d.index: d for d in guest.controllers if d.is_pci}
     index = packed >> 8
     if topology.buses[index].model.name not in SHPC_BRIDGES:
         return False
@@ -110,7 +110,7 @@ def _check_alone(device: Device, packed: int, guest: Guest, topology: Topology) 
 
 def _check_bus(device: Device, packed: int, guest: Guest, topology: Topology) -> None:
     bus = topology.buses[packed >> 8]
-    controller = next((d for d in guest.controllers if d.type == "pci" and d.index == bus.index), None)
+    controller = next((d for d in guest.controllers if d.is_pci and d.index == bus.index), None)
     if controller is not None and controller.target.get("hotplug") == "off":
         raise refuse(
             device,

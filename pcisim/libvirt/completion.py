@@ -261,7 +261,7 @@ def _as_companion(controller: Controller) -> Controller:
 def _check_pci_controllers(controllers: list[Controller], guest: Guest) -> None:
     """Refuse PCI controllers that libvirt refuses while it reads them (libvirt rules 7 and 8.1)."""
     for item in controllers:
-        if item.type != "pci":
+        if not item.is_pci:
             continue
         node = item.target.get("node")
         if node is not None and node not in guest.numa_nodes:
@@ -298,7 +298,7 @@ _EXPANDERS = {
 
 def _check_models(controllers: list[Controller]) -> None:
     for item in controllers:
-        if item.type == "pci" and not item.model and item.index:
+        if item.is_pci and not item.model and item.index:
             raise refuse(
                 item,
                 "PCI controller model was not set correctly",
@@ -388,7 +388,7 @@ def _check_machine_without_pci(controllers: ControllerList, guest: Guest) -> Non
             line=guest.machine_line,
             remedy=remedy + (f", or another architecture: arch='{others[0]}'" if others else ""),
         )
-    pci = next((item for item in controllers.items if item.type == "pci"), None)
+    pci = next((item for item in controllers.items if item.is_pci), None)
     if pci is not None:
         raise refuse(pci, f"Machine type '{name}' does not support PCI", "no-pci-bus", remedy)
 

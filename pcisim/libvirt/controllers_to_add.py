@@ -81,7 +81,7 @@ def remedies(
         least: how many slots have to be made at least, by plug.
         worth: says of the models of a set whether it is worth a try.
     """
-    highest = max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=0)
+    highest = max((d.index or 0 for d in guest.controllers if d.is_pci), default=0)
     for recipes in itertools.product(*(recipes_for(guest, plug) for plug in least)):
         tried = 0
         for extra in range(MAX_INDEX):

@@ -90,12 +90,10 @@ class Pass:
         self._ich9: dict[int | None, list[Controller]] | None = None
         self._run: list[Device] = []
         self._run_plug = 0
-        self.topology.hotplug_off = {
-            d.index or 0 for d in controllers if d.type == "pci" and d.target.get("hotplug") == "off"
-        }
+        self.topology.hotplug_off = {d.index or 0 for d in controllers if d.is_pci and d.target.get("hotplug") == "off"}
         if not self.machine.root_hotplug or (self.machine.family == "i440fx" and not guest.acpi):
             self.topology.hotplug_off.add(0)  # the root bus of pc has no other hotplug than ACPI's
-        models = {d.index: d.model for d in controllers if d.type == "pci"}
+        models = {d.index: d.model for d in controllers if d.is_pci}
         gap = "pcie-root-port" if "pcie-root" in models.values() else self.machine.growth
         for index in range(count):
             self.topology.add_bus(PCI_CONTROLLERS[models.get(index, gap)])
@@ -227,7 +225,7 @@ class Pass:
 
     def plug(self, device: Device) -> int:
         """Return what a device needs from a bus of this machine."""
-        if isinstance(device, Controller) and device.type == "pci":
+        if isinstance(device, Controller) and device.is_pci:
             return PCI_CONTROLLERS[device.model].plug
         plug = device.plug & ~c.NO_CLASS or c.CONVENTIONAL if device in self.present else device.plug
         return plug_on(plug, self.express)
@@ -428,7 +426,7 @@ class Pass:
 
     def assign(self) -> None:
         """Give a place to every device that wants one, in libvirt's order (libvirt rule 6.4)."""
-        self.find_all(d for d in self.controllers if d.type == "pci" and d.model not in ROOT_MODELS and self.wants(d))
+        self.find_all(d for d in self.controllers if d.is_pci and d.model not in ROOT_MODELS and self.wants(d))
         devices = self.guest.devices
         for element in PLACED:
             of_element = devices.get(element)
@@ -473,7 +471,7 @@ class Pass:
 
     def _assign_controllers(self) -> None:
         for controller in self.controllers:
-            if controller.type == "pci" or not controller.plug or not self.wants(controller):
+            if controller.is_pci or not controller.plug or not self.wants(controller):
                 continue
             if controller.type == "ide" and controller.index == 0:
                 continue
@@ -521,7 +519,7 @@ class Count(Pass):
         self.imagine()
         imagined = dict(self.wanted)
         self.assign()
-        listed = sum([d.type == "pci" for d in self.controllers])
+        listed = sum([d.is_pci for d in self.controllers])
         self.is_complete = self.wanted == imagined and listed == len(self.topology.buses)
         return self
 
@@ -550,7 +548,7 @@ class Count(Pass):
     def demand(self) -> Demand:
         """Return what was counted, and what is free."""
         want, buses = self.wanted, self.topology.buses
-        known = {d.index for d in self.controllers if d.type == "pci"}
+        known = {d.index for d in self.controllers if d.is_pci}
         missing = [bus.model.name for bus in buses if bus.index and bus.index not in known]
         integrated = sum(places for plug, places in want.items() if plug & c.INTEGRATED)
         conventional = bridge = express = port = 0
@@ -602,7 +600,7 @@ class Count(Pass):
 
 def highest_index(guest: Guest) -> int:
     """Return the highest index of a PCI controller, -1 where there is none."""
-    return max((d.index or 0 for d in guest.controllers if d.type == "pci"), default=-1)
+    return max((d.index or 0 for d in guest.controllers if d.is_pci), default=-1)
 
 
 def _no_buses(guest: Guest, owner: Device | Owner) -> RefusedError:

@@ -57,7 +57,7 @@ class LibvirtPolicy(NamedTuple):
         guest = with_own_bridges(guest)
         highest = highest_index(guest)
         if highest > MAX_INDEX:
-            raise index_too_high(next(d for d in guest.controllers if d.type == "pci" and d.index == highest))
+            raise index_too_high(next(d for d in guest.controllers if d.is_pci and d.index == highest))
         placed = None if log else self._in_one_pass(guest)
         real, controllers, added = placed or self._in_two_passes(guest, log=log)
         if guest.machine.places_pci:
@@ -140,7 +140,7 @@ class LibvirtPolicy(NamedTuple):
             if not grown.fits or len(new) > 1:
                 return None
             wanting = [d for d in guest.controllers if d.wants]
-            plugs = {PCI_CONTROLLERS[d.model].plug for d in wanting if d.type == "pci"} - {0}
+            plugs = {PCI_CONTROLLERS[d.model].plug for d in wanting if d.is_pci} - {0}
             if plugs & {c.EXPANDER} or (plugs and (new or any(d.ich9 for d in wanting))):
                 return None
             real = counted.real(controllers.items, *(new[0] if new else (guest.machine.growth, 0)))
@@ -169,7 +169,7 @@ _Placed = tuple[Pass, list[Controller], list[Controller]]
 
 def _missing(topology: Topology, controllers: ControllerList) -> list[Controller]:
     """Add the controllers that buses lack, and return them."""
-    known = {d.index for d in controllers.items if d.type == "pci"}
+    known = {d.index for d in controllers.items if d.is_pci}
     added = [
         Controller("controller", f"pci:{bus.index}", bus.model.name, type="pci", index=bus.index)
         for bus in topology.buses

@@ -28,7 +28,7 @@ def multifunction(addresses: dict[Device, int]) -> dict[Device, str]:
 
 def with_own_bridges(guest: Guest) -> Guest:
     """Return a guest with PCI controllers of its own, which `settle_controllers` may then change."""
-    return evolved(guest, controllers=[evolved(d) if d.type == "pci" else d for d in guest.controllers])
+    return evolved(guest, controllers=[evolved(d) if d.is_pci else d for d in guest.controllers])
 
 
 def settle_controllers(
@@ -46,7 +46,7 @@ def settle_controllers(
             number is left for an expander, or no number for a host bridge.
     """
     for controller in controllers:
-        if controller.type != "pci":
+        if not controller.is_pci:
             continue
         row = pci_controller(controller.model, host_bridges=host_bridges)
         packed = addresses.get(controller)

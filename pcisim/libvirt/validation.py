@@ -277,7 +277,7 @@ def _check_pci_controller(controller: Controller, machine: Machine) -> None:
 
 def _numbers_in_range(controller: Device, guest: Guest, _rules: Libvirt) -> None:
     """Refuse the address of a root bus, and numbers of a PCI controller that are out of range."""
-    if not isinstance(controller, Controller) or controller.type != "pci":
+    if not isinstance(controller, Controller) or not controller.is_pci:
         return
     if controller.model in ROOT_MODELS and controller.address_type is not None:
         headline = "pci-root and pcie-root controllers should not have an address"
@@ -474,7 +474,7 @@ _ON_SPAPR_VIO = "spapr-vlan"
 def _controller(device: Device, guest: Guest, rules: Libvirt) -> None:
     if not isinstance(device, Controller):
         return
-    if device.type == "pci":
+    if device.is_pci:
         _check_pci_controller(device, guest.machine)
         if guest.arch not in X86 and device.origin is not None:
             _check_hole(device, guest)

@@ -47,7 +47,7 @@ def _controllers(placement: Placement) -> bool:
     bridges = ports = 0
     for controller in placement.guest.controllers:
         packed = placement.addresses.get(controller)
-        if controller.type != "pci" or packed is None:
+        if not controller.is_pci or packed is None:
             continue
         made.add(controller.index or 0)
         if packed >> 8 not in made or controller.model in EXPANDERS:

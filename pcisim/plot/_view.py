@@ -108,10 +108,7 @@ class BusContents:
         self.below = {
             packed: owner.index
             for packed, owner in self.owners.items()
-            if isinstance(owner, Controller)
-            and owner.type == "pci"
-            and owner.index
-            and owner.index < len(self.topology.buses)
+            if isinstance(owner, Controller) and owner.is_pci and owner.index and owner.index < len(self.topology.buses)
         }
         """The index of the bus behind the controller at an address."""
 

@@ -25,7 +25,7 @@ def driver_of(device: Device, guest: Guest) -> str:
         guest: the guest, whose first video device is the VGA-compatible one.
     """
     if isinstance(device, Controller):
-        if device.type == "pci":
+        if device.is_pci:
             return device.model_name
         model = "" if device.type in ("sata", "ide") else device.model
         return DRIVERS.get((f"controller/{device.type}", model), "")

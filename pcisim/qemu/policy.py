@@ -70,7 +70,7 @@ class QemuPolicy:
 def _empty(guest: Guest) -> Topology:
     machine = guest.machine
     topology = Topology(spoken_for=machine.spoken_for)
-    models = {d.index or 0: d.model for d in guest.controllers if d.type == "pci"}
+    models = {d.index or 0: d.model for d in guest.controllers if d.is_pci}
     gap = "pcie-root-port" if machine.express else "pci-bridge"
     for index in range(min(max(models, default=-1), MAX_INDEX) + 1):
         topology.add_bus(PCI_CONTROLLERS[models.get(index, gap)])
@@ -86,12 +86,12 @@ def _in_order(guest: Guest) -> Iterator[Device]:
     done: set[Device] = set()
     for device in (
         *(d for d in guest.controllers if (guest.machine.family, d.label) in _FIXED),
-        *(d for d in guest.controllers if d.type == "pci" and PCI_CONTROLLERS[d.model].plug),
+        *(d for d in guest.controllers if d.is_pci and PCI_CONTROLLERS[d.model].plug),
         *(d for d in usb if not d.companion),
         *(d for d in usb if d.companion),
         *guest.all_devices(),
     ):
-        is_bus = isinstance(device, Controller) and device.type == "pci"
+        is_bus = isinstance(device, Controller) and device.is_pci
         if device not in done and (device.plug or is_bus) and device.mirrors is None:
             done.add(device)
             if not is_bus or PCI_CONTROLLERS[device.model].plug:

@@ -195,11 +195,9 @@ class _Keeping:
     def match_buses(self) -> list[Pair]:
         """Match the PCI controllers by index; those without one in the new definition take one of their model."""
         ours = {
-            d.index or 0: d
-            for d in self.old.guest.controllers
-            if d.type == "pci" and (d.index or d.model not in ROOT_MODELS)
+            d.index or 0: d for d in self.old.guest.controllers if d.is_pci and (d.index or d.model not in ROOT_MODELS)
         }
-        theirs = [d for d in self.new.controllers if d.type == "pci" and (d.index or d.model not in ROOT_MODELS)]
+        theirs = [d for d in self.new.controllers if d.is_pci and (d.index or d.model not in ROOT_MODELS)]
         pairs: list[Pair] = []
         taken: set[int] = set()
         unnumbered: list[Controller] = []
@@ -321,7 +319,7 @@ class _Keeping:
 
     def write(self) -> str | bytes:
         """Return the new definition with the addresses, and with the PCI controllers that it lacks."""
-        written = [d for d in self.new.controllers if d.type != "pci" or d.origin is not None]
+        written = [d for d in self.new.controllers if not d.is_pci or d.origin is not None]
         for device in self.new.all_devices():
             if device.mirrors is not None and device.mirrors in self.addresses:
                 self.addresses[device] = self.addresses[device.mirrors]
@@ -379,7 +377,7 @@ def _number(pair: Pair) -> None:
 
 def pci_controllers(*guests: Guest) -> list[Controller]:
     """Return the PCI controllers of guests, the roots included."""
-    return [device for guest in guests for device in guest.controllers if device.type == "pci"]
+    return [device for guest in guests for device in guest.controllers if device.is_pci]
 
 
 def _follow(device: Device) -> str:
@@ -387,7 +385,7 @@ def _follow(device: Device) -> str:
 
 
 def _needs_pci(device: Device) -> bool:
-    if isinstance(device, Controller) and device.type == "pci":
+    if isinstance(device, Controller) and device.is_pci:
         return device.model not in ROOT_MODELS
     return bool(device.plug)
 

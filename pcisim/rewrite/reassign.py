@@ -183,9 +183,7 @@ def _sharing(guest: Guest) -> Iterator[list[Device]]:
     """Yield the devices that are written to share a slot, but for those that always do."""
     slots: dict[int, list[Device]] = {}
     for device in guest.all_devices():
-        own = isinstance(device, Controller) and (
-            device.type == "pci" or device.ich9 or in_chipset(device, guest.machine)
-        )
+        own = isinstance(device, Controller) and (device.is_pci or device.ich9 or in_chipset(device, guest.machine))
         if device.address is not None and not own:
             slots.setdefault(device.address >> 3, []).append(device)
     yield from (devices for devices in slots.values() if len(devices) > 1)

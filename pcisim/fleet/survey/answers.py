@@ -71,7 +71,7 @@ def figures(placement: Placement) -> Figures:
     """Return the figures of a placed guest."""
     topology = placement.topology
     addressed = [d for d in placement.addresses if d.mirrors is None]
-    controllers = sum(isinstance(d, Controller) and d.type == "pci" for d in addressed)
+    controllers = sum(isinstance(d, Controller) and d.is_pci for d in addressed)
     left = room(topology)
     slots = sum(bus.model.slots[1] - bus.model.slots[0] + 1 for bus in topology.buses if bus.model.accepts & c.ENDPOINT)
     return Figures(

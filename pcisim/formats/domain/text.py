@@ -49,7 +49,7 @@ def render(guest: Guest) -> str:
 
 def element_lines(device: Device) -> list[tuple[int, str]]:
     """Return the element of a described device: how deep each line is indented, and its text."""
-    if isinstance(device, Controller) and device.type == "pci":
+    if isinstance(device, Controller) and device.is_pci:
         return [(0, f"<controller type='pci' index='{device.index}' model='{device.model}'/>")]
     number = _number(device)
     mac = f"{number >> 8:02x}:{number & 0xFF:02x}"

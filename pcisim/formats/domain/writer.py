@@ -33,9 +33,9 @@ def edit(placement: Placement) -> Editor:
     for controller in placement.guest.controllers:
         if controller.origin is not None:
             _edit_controller(editor, controller, placement)
-        elif controller.type == "pci" and pci:
+        elif controller.is_pci and pci:
             beside_pci.append(_lines_of(controller, placement))
-        elif controller.type == "pci" or controller in addresses:
+        elif controller.is_pci or controller in addresses:
             added.append(_lines_of(controller, placement))
     others: list[str] = []
     plain: list[tuple[Element, str]] = []
@@ -219,7 +219,7 @@ def _insert(editor: Editor, element: Element, fragment: Fragment) -> None:
 
 def _edit_controller(editor: Editor, controller: Controller, placement: Placement) -> None:
     element: Element = controller.origin
-    if controller.type != "pci":
+    if not controller.is_pci:
         _edit_device(editor, controller, placement)
         return
     for target in element.findall("target"):
