@@ -57,6 +57,11 @@ score: $(VENV)/.installed
 		'$(PCISIM_CORPUS)/random/libvirt-11.3.0-qemu-10.0.jsonl.gz'
 	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 100 --libvirt 9.0 \
 		'$(PCISIM_CORPUS)/random/libvirt-9.0.0-qemu-7.2.jsonl.gz'
+	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 100 --libvirt 12.9 \
+		'$(PCISIM_CORPUS)/random/libvirt-12.9.0-qemu-11.1.jsonl.gz'
+	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 99.5 --libvirt 12.9 \
+		'$(PCISIM_CORPUS)/libvirt-suite/libvirt-12.9.0-open.jsonl.gz' \
+		'$(PCISIM_CORPUS)/reports/libvirt-12.9.jsonl.gz'
 	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 99.5 \
 		'$(PCISIM_CORPUS)/libvirt-suite/libvirt-11.3.0-open.jsonl'
 	$(BIN)/python '$(PCISIM_CORPUS)/../oracle/score.py' --min 98 \
