@@ -41,9 +41,6 @@ PLACED = (
 )  # fmt: skip
 """The elements that get PCI addresses, in the order in which libvirt places them (PCI controllers go first)."""
 
-ACCEPTS_ANY = ("interface",)
-"""Elements whose unknown models libvirt hands on to QEMU; it takes them for PCI Express."""
-
 _CONTROLLER_SCSI = {
     "virtio-scsi": E, "virtio-non-transitional": E, "virtio-transitional": C, "lsilogic": C, "buslogic": C,
     "lsisas1068": C, "lsisas1078": C, "vmpvscsi": C,

@@ -26,7 +26,6 @@ ETHERNET = 0x0200
 
 ALWAYS, NEVER, SHARED = "always", "never", "shared"
 ONBOARD, SLOT, PATH = "onboard", "slot", "path"
-SOURCES = (ONBOARD, SLOT, PATH)
 
 
 class Scheme(NamedTuple):
