@@ -142,8 +142,6 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
                 text = True
                 parser.CharacterDataHandler = append
                 return
-            push(here)
-            here = inside
             if noted is True:
                 extend(attributes)
             elif noted is HOST:
@@ -155,6 +153,12 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
                 for name, value in zip(attributes[::2], attributes[1::2]):
                     if name in noted:
                         extend((name, value))
+            if inside:
+                push(here)
+                here = inside
+            else:  # nothing in it is read
+                append(END)
+                unread = 1
             return
         unread = 1
         if tag == "name" and here is DOMAIN.inside:
