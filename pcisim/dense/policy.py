@@ -1,0 +1,399 @@
+"""The policy ``dense``: the legal layout with the fewest PCI controllers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cmp_to_key
+from typing import NamedTuple
+
+from pcisim.address import MAX_FUNCTION, format_packed, pack
+from pcisim.catalogue import connectors as c
+from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
+from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
+from pcisim.catalogue.x86_machines import IDE_0
+from pcisim.dense.composition import Composition, Demand, Freedom, Shortage, number_budget
+from pcisim.dense.layout import Chooser, Layout, Place, Seats, available_on, new_place, placed_models
+from pcisim.dense.wanted import Item, Wanted
+from pcisim.enumeration.io_windows import IoBudget, io_budget, io_ports
+from pcisim.errors import NotCoveredError, RefusedError
+from pcisim.guest import Controller, Device, Guest, evolved
+from pcisim.libvirt.completion import ControllerList
+from pcisim.libvirt.growth import Budget
+from pcisim.libvirt.passes import highest_index, index_too_high
+from pcisim.libvirt.targets import multifunction, readdress, settle_controllers, with_own_bridges
+from pcisim.placement import Placement, PlacementStep
+from pcisim.topology import Bus, Topology
+
+MOST_LEVELS = 44
+"""How deep bridges are nested at most: QEMU has names for 49 levels."""
+_OFF = "off"
+_NONE = "none"
+
+
+class DensePolicy(NamedTuple):
+    """Place a guest with as few PCI controllers as possible.
+
+    Args:
+        rules: the version of libvirt that takes the result.
+        freedom: where devices may go.
+        modern: whether virtio devices become non-transitional ones, which have no I/O ports.
+        firmware: ``seabios``, ``ovmf`` or ``none``, whose I/O the layout must leave enough of; "" for the guest's own.
+    """
+
+    rules: Libvirt = VERSIONS[DEFAULT_VERSION]
+    freedom: Freedom = Freedom()
+    modern: bool = False
+    firmware: str = ""
+
+    def describe(self) -> str:
+        """Say in one line what the policy does."""
+        return f"packed, for libvirt {self.rules.version}"
+
+    def place(self, guest: Guest, *, log: bool = False) -> Placement:
+        """Place a completed guest as a whole.
+
+        Args:
+            guest: what `pcisim.libvirt.completion.complete` returned; it is not changed.
+            log: whether to say how each device got its place.
+
+        Raises:
+            RefusedError: there is no legal layout; the budget says what runs out.
+            NotCoveredError: it is not known how to pack on the machine.
+        """
+        machine = guest.machine
+        if machine.root is not None and (machine.host_bridges or machine.zpci or not machine.places_pci):
+            raise NotCoveredError(
+                f"packing on machine type '{guest.machine_name}' of {guest.arch} is not covered",
+                code="machine-not-covered",
+                line=guest.machine_line,
+                remedy="leave --policy out: libvirt's places are known",
+            )
+        guest = with_own_bridges(guest)
+        highest = highest_index(guest)
+        if highest > MAX_INDEX:
+            raise index_too_high(next(d for d in guest.controllers if d.is_pci and d.index == highest))
+        return _Packing(self, guest, Wanted(self.rules, guest).collected(), log=log).placement()
+
+
+class _Packing:
+    """One guest while it is packed."""
+
+    def __init__(self, policy: DensePolicy, guest: Guest, wanted: Wanted, *, log: bool) -> None:
+        self.policy = policy
+        self.guest = guest
+        self.wanted = wanted
+        self.log = log
+        topology = wanted.topology
+        gaps = wanted.gaps
+        self.open = [index for index in gaps if not topology.buses[index].used]
+        self.fixed = [_added(index, topology.buses[index].model.name) for index in gaps if index not in self.open]
+        controllers = [(d, kind) for d, kind in wanted.items if isinstance(d, Controller) and d.is_pci]
+        controllers += [(new, PCI_CONTROLLERS[new.model].plug) for new in self.fixed]
+        self.controllers = sorted(controllers, key=lambda item: item[0].index or 0)
+        self.endpoints = wanted.items[len(controllers) - len(self.fixed) :]
+        self.places = [self._place(bus) for bus in topology.buses if bus.index not in self.open]
+        self.demand = self._demand()
+
+    def _place(self, bus: Bus) -> Place:
+        topology = self.wanted.topology
+        unshared = 0
+        for slot in range(bus.model.slots[1] + 1):
+            holder = topology.owners.get(bus.base | slot << 3)
+            if getattr(holder, "multifunction", None) == _OFF:
+                unshared |= 1 << slot
+        available = available_on(bus, unshared)
+        if not bus.index and self.guest.machine.family == "i440fx":
+            available &= ~(1 << pack(0, *IDE_0))  # the machine has it, whether or not the definition does
+        hot = topology.takes_hotplug(bus)
+        return Place(bus.index, self.policy.freedom.socket(bus.model), available, bus.used, hot)
+
+    def _demand(self) -> Demand:
+        wanted: dict[int, int] = {}
+        for _, kind in (*self.controllers, *self.endpoints):
+            wanted[kind] = wanted.get(kind, 0) + 1
+        for members in self.wanted.sets.values():
+            wanted[c.CONVENTIONAL] = wanted.get(c.CONVENTIONAL, 0) + len(members)
+        free: dict[int, int] = {}
+        for place in self.places:
+            free[place.socket] = free.get(place.socket, 0) + place.available.bit_count()
+        waiting = {d.index for d, _ in self.controllers}
+        parents = {d.index: self.wanted.addresses[d] >> 8 for d in self.guest.controllers if self._has_place(d)}
+        rooted = set()
+        for place in self.places:
+            number: int | None = place.index
+            seen: set[int | None] = set()
+            while number and number not in seen and number not in waiting:
+                seen.add(number)
+                number = parents.get(number)
+            if number == 0 and place.available:
+                rooted.add(place.socket)
+        socket = self.policy.freedom.socket
+        brought = {(kind, socket(PCI_CONTROLLERS[d.model])) for d, kind in self.controllers}
+        return Demand(wanted, free, rooted, brought, self.policy.freedom, express=self.guest.express)
+
+    def _has_place(self, device: Controller) -> bool:
+        return device.is_pci and device in self.wanted.addresses
+
+    # the best layout
+
+    def placement(self) -> Placement:
+        """Return the guest packed.
+
+        Raises:
+            RefusedError: there is no legal layout.
+        """
+        topology = self.wanted.topology
+        if not topology.buses or not (self.controllers or self.endpoints or self.wanted.sets or self.open):
+            layout = Layout({}, (), 0, 0)
+            return self._checked([(layout, {})])
+        for kind in {kind for _, kind in self.wanted.items}:
+            if not any(socket & kind for socket in self.demand.sockets):
+                self.wanted.refuse(next(item for item in self.wanted.items if item.kind == kind))
+        found: list[Composition] = []
+        short: Shortage | None = None
+        for made in self.demand.candidates():
+            if isinstance(made, Composition):
+                found.append(made)
+            else:
+                short = short or made
+        if not found:
+            raise self._refused(self._named(short))
+        listed = sum(d.is_pci and bool(d.index) for d in self.guest.controllers) + len(self.fixed)
+        least = max(min(made.total for made in found), len(self.open))
+        if listed + least > MAX_INDEX:
+            raise self._refused((number_budget(listed + least),))
+        layouts: list[tuple[Layout, dict[int, int]]] = []
+        for made in found:
+            for filled in self._filled(made, least):
+                layout = self._layout(filled)
+                if layout is not None:
+                    layouts.append(layout)
+        if not layouts:
+            raise self._refused(())
+        layouts.sort(key=_BEST_FIRST)
+        return self._checked(layouts)
+
+    def _filled(self, made: Composition, total: int) -> Iterator[Composition]:
+        """Yield a composition, made up to a number where indexes have gaps."""
+        lack = total - made.total
+        if lack < 0:
+            return
+        if not lack:
+            yield made
+            return
+        if self.guest.express:
+            tried = (
+                made._replace(ports=made.ports + lack),
+                made._replace(bridges=made.bridges + lack),
+                made._replace(to_pci=made.to_pci + 1, bridges=made.bridges + lack - 1),
+                made._replace(ports=made.ports + 1, to_pci=made.to_pci + 1, bridges=made.bridges + lack - 2),
+            )
+        else:
+            tried = (made._replace(bridges=made.bridges + lack),)
+        for more in tried:
+            if min(more) >= 0 and self.demand.shortage(more) is None and self.demand.is_rooted(more):
+                yield more
+
+    def _layout(self, made: Composition) -> tuple[Layout, dict[int, int]] | None:
+        top = len(self.wanted.topology.buses)
+        indexes = [*self.open, *range(top, top + made.total - len(self.open))]
+        models = placed_models(made, indexes)
+        freedom = self.policy.freedom
+        new = [new_place(index, model, freedom) for index, model in models.items()]
+        chooser = Chooser(sorted((*self.places, *new)))
+        sets: dict[int, int] = {}
+        for index, members in self.wanted.sets.items():
+            packed = chooser.choose_set([function for function, _ in members], c.CONVENTIONAL)
+            if packed is None:
+                return None
+            sets[index or 0] = packed
+        counts: dict[int, int] = {}
+        for _, kind in (*self.controllers, *self.endpoints):
+            counts[kind] = counts.get(kind, 0) + 1
+        for model in models.values():
+            kind = PCI_CONTROLLERS[model].plug
+            counts[kind] = counts.get(kind, 0) + 1
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for kind in counts:
+            groups.setdefault(tuple(s for s in self.demand.sockets if s & kind), []).append(kind)
+        taken = []
+        for _, kinds in sorted(groups.items(), key=lambda group: (len(group[0]), group[0])):
+            chosen = chooser.choose(sum(counts[kind] for kind in kinds), kinds[0])
+            if chosen is None:
+                return None
+            taken.append((sum(kinds), chosen))
+        if chooser.lacks_function_0() is not None:
+            return None
+        return Layout(models, tuple(taken), chooser.empty, chooser.occupied), sets
+
+    # who sits where
+
+    def _checked(self, layouts: list[tuple[Layout, dict[int, int]]]) -> Placement:
+        """Return the first layout of which the firmware gets past its I/O."""
+        worst: IoBudget | None = None
+        for layout, sets in layouts:
+            first: list[Item] | None = None
+            for chains in self._arrangements(layout):
+                for devices in (self.endpoints, first):
+                    made = None if devices is None else self._seated(layout, sets, chains, devices)
+                    if made is None:
+                        continue
+                    budget = self._io(made)
+                    if budget is None:
+                        return made
+                    if worst is None or budget.bytes < worst.bytes:
+                        worst = budget
+                    if first is None:
+                        with_ports = {device for device, _, ports in io_ports(made) if ports}
+                        first = sorted(self.endpoints, key=lambda item: item.device not in with_ports)
+        if worst is None:
+            raise self._refused(())
+        raise self._refused(_io_budgets(worst))
+
+    def _io(self, made: Placement) -> IoBudget | None:
+        """Return what a layout asks of its firmware if that is too much."""
+        firmware = self.policy.firmware or self.guest.firmware
+        if firmware == _NONE:
+            return None
+        budget = io_budget(_with_guest(made, evolved(made.guest, firmware=firmware)))
+        return budget if budget.boots is False else None
+
+    def _arrangements(self, layout: Layout) -> Iterator[int]:
+        """Yield in how many chains bridges hang on each other, 0 for as flat as can be: windows are inside each other."""
+        yield 0
+        bridges = sum(PCI_CONTROLLERS[model].plug == c.PCI_BRIDGE for model in layout.models.values())
+        chains = bridges - 1
+        while chains > 0 and bridges <= chains * MOST_LEVELS:
+            yield chains
+            chains = min(chains - 1, 16) if chains > 16 else chains - 1
+
+    def _seated(self, layout: Layout, sets: dict[int, int], chains: int, devices: list[Item]) -> Placement | None:
+        wanted, guest = self.wanted, self.guest
+        new = [_added(index, model) for index, model in layout.models.items()]
+        seats: dict[int, Seats] = {}
+        for kinds, taken in layout.taken:
+            shared = Seats(taken)
+            for kind in c.KIND_NAMES:
+                if kinds & kind:
+                    seats[kind] = shared
+            if kinds & c.INTEGRATED:
+                seats[c.INTEGRATED] = shared
+        addresses = dict(wanted.addresses)
+        for index, members in wanted.sets.items():
+            for function, device in members:
+                addresses[device] = sets[index or 0] | function
+        rows = [(d, kind) for d, kind in self.controllers]
+        rows += [(d, PCI_CONTROLLERS[d.model].plug) for d in new]
+        rows.sort(key=lambda row: row[0].index or 0)
+        conventional: list[int] = []
+        for controller, kind in rows:
+            index = controller.index or 0
+            bus = None
+            if PCI_CONTROLLERS[controller.model].accepts & c.PCI_BRIDGE:
+                if chains and kind == c.PCI_BRIDGE and len(conventional) >= chains:
+                    bus = conventional[-chains]
+                conventional.append(index)
+            packed = seats[kind].seat(index, bus)
+            if packed is None:
+                return None
+            addresses[controller] = packed
+        if len({id(seats[kind]) for _, kind in devices}) == 1:
+            places = seats[devices[0].kind].rest()
+            addresses.update(zip([device for device, _ in devices], places))
+        else:
+            for device, kind in devices:
+                packed = seats[kind].seat()
+                if packed is None:
+                    return None
+                addresses[device] = packed
+        return self._placement(layout, addresses, [*self.fixed, *new])
+
+    def _placement(self, layout: Layout, addresses: dict[Device, int], added: list[Controller]) -> Placement:
+        wanted, guest = self.wanted, self.guest
+        topology = Topology(
+            integrated_conventional=self.policy.rules.integrated_conventional_on_express,
+            spoken_for=guest.machine.spoken_for,
+        )
+        topology.hotplug_off = set(wanted.topology.hotplug_off)
+        top = len(wanted.topology.buses) + sum(index >= len(wanted.topology.buses) for index in layout.models)
+        for index in range(top):
+            row = PCI_CONTROLLERS[layout.models[index]] if index in layout.models else wanted.topology.buses[index].model
+            topology.add_bus(row)
+        owners = dict(wanted.topology.owners)
+        owners.update({packed: device for device, packed in addresses.items() if packed not in owners})
+        topology.fill(owners)
+        controllers = ControllerList.of(self.policy.rules, guest.controllers)
+        added.sort(key=lambda d: d.index or 0)
+        if added:
+            controllers.add_all(added)
+        if guest.machine.places_pci:
+            settle_controllers(controllers.items, addresses)
+        carried = multifunction(addresses)
+        readdress(guest, addresses)
+        return Placement(
+            guest=evolved(guest, controllers=controllers.items),
+            topology=topology,
+            addresses=addresses,
+            multifunction=carried,
+            added=added,
+            rewritten={d: old for d, old in _given(guest).items() if wanted.present[d] != old},
+            log=_remarks(addresses) if self.log else {},
+        )
+
+    # refusals
+
+    def _named(self, short: Shortage | None) -> tuple[Budget, ...]:
+        """Return the budget that no number of controllers makes up for."""
+        if short is None:
+            return ()
+        if short.sockets and all(socket & c.INTEGRATED for socket in short.sockets):
+            name = "functions of bus 0"
+        else:
+            name = "functions for " + ", ".join(name for kind, name in c.KIND_NAMES.items() if short.kinds & kind)
+        return (Budget(name, short.needed, short.available),)
+
+    def _refused(self, short: tuple[Budget, ...]) -> RefusedError:
+        return no_layout(short)
+
+
+def no_layout(short: tuple[Budget, ...], remedy: str = "") -> RefusedError:
+    """Return the refusal of a guest that no legal layout holds, with the budgets that run out."""
+    error = RefusedError(
+        "No more available PCI slots: no layout holds the guest",
+        code="no-layout",
+        details=tuple(map(str, short)),
+        remedy=remedy or "use fewer devices, or allow more: see the options of the policy dense",
+    )
+    return error
+
+
+def _better(one: tuple[Layout, object], other: tuple[Layout, object]) -> int:
+    return -1 if one[0].comes_before(other[0]) else 1
+
+
+_BEST_FIRST = cmp_to_key(_better)
+
+
+def _added(index: int, model: str) -> Controller:
+    return Controller("controller", f"pci:{index}", model, type="pci", index=index)
+
+
+def _given(guest: Guest) -> dict[Device, int]:
+    return {device: device.address for device in guest.all_devices() if device.address is not None}
+
+
+def _with_guest(made: Placement, guest: Guest) -> Placement:
+    return Placement(guest, made.topology, made.addresses, made.multifunction, made.added, made.rewritten, made.log)
+
+
+def _io_budgets(worst: IoBudget) -> tuple[Budget, ...]:
+    room = worst.profile.room if worst.profile is not None else 0
+    return (Budget("bytes of I/O ports", worst.bytes, room - 1),)
+
+
+def _remarks(addresses: dict[Device, int]) -> dict[Device, list[PlacementStep]]:
+    def remark(packed: int) -> str:
+        function = packed & MAX_FUNCTION
+        return f"packed: function {function} of {format_packed(packed & ~MAX_FUNCTION)} is the lowest that is left for it"
+
+    return {device: [PlacementStep(remark(packed))] for device, packed in addresses.items()}
