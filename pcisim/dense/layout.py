@@ -103,9 +103,15 @@ class Chooser:
         self.available = [place.available for place in self.places]
         self.used = [place.used for place in self.places]
 
-    def choose(self, count: int, kind: int) -> dict[int, int] | None:
-        """Take functions for a number of devices of a kind, as 256 bits by bus; ``None`` where they do not fit."""
-        buses = [number for number, place in enumerate(self.places) if place.socket & kind and self.available[number]]
+    def room(self, sockets: frozenset[int]) -> int:
+        """Return how many functions are left on buses of some sockets."""
+        return sum(self.available[n].bit_count() for n, place in enumerate(self.places) if place.socket in sockets)
+
+    def choose(self, count: int, sockets: frozenset[int]) -> dict[int, int] | None:
+        """Take functions of buses of some sockets, as 256 bits by bus; ``None`` where there are not so many."""
+        if not count:
+            return {}
+        buses = [n for n, place in enumerate(self.places) if place.socket in sockets and self.available[n]]
         union: dict[int, int] = {}
         due: dict[int, int] = {}
         for number in buses:
@@ -227,7 +233,14 @@ class Seats:
     """
 
     def __init__(self, taken: Mapping[int, int]) -> None:
-        self.left = {bus: mask for bus, mask in sorted(taken.items()) if mask}
+        self.left: dict[int, int] = {}
+        self.add(taken)
+
+    def add(self, taken: Mapping[int, int]) -> None:
+        """Add functions."""
+        for bus, mask in taken.items():
+            self.left[bus] = self.left.get(bus, 0) | mask
+        self.left = {bus: mask for bus, mask in sorted(self.left.items()) if mask}
 
     def seat(self, below: int = MAX_INDEX + 1, bus: int | None = None) -> int | None:
         """Hand out the lowest function on a bus with an index below a number, or on a certain bus if it has one."""

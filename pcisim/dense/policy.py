@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cmp_to_key
 from typing import NamedTuple
 
 from pcisim.address import MAX_FUNCTION, format_packed, pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
+from pcisim.catalogue.profiles import DEFAULT_PROFILE
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.dense.composition import Composition, Demand, Freedom, Shortage, number_budget
@@ -213,15 +214,20 @@ class _Packing:
         for model in models.values():
             kind = PCI_CONTROLLERS[model].plug
             counts[kind] = counts.get(kind, 0) + 1
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for kind in counts:
-            groups.setdefault(tuple(s for s in self.demand.sockets if s & kind), []).append(kind)
         taken = []
-        for _, kinds in sorted(groups.items(), key=lambda group: (len(group[0]), group[0])):
-            chosen = chooser.choose(sum(counts[kind] for kind in kinds), kinds[0])
-            if chosen is None:
-                return None
-            taken.append((sum(kinds), chosen))
+        for sockets, kinds in _groups(counts, {place.socket for place in chooser.places}):
+            count = sum(counts[kind] for kind in kinds)
+            chosen: list[dict[int, int] | None] = []
+            if kinds == [c.PCI_BRIDGE]:  # first where no endpoint goes
+                apart = frozenset(socket for socket in sockets if not socket & c.ENDPOINT)
+                first = min(count, chooser.room(apart))
+                chosen.append(chooser.choose(first, apart))
+                count -= first
+            chosen.append(chooser.choose(count, sockets))
+            for part in chosen:
+                if part is None:
+                    return None
+                taken.append((sum(kinds), part))
         if chooser.lacks_function_0() is not None:
             return None
         return Layout(models, tuple(taken), chooser.empty, chooser.occupied), sets
@@ -250,34 +256,40 @@ class _Packing:
             raise self._refused(())
         raise self._refused(_io_budgets(worst))
 
+    @property
+    def _firmware(self) -> str:
+        return self.policy.firmware or self.guest.firmware
+
     def _io(self, made: Placement) -> IoBudget | None:
         """Return what a layout asks of its firmware if that is too much."""
-        firmware = self.policy.firmware or self.guest.firmware
-        if firmware == _NONE:
+        if self._firmware == _NONE:
             return None
-        budget = io_budget(_with_guest(made, evolved(made.guest, firmware=firmware)))
+        budget = io_budget(_with_guest(made, evolved(made.guest, firmware=self._firmware)))
         return budget if budget.boots is False else None
 
     def _arrangements(self, layout: Layout) -> Iterator[int]:
-        """Yield in how many chains bridges hang on each other, 0 for as flat as can be: windows are inside each other."""
-        yield 0
+        """Yield in how many chains bridges hang on each other: windows are inside each other.  0 is as flat as can be."""
         bridges = sum(PCI_CONTROLLERS[model].plug == c.PCI_BRIDGE for model in layout.models.values())
-        chains = bridges - 1
-        while chains > 0 and bridges <= chains * MOST_LEVELS:
+        room = DEFAULT_PROFILE.io_room(self._firmware, self.guest.machine.family)
+        most = room.windows if room is not None and room.fatal else MAX_INDEX
+        if bridges <= most:
+            yield 0
+        for chains in range(min(most, bridges) - (bridges <= most), 0, -1):
+            if bridges > chains * MOST_LEVELS:
+                break
             yield chains
-            chains = min(chains - 1, 16) if chains > 16 else chains - 1
 
     def _seated(self, layout: Layout, sets: dict[int, int], chains: int, devices: list[Item]) -> Placement | None:
         wanted, guest = self.wanted, self.guest
         new = [_added(index, model) for index, model in layout.models.items()]
         seats: dict[int, Seats] = {}
         for kinds, taken in layout.taken:
-            shared = Seats(taken)
-            for kind in c.KIND_NAMES:
+            known = next((seats[kind] for kind in (*c.KIND_NAMES, c.INTEGRATED) if kinds & kind and kind in seats), None)
+            shared = known or Seats({})
+            shared.add(taken)
+            for kind in (*c.KIND_NAMES, c.INTEGRATED):
                 if kinds & kind:
                     seats[kind] = shared
-            if kinds & c.INTEGRATED:
-                seats[c.INTEGRATED] = shared
         addresses = dict(wanted.addresses)
         for index, members in wanted.sets.items():
             for function, device in members:
@@ -365,6 +377,14 @@ def no_layout(short: tuple[Budget, ...], remedy: str = "") -> RefusedError:
         remedy=remedy or "use fewer devices, or allow more: see the options of the policy dense",
     )
     return error
+
+
+def _groups(counts: Mapping[int, int], sockets: set[int]) -> Iterator[tuple[frozenset[int], list[int]]]:
+    """Yield the kinds that share their sockets: what has to be on bus 0 and controllers first, those with few sockets."""
+    groups: dict[frozenset[int], list[int]] = {}
+    for kind in counts:
+        groups.setdefault(frozenset(socket for socket in sockets if socket & kind), []).append(kind)
+    yield from sorted(groups.items(), key=lambda group: (bool(sum(group[1]) & c.ENDPOINT), len(group[0]), group[1]))
 
 
 def _better(one: tuple[Layout, object], other: tuple[Layout, object]) -> int:
