@@ -9,6 +9,7 @@ brings 8, 248 or 256, so that it is enough that the first of each kind finds a p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import add
 from typing import NamedTuple
 
 from pcisim.address import FUNCTIONS
@@ -157,18 +158,15 @@ class Demand:
             reached |= {socket for _, socket in now}
             waiting -= now
 
-    def least(self, to_pci: int, dmi: int, *, switch: bool) -> Composition | Shortage:
-        """Return the fewest bridges and ports beside a number of other controllers.
+    def least(self, made: Composition, *, switch: bool) -> Composition | Shortage:
+        """Return the fewest bridges and ports that have to be added to a composition.
 
         Args:
-            to_pci: how many pcie-to-pci-bridges.
-            dmi: how many dmi-to-pci-bridges.
+            made: what there is in any case.
             switch: whether ports are those of a switch, as far as possible.
         """
         port, conventional, inside = self._brings[0], self._brings[2], self._brings[3]
-        root_port = 1 << self._plugs[0]
-        del root_port
-        made = Composition(to_pci=to_pci, dmi=dmi, ports=int(switch))
+        short: tuple[int, int, int, int] | None = None
         while made.total < _MOST:
             short = self.shortage(made)
             if short is None:
@@ -205,27 +203,40 @@ class Demand:
         slack = sum(self.free[place] for place in only_ports) - sum(
             count for kind, count in zip(self.kinds, self.wanted) if kind & self.new_sockets[0] and kind != c.PCI_BRIDGE
         )
-        if not self.express:
-            most_to_pci = 0
-        elif self.freedom.mixed or not self._wants_conventional:
-            most_to_pci = 0
-        else:
+        most_to_pci = most_dmi = 0
+        if self.express and self._wants_conventional and not self.freedom.mixed:
             most_to_pci = min(MAX_INDEX, (slack if slack >= 0 else slack % FUNCTIONS) + FUNCTIONS)
-        most_dmi = 0
         if self.express and self.freedom.dmi:
             most_dmi = MAX_INDEX if self.freedom.mixed else 1
+        ways = (False, True) if self.express and self.freedom.integrated else (False,)
         for dmi in range(most_dmi + 1):
             best = _MOST
             for to_pci in range(most_to_pci + 1):
-                for switch in (False, True) if self.express and self.freedom.integrated else (False,):
-                    made = self.least(to_pci, dmi, switch=switch)
-                    if isinstance(made, Composition):
-                        if not self.is_rooted(made):
-                            continue
+                for switch in ways:
+                    start = Composition(int(switch), to_pci, dmi=dmi)
+                    made = self.least(start, switch=switch)
+                    if isinstance(made, Shortage):
+                        yield made
+                    elif self.is_rooted(made):
                         best = min(best, made.total)
-                    yield made
+                        yield made
+                    elif self.express:
+                        yield from self._rooted(start, switch=switch)
             if dmi and self.freedom.mixed and best == dmi:
                 return  # the others are enough already
+
+    def _rooted(self, start: Composition, *, switch: bool) -> Iterator[Composition]:
+        """Yield compositions with what it takes for all controllers to hang on something."""
+        for ports in (0, 1):
+            for to_pci in (0, 1):
+                for upstream, downstream in ((0, 0), (1, 0), (0, 1), (1, 1)):
+                    for bridges in (0, 1):
+                        more = Composition(ports, to_pci, bridges, upstream, downstream)
+                        if not more.total:
+                            continue
+                        grown = self.least(Composition(*map(add, start, more)), switch=switch)
+                        if isinstance(grown, Composition) and self.is_rooted(grown):
+                            yield grown
 
     @property
     def _wants_conventional(self) -> bool:

@@ -39,6 +39,8 @@ class Layout(NamedTuple):
     """The models of the controllers that are added, by index."""
     taken: tuple[tuple[int, dict[int, int]], ...]
     """Sets of kinds that share their sockets, and for each bus the functions that they take."""
+    pinned: Mapping[int, int]
+    """The places of controllers that were chosen one by one, by index, packed."""
     empty: int
     """How many slots that take hotplug are left empty."""
     occupied: int
@@ -75,20 +77,12 @@ def available_on(bus: Bus, unshared: int) -> int:
     return spread(bus.usable & ~unshared) & ~bus.used
 
 
-def placed_models(made: Composition, indexes: list[int]) -> dict[int, str]:
-    """Return the model of each index: what is filled from slot 0 comes first, ports before bridges.
-
-    Args:
-        made: how many of each.
-        indexes: the indexes that are free, in ascending order, as many as there are controllers.
-    """
+def ordered_models(made: Composition) -> list[str]:
+    """Return the models in the order of their indexes: what is filled from slot 0 comes first, ports before bridges."""
     ports = [MODELS[0]] * made.ports
-    switch = [MODELS[3]] * made.upstream
-    down = [MODELS[4]] * made.downstream
     early = 1 if made.downstream >= FUNCTIONS and made.upstream else made.ports
-    order = ports[:early] + switch + ports[early:] + down
-    order += [MODELS[5]] * made.dmi + [MODELS[1]] * made.to_pci + [MODELS[2]] * made.bridges
-    return dict(zip(indexes, order))
+    order = ports[:early] + [MODELS[3]] * made.upstream + ports[early:] + [MODELS[4]] * made.downstream
+    return order + [MODELS[5]] * made.dmi + [MODELS[1]] * made.to_pci + [MODELS[2]] * made.bridges
 
 
 class Chooser:
@@ -144,6 +138,24 @@ class Chooser:
                 chosen[number] = must | rest
                 self.take(number, must | rest)
         return {self.places[number].index: mask for number, mask in chosen.items()}
+
+    def choose_one(self, kind: int, below: int) -> int | None:
+        """Take one function, packed, on a bus with an index below a number: where it costs no slot, if possible."""
+        fresh: tuple[int, int] | None = None
+        for number, place in enumerate(self.places):
+            available = self.available[number]
+            if place.index >= below or not place.socket & kind or not available:
+                continue
+            cheap = available & spread(held_slots(self.used[number])) if place.is_hot else available
+            if cheap:
+                low = cheap & _FIRST_FUNCTIONS or cheap
+                fresh = number, low & -low
+                break
+            fresh = fresh or (number, available & -available)
+        if fresh is None:
+            return None
+        self.take(*fresh)
+        return self.places[fresh[0]].index << 8 | fresh[1].bit_length() - 1
 
     def take(self, number: int, mask: int) -> None:
         """Take functions of a bus."""
@@ -226,15 +238,10 @@ def lowest(mask: int, count: int) -> int:
 
 
 class Seats:
-    """The functions that a set of kinds takes, handed out one by one.
+    """The functions that some kinds take, handed out one by one."""
 
-    Args:
-        taken: for each bus, the functions.
-    """
-
-    def __init__(self, taken: Mapping[int, int]) -> None:
+    def __init__(self) -> None:
         self.left: dict[int, int] = {}
-        self.add(taken)
 
     def add(self, taken: Mapping[int, int]) -> None:
         """Add functions."""

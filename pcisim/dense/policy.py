@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cmp_to_key
+from itertools import combinations_with_replacement, permutations
 from typing import NamedTuple
 
 from pcisim.address import MAX_FUNCTION, format_packed, pack
@@ -13,7 +14,7 @@ from pcisim.catalogue.profiles import DEFAULT_PROFILE
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.dense.composition import Composition, Demand, Freedom, Shortage, number_budget
-from pcisim.dense.layout import Chooser, Layout, Place, Seats, available_on, new_place, placed_models
+from pcisim.dense.layout import Chooser, Layout, Place, Seats, available_on, new_place, ordered_models
 from pcisim.dense.wanted import Item, Wanted
 from pcisim.enumeration.io_windows import IoBudget, io_budget, io_ports
 from pcisim.errors import NotCoveredError, RefusedError
@@ -27,6 +28,10 @@ from pcisim.topology import Bus, Topology
 
 MOST_LEVELS = 44
 """How deep bridges are nested at most: QEMU has names for 49 levels."""
+_FEW = 4
+"""Of so many controllers that are added every order is tried, where others are listed."""
+_MOST_BESIDE = 3
+"""How many controllers more than it takes are tried, where function 0 of a slot is missing or the firmware stops."""
 _OFF = "off"
 _NONE = "none"
 
@@ -144,9 +149,8 @@ class _Packing:
             RefusedError: there is no legal layout.
         """
         topology = self.wanted.topology
-        if not topology.buses or not (self.controllers or self.endpoints or self.wanted.sets or self.open):
-            layout = Layout({}, (), 0, 0)
-            return self._checked([(layout, {})])
+        if not topology.buses:
+            return self._placement(Layout({}, (), {}, 0, 0), dict(self.wanted.addresses), [])
         for kind in {kind for _, kind in self.wanted.items}:
             if not any(socket & kind for socket in self.demand.sockets):
                 self.wanted.refuse(next(item for item in self.wanted.items if item.kind == kind))
@@ -163,42 +167,73 @@ class _Packing:
         least = max(min(made.total for made in found), len(self.open))
         if listed + least > MAX_INDEX:
             raise self._refused((number_budget(listed + least),))
-        layouts: list[tuple[Layout, dict[int, int]]] = []
-        for made in found:
-            for filled in self._filled(made, least):
-                layout = self._layout(filled)
-                if layout is not None:
-                    layouts.append(layout)
-        if not layouts:
+        worst: IoBudget | None = None
+        for total in range(least, min(least + _MOST_BESIDE, MAX_INDEX - listed) + 1):
+            layouts = [
+                layout
+                for made in dict.fromkeys(filled for made in found for filled in self._filled(made, total))
+                for models in self._numbered(made)
+                if (layout := self._seatable(models)) is not None
+            ]
+            layouts.sort(key=_BEST_FIRST)
+            answer = self._checked(layouts)
+            if isinstance(answer, Placement):
+                return answer
+            worst = worst or answer
+        if worst is None:
             raise self._refused(())
-        layouts.sort(key=_BEST_FIRST)
-        return self._checked(layouts)
+        raise self._refused(_io_budgets(worst))
 
     def _filled(self, made: Composition, total: int) -> Iterator[Composition]:
-        """Yield a composition, made up to a number where indexes have gaps."""
+        """Yield a composition, made up to a number: indexes have gaps, or a slot lacks function 0."""
         lack = total - made.total
         if lack < 0:
             return
         if not lack:
             yield made
             return
-        if self.guest.express:
-            tried = (
-                made._replace(ports=made.ports + lack),
-                made._replace(bridges=made.bridges + lack),
-                made._replace(to_pci=made.to_pci + 1, bridges=made.bridges + lack - 1),
-                made._replace(ports=made.ports + 1, to_pci=made.to_pci + 1, bridges=made.bridges + lack - 2),
-            )
+        models = [place for place, may in enumerate(self._may_be_added) if may]
+        if lack > _FEW:
+            ways = [[model] * lack for model in models] + [[1, *[2] * (lack - 1)], [0, 1, *[2] * (lack - 2)]]
         else:
-            tried = (made._replace(bridges=made.bridges + lack),)
-        for more in tried:
-            if min(more) >= 0 and self.demand.shortage(more) is None and self.demand.is_rooted(more):
+            ways = [list(way) for way in combinations_with_replacement(models, lack)]
+        for way in ways:
+            more = Composition(*(count + way.count(place) for place, count in enumerate(made)))
+            if self.demand.shortage(more) is None and self.demand.is_rooted(more):
                 yield more
 
-    def _layout(self, made: Composition) -> tuple[Layout, dict[int, int]] | None:
+    @property
+    def _may_be_added(self) -> tuple[bool, ...]:
+        express = self.guest.express
+        return express, express, True, express, express, express and self.policy.freedom.dmi
+
+    def _numbered(self, made: Composition) -> Iterator[dict[int, str]]:
+        """Yield the model of each index that is added, in the orders that are worth a try."""
         top = len(self.wanted.topology.buses)
         indexes = [*self.open, *range(top, top + made.total - len(self.open))]
-        models = placed_models(made, indexes)
+        models = ordered_models(made)
+        if len(self.places) > 1 and len(models) <= _FEW:  # who has a place already decides which order is best
+            for order in sorted(set(permutations(models))):
+                yield dict(zip(indexes, order))
+        else:
+            yield dict(zip(indexes, models))
+
+    def _seatable(self, models: dict[int, str]) -> tuple[Layout, dict[int, int]] | None:
+        """Return the layout with certain controllers, of which each finds a place on a bus before it."""
+        found = self._layout(models, pins=False)
+        if found is not None and self._controllers_seated(*found, 0) is None:
+            return self._layout(models, pins=True)
+        return found
+
+    def _rows(self, models: Mapping[int, str]) -> list[tuple[Controller, int]]:
+        """Return the controllers that look for a place, and the kind of each, in the order of their indexes."""
+        rows = [*self.controllers]
+        for index, model in models.items():
+            rows.append((_added(index, model), PCI_CONTROLLERS[model].plug))
+        return sorted(rows, key=lambda row: row[0].index or 0)
+
+    def _layout(self, models: dict[int, str], *, pins: bool) -> tuple[Layout, dict[int, int]] | None:
+        """Return the layout with certain controllers, by index; with pins these are placed one by one, before all else."""
         freedom = self.policy.freedom
         new = [new_place(index, model, freedom) for index, model in models.items()]
         chooser = Chooser(sorted((*self.places, *new)))
@@ -209,10 +244,16 @@ class _Packing:
                 return None
             sets[index or 0] = packed
         counts: dict[int, int] = {}
-        for _, kind in (*self.controllers, *self.endpoints):
-            counts[kind] = counts.get(kind, 0) + 1
-        for model in models.values():
-            kind = PCI_CONTROLLERS[model].plug
+        pinned: dict[int, int] = {}
+        for controller, kind in self._rows(models):
+            if pins:
+                seat = chooser.choose_one(kind, controller.index or 0)
+                if seat is None:
+                    return None
+                pinned[controller.index or 0] = seat
+            else:
+                counts[kind] = counts.get(kind, 0) + 1
+        for _, kind in self.endpoints:
             counts[kind] = counts.get(kind, 0) + 1
         taken = []
         for sockets, kinds in _groups(counts, {place.socket for place in chooser.places}):
@@ -230,12 +271,12 @@ class _Packing:
                 taken.append((sum(kinds), part))
         if chooser.lacks_function_0() is not None:
             return None
-        return Layout(models, tuple(taken), chooser.empty, chooser.occupied), sets
+        return Layout(models, tuple(taken), pinned, chooser.empty, chooser.occupied), sets
 
     # who sits where
 
-    def _checked(self, layouts: list[tuple[Layout, dict[int, int]]]) -> Placement:
-        """Return the first layout of which the firmware gets past its I/O."""
+    def _checked(self, layouts: list[tuple[Layout, dict[int, int]]]) -> Placement | IoBudget | None:
+        """Return the first layout of which the firmware gets past its I/O, else what the best one asks for."""
         worst: IoBudget | None = None
         for layout, sets in layouts:
             first: list[Item] | None = None
@@ -252,9 +293,7 @@ class _Packing:
                     if first is None:
                         with_ports = {device for device, _, ports in io_ports(made) if ports}
                         first = sorted(self.endpoints, key=lambda item: item.device not in with_ports)
-        if worst is None:
-            raise self._refused(())
-        raise self._refused(_io_budgets(worst))
+        return worst
 
     @property
     def _firmware(self) -> str:
@@ -279,25 +318,22 @@ class _Packing:
                 break
             yield chains
 
-    def _seated(self, layout: Layout, sets: dict[int, int], chains: int, devices: list[Item]) -> Placement | None:
-        wanted, guest = self.wanted, self.guest
-        new = [_added(index, model) for index, model in layout.models.items()]
+    def _controllers_seated(
+        self, layout: Layout, sets: dict[int, int], chains: int
+    ) -> tuple[dict[Device, int], dict[int, Seats], list[Controller]] | None:
+        """Return the addresses of all but the endpoints, what is left for those by kind, and the new controllers."""
         seats: dict[int, Seats] = {}
+        every = (*c.KIND_NAMES, c.INTEGRATED)
         for kinds, taken in layout.taken:
-            known = next((seats[kind] for kind in (*c.KIND_NAMES, c.INTEGRATED) if kinds & kind and kind in seats), None)
-            shared = known or Seats({})
+            shared = next((seats[kind] for kind in every if kinds & kind and kind in seats), None) or Seats()
             shared.add(taken)
-            for kind in (*c.KIND_NAMES, c.INTEGRATED):
-                if kinds & kind:
-                    seats[kind] = shared
-        addresses = dict(wanted.addresses)
-        for index, members in wanted.sets.items():
+            seats.update({kind: shared for kind in every if kinds & kind})
+        addresses = dict(self.wanted.addresses)
+        for index, members in self.wanted.sets.items():
             for function, device in members:
                 addresses[device] = sets[index or 0] | function
-        rows = [(d, kind) for d, kind in self.controllers]
-        rows += [(d, PCI_CONTROLLERS[d.model].plug) for d in new]
-        rows.sort(key=lambda row: row[0].index or 0)
         conventional: list[int] = []
+        rows = self._rows(layout.models)
         for controller, kind in rows:
             index = controller.index or 0
             bus = None
@@ -305,11 +341,20 @@ class _Packing:
                 if chains and kind == c.PCI_BRIDGE and len(conventional) >= chains:
                     bus = conventional[-chains]
                 conventional.append(index)
-            packed = seats[kind].seat(index, bus)
+            packed = layout.pinned.get(index)
+            if packed is None:
+                packed = seats[kind].seat(index, bus)
             if packed is None:
                 return None
             addresses[controller] = packed
-        if len({id(seats[kind]) for _, kind in devices}) == 1:
+        return addresses, seats, [d for d, _ in rows if (d.index or 0) in layout.models]
+
+    def _seated(self, layout: Layout, sets: dict[int, int], chains: int, devices: list[Item]) -> Placement | None:
+        found = self._controllers_seated(layout, sets, chains)
+        if found is None:
+            return None
+        addresses, seats, new = found
+        if devices and len({id(seats[kind]) for _, kind in devices}) == 1:
             places = seats[devices[0].kind].rest()
             addresses.update(zip([device for device, _ in devices], places))
         else:
