@@ -146,9 +146,10 @@ class Chooser:
             available = self.available[number]
             if place.index >= below or not place.socket & kind or not available:
                 continue
-            cheap = available & spread(held_slots(self.used[number])) if place.is_hot else available
+            held = available & spread(held_slots(self.used[number]))
+            cheap = held if place.is_hot else available
             if cheap:
-                low = cheap & _FIRST_FUNCTIONS or cheap
+                low = held & _FIRST_FUNCTIONS or cheap
                 fresh = number, low & -low
                 break
             fresh = fresh or (number, available & -available)

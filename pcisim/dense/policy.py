@@ -173,7 +173,7 @@ class _Packing:
                 layout
                 for made in dict.fromkeys(filled for made in found for filled in self._filled(made, total))
                 for models in self._numbered(made)
-                if (layout := self._seatable(models)) is not None
+                for layout in self._seatable(models)
             ]
             layouts.sort(key=_BEST_FIRST)
             answer = self._checked(layouts)
@@ -212,18 +212,21 @@ class _Packing:
         top = len(self.wanted.topology.buses)
         indexes = [*self.open, *range(top, top + made.total - len(self.open))]
         models = ordered_models(made)
-        if len(self.places) > 1 and len(models) <= _FEW:  # who has a place already decides which order is best
+        if len(models) < _FEW or (len(self.places) > 1 and len(models) == _FEW):
             for order in sorted(set(permutations(models))):
                 yield dict(zip(indexes, order))
         else:
             yield dict(zip(indexes, models))
 
-    def _seatable(self, models: dict[int, str]) -> tuple[Layout, dict[int, int]] | None:
-        """Return the layout with certain controllers, of which each finds a place on a bus before it."""
-        found = self._layout(models, pins=False)
-        if found is not None and self._controllers_seated(*found, 0) is None:
-            return self._layout(models, pins=True)
-        return found
+    def _seatable(self, models: dict[int, str]) -> Iterator[tuple[Layout, dict[int, int]]]:
+        """Yield the layouts with certain controllers, of which each finds a place on a bus before it."""
+        few = len(models) + len(self.controllers) <= _FEW
+        for apart, pins in ((True, False), (False, False), (True, True)):
+            found = self._layout(models, apart=apart, pins=pins)
+            if found is not None and self._controllers_seated(*found, 0) is not None:
+                yield found
+                if not few:
+                    return
 
     def _rows(self, models: Mapping[int, str]) -> list[tuple[Controller, int]]:
         """Return the controllers that look for a place, and the kind of each, in the order of their indexes."""
@@ -232,8 +235,14 @@ class _Packing:
             rows.append((_added(index, model), PCI_CONTROLLERS[model].plug))
         return sorted(rows, key=lambda row: row[0].index or 0)
 
-    def _layout(self, models: dict[int, str], *, pins: bool) -> tuple[Layout, dict[int, int]] | None:
-        """Return the layout with certain controllers, by index; with pins these are placed one by one, before all else."""
+    def _layout(self, models: dict[int, str], *, apart: bool, pins: bool) -> tuple[Layout, dict[int, int]] | None:
+        """Return the layout with certain controllers.
+
+        Args:
+            models: the model of each that is added, by index.
+            apart: whether bridges go first where no endpoint goes.
+            pins: whether controllers are placed one by one, before all else.
+        """
         freedom = self.policy.freedom
         new = [new_place(index, model, freedom) for index, model in models.items()]
         chooser = Chooser(sorted((*self.places, *new)))
@@ -259,10 +268,10 @@ class _Packing:
         for sockets, kinds in _groups(counts, {place.socket for place in chooser.places}):
             count = sum(counts[kind] for kind in kinds)
             chosen: list[dict[int, int] | None] = []
-            if kinds == [c.PCI_BRIDGE]:  # first where no endpoint goes
-                apart = frozenset(socket for socket in sockets if not socket & c.ENDPOINT)
-                first = min(count, chooser.room(apart))
-                chosen.append(chooser.choose(first, apart))
+            if kinds == [c.PCI_BRIDGE] and apart:
+                without_endpoints = frozenset(socket for socket in sockets if not socket & c.ENDPOINT)
+                first = min(count, chooser.room(without_endpoints))
+                chosen.append(chooser.choose(first, without_endpoints))
                 count -= first
             chosen.append(chooser.choose(count, sockets))
             for part in chosen:

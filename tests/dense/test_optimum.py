@@ -14,6 +14,7 @@ from pcisim.dense.policy import DensePolicy
 from pcisim.errors import RefusedError
 from pcisim.formats.domain.reader import read
 from pcisim.libvirt.completion import complete
+from pcisim.placement import Placement
 from pcisim.topology import bits
 from tests.dense import exhaustive
 from tests.guests import BARE, at, disk, domain, nic, pci
@@ -96,33 +97,34 @@ def _free_place(
 @pytest.mark.parametrize("seed", range(8))
 def test_it_is_the_best_of_all_layouts(seed: int) -> None:
     for number in range(40):
-        xml, small, freedom = drawn(random.Random(f"{seed} {number}"))
-        expected = exhaustive.best(small, exhaustive.Freedom(*freedom), most=3)
-        guest = complete(read(xml, RULES), RULES)
-        got: exhaustive.Best | None
-        try:
-            made = DensePolicy(RULES, freedom, firmware="none").place(guest)
-        except RefusedError as error:
-            assert error.code == "no-layout", f"{error.explanation()}\n{xml}"
-            got = None
-        else:
-            made.topology.check()
-            occupied = tuple(
-                sorted(
-                    (packed >> 8, packed >> 3 & 31, packed & 7)
-                    for packed, owner in made.topology.owners.items()
-                    if (packed >> 3 & 31) <= 2 and packed & 7 < 2
-                )
-            )
-            controllers = sum(d.is_pci and bool(d.index) for d in made.guest.controllers)
-            in_use = {place[:2] for place in occupied}
-            empty = 0
-            for bus in made.topology.buses:
-                low, high = exhaustive.SLOTS[bus.model.name]
-                if bus.model.name in exhaustive.HOT:
-                    empty += sum((bus.index, slot) not in in_use for slot in range(low, high + 1))
-            got = exhaustive.Best(controllers, empty, occupied)
-        if expected is None and got is not None:
-            assert got.controllers > len(small.listed) + 3, f"{got}\n{xml}"
-            continue
+        one(seed, number)
+
+
+def one(seed: int, number: int) -> None:
+    xml, small, freedom = drawn(random.Random(f"{seed} {number}"))
+    expected = exhaustive.best(small, exhaustive.Freedom(*freedom), most=3)
+    guest = complete(read(xml, RULES), RULES)
+    try:
+        got = seen(DensePolicy(RULES, freedom, firmware="none").place(guest))
+    except RefusedError as error:
+        assert error.code == "no-layout", f"{error.explanation()}\n{xml}"
+        got = None
+    if expected is None and got is not None:
+        assert got.controllers > len(small.listed) + 3, f"{got}\n{xml}"
+    else:
         assert tuple(got or ()) == tuple(expected or ()), f"seed {seed} {number} {freedom}\n{small}\n{xml}"
+
+
+def seen(made: Placement) -> exhaustive.Best:
+    """Return what a layout looks like."""
+    made.topology.check()
+    places = ((packed >> 8, packed >> 3 & 31, packed & 7) for packed in made.topology.owners)
+    occupied = tuple(sorted(place for place in places if place[1] <= 2 and place[2] < 2))
+    in_use = {place[:2] for place in occupied}
+    empty = 0
+    for bus in made.topology.buses:
+        low, high = exhaustive.SLOTS[bus.model.name]
+        if bus.model.name in exhaustive.HOT:
+            empty += sum((bus.index, slot) not in in_use for slot in range(low, high + 1))
+    controllers = sum(d.is_pci and bool(d.index) for d in made.guest.controllers)
+    return exhaustive.Best(controllers, empty, occupied)
