@@ -90,9 +90,7 @@ _DENSE_OPTIONS = (
     Option("integrated", "whether endpoints go on a PCI Express root bus", False),
     Option("dmi", "whether a dmi-to-pci-bridge may be added", False),
     Option("modern", "whether virtio devices become non-transitional ones, which have no I/O ports", False),
-    Option(
-        "firmware", "whose I/O has to suffice", AS_DEFINED, words=(AS_DEFINED, "seabios", "ovmf", "none")
-    ),
+    Option("firmware", "whose I/O has to suffice", AS_DEFINED, words=(AS_DEFINED, "seabios", "ovmf", "none")),
 )
 _ROWS = (
     PolicyRow("libvirt", "exactly as libvirt does", _libvirt),

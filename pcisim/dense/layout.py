@@ -272,5 +272,6 @@ class Seats:
 def new_place(index: int, model: str, freedom: Freedom) -> Place:
     """Return the place of a controller that is added."""
     row = PCI_CONTROLLERS[model]
-    return Place(index, freedom.socket(row), spread(row.slot_mask), 0, row.hotplug and model not in EMULATOR_TAKES_NO_HOTPLUG)
-
+    return Place(
+        index, freedom.socket(row), spread(row.slot_mask), 0, row.hotplug and model not in EMULATOR_TAKES_NO_HOTPLUG
+    )

@@ -96,7 +96,7 @@ class _Packing:
         controllers = [(d, kind) for d, kind in wanted.items if isinstance(d, Controller) and d.is_pci]
         controllers += [(new, PCI_CONTROLLERS[new.model].plug) for new in self.fixed]
         self.controllers = sorted(controllers, key=lambda item: item[0].index or 0)
-        self.endpoints = wanted.items[len(controllers) - len(self.fixed) :]
+        self.endpoints = [item for item in wanted.items if not (isinstance(item[0], Controller) and item[0].is_pci)]
         self.places = [self._place(bus) for bus in topology.buses if bus.index not in self.open]
         self.demand = self._demand()
 
@@ -383,7 +383,9 @@ class _Packing:
         topology.hotplug_off = set(wanted.topology.hotplug_off)
         top = len(wanted.topology.buses) + sum(index >= len(wanted.topology.buses) for index in layout.models)
         for index in range(top):
-            row = PCI_CONTROLLERS[layout.models[index]] if index in layout.models else wanted.topology.buses[index].model
+            row = (
+                PCI_CONTROLLERS[layout.models[index]] if index in layout.models else wanted.topology.buses[index].model
+            )
             topology.add_bus(row)
         owners = dict(wanted.topology.owners)
         owners.update({packed: device for device, packed in addresses.items() if packed not in owners})
@@ -468,6 +470,8 @@ def _io_budgets(worst: IoBudget) -> tuple[Budget, ...]:
 def _remarks(addresses: dict[Device, int]) -> dict[Device, list[PlacementStep]]:
     def remark(packed: int) -> str:
         function = packed & MAX_FUNCTION
-        return f"packed: function {function} of {format_packed(packed & ~MAX_FUNCTION)} is the lowest that is left for it"
+        return (
+            f"packed: function {function} of {format_packed(packed & ~MAX_FUNCTION)} is the lowest that is left for it"
+        )
 
     return {device: [PlacementStep(remark(packed))] for device, packed in addresses.items()}

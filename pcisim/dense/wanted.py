@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pcisim.catalogue import connectors as c
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.libvirt.passes import Pass, highest_index, no_buses
 from pcisim.topology import Owner
 
@@ -57,7 +57,17 @@ class Wanted(Pass):
         """List a device that looks for a place."""
         self.flush()
         if isinstance(owner, Controller) and owner.ich9:
-            self.sets.setdefault(owner.index, []).append((function, owner))
+            members = self.sets.setdefault(owner.index, [])
+            other = next((device for known, device in members if known == function), None)
+            if other is not None:
+                raise refuse(
+                    owner,
+                    "Attempted double use of PCI Address",
+                    "slot-occupied",
+                    "give one of the two another index",
+                    f"{owner.label} and {other.label} are companions of one set, and want one function of its slot",
+                )
+            members.append((function, owner))
         elif isinstance(owner, Device):
             self._list(plug, [owner])
         return 0
@@ -92,4 +102,3 @@ class Wanted(Pass):
         """Return the indexes below the highest that no controller has."""
         known = {d.index for d in self.controllers if d.is_pci}
         return [bus.index for bus in self.topology.buses if bus.index and bus.index not in known]
-

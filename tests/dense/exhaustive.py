@@ -119,8 +119,12 @@ def _best_of(small: Small, freedom: Freedom, made: dict[int, str]) -> Best | Non
             return
         occupied = tuple(sorted([*small.held, *taken]))
         in_use = {place[:2] for place in occupied}
-        empty = sum(buses[bus] in HOT and (bus, slot) not in in_use and bool(
-            {(bus, slot, f) for f in range(FUNCTIONS)} - small.barred) for bus, slot in slots)
+        empty = sum(
+            buses[bus] in HOT
+            and (bus, slot) not in in_use
+            and bool({(bus, slot, f) for f in range(FUNCTIONS)} - small.barred)
+            for bus, slot in slots
+        )
         layout = Best(len(small.listed) + len(made), empty, occupied)
         if found is not None and (-found.empty, found.occupied) <= (-layout.empty, layout.occupied):
             return

@@ -51,8 +51,16 @@ def drawn(rng: random.Random) -> tuple[str, exhaustive.Small, Freedom]:
         if not express:
             model = "pci-bridge"
         else:
-            model = rng.choice(("pcie-root-port", "pcie-root-port", "pci-bridge", "pcie-to-pci-bridge",
-                                "pcie-switch-upstream-port", "pcie-switch-downstream-port"))
+            model = rng.choice(
+                (
+                    "pcie-root-port",
+                    "pcie-root-port",
+                    "pci-bridge",
+                    "pcie-to-pci-bridge",
+                    "pcie-switch-upstream-port",
+                    "pcie-switch-downstream-port",
+                )
+            )
         place = None
         if rng.random() < 0.5:
             place = _free_place(rng, model, buses, held | barred, exhaustive.Freedom(True))
