@@ -22,7 +22,8 @@ _FIRST_FUNCTIONS = sum(1 << (slot << 3) for slot in range(SLOTS))
 class Place(NamedTuple):
     """What a bus has to offer."""
 
-    index: int
+    bus: int
+    """Its index."""
     socket: int
     available: int
     """256 bits: the functions that may be taken."""
@@ -137,14 +138,14 @@ class Chooser:
             if must | rest:
                 chosen[number] = must | rest
                 self.take(number, must | rest)
-        return {self.places[number].index: mask for number, mask in chosen.items()}
+        return {self.places[number].bus: mask for number, mask in chosen.items()}
 
     def choose_one(self, kind: int, below: int) -> int | None:
         """Take one function, packed, on a bus with an index below a number: where it costs no slot, if possible."""
         fresh: tuple[int, int] | None = None
         for number, place in enumerate(self.places):
             available = self.available[number]
-            if place.index >= below or not place.socket & kind or not available:
+            if place.bus >= below or not place.socket & kind or not available:
                 continue
             held = available & spread(held_slots(self.used[number]))
             cheap = held if place.is_hot else available
@@ -156,7 +157,7 @@ class Chooser:
         if fresh is None:
             return None
         self.take(*fresh)
-        return self.places[fresh[0]].index << 8 | fresh[1].bit_length() - 1
+        return self.places[fresh[0]].bus << 8 | fresh[1].bit_length() - 1
 
     def take(self, number: int, mask: int) -> None:
         """Take functions of a bus."""
@@ -177,7 +178,7 @@ class Chooser:
                     continue
                 self.take(number, 1 << (slot << 3))
                 self.available[number] &= ~whole
-                chosen[place.index] = chosen.get(place.index, 0) | 1 << (slot << 3)
+                chosen[place.bus] = chosen.get(place.bus, 0) | 1 << (slot << 3)
                 count -= 1
         return None if count else chosen
 
@@ -193,7 +194,7 @@ class Chooser:
                     fits = self.available[number] >> (slot << 3) & pattern == pattern
                     if fits and (held or not only_held):
                         self.take(number, pattern << (slot << 3))
-                        return place.index << 8 | slot << 3
+                        return place.bus << 8 | slot << 3
         return None
 
     def lacks_function_0(self) -> int | None:
@@ -201,7 +202,7 @@ class Chooser:
         for place, used in zip(self.places, self.used):
             lacking = spread(held_slots(used)) & _FIRST_FUNCTIONS & ~used
             if lacking:
-                return place.index << 8 | (lacking & -lacking).bit_length() - 1
+                return place.bus << 8 | (lacking & -lacking).bit_length() - 1
         return None
 
     @property
@@ -218,7 +219,7 @@ class Chooser:
         """Return all held functions as one number."""
         data = bytearray((MAX_INDEX + 1) * 32)
         for place, used in zip(self.places, self.used):
-            data[place.index * 32 : place.index * 32 + 32] = used.to_bytes(32, "little")
+            data[place.bus * 32 : place.bus * 32 + 32] = used.to_bytes(32, "little")
         return int.from_bytes(data, "little")
 
 

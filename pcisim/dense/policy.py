@@ -15,6 +15,7 @@ from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.dense.composition import Composition, Demand, Freedom, Shortage, number_budget
 from pcisim.dense.layout import Chooser, Layout, Place, Seats, available_on, new_place, ordered_models
+from pcisim.dense.modern import modernised
 from pcisim.dense.wanted import Item, Wanted
 from pcisim.enumeration.io_windows import IoBudget, io_budget, io_ports
 from pcisim.errors import NotCoveredError, RefusedError
@@ -74,7 +75,7 @@ class DensePolicy(NamedTuple):
                 line=guest.machine_line,
                 remedy="leave --policy out: libvirt's places are known",
             )
-        guest = with_own_bridges(guest)
+        guest = with_own_bridges(modernised(guest) if self.modern else guest)
         highest = highest_index(guest)
         if highest > MAX_INDEX:
             raise index_too_high(next(d for d in guest.controllers if d.is_pci and d.index == highest))
@@ -126,7 +127,7 @@ class _Packing:
         parents = {d.index: self.wanted.addresses[d] >> 8 for d in self.guest.controllers if self._has_place(d)}
         rooted = set()
         for place in self.places:
-            number: int | None = place.index
+            number: int | None = place.bus
             seen: set[int | None] = set()
             while number and number not in seen and number not in waiting:
                 seen.add(number)
