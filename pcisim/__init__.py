@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pcisim import fleet as fleet
     from pcisim.enumeration import enumerate_guest
+    from pcisim.recommendation import recommend
     from pcisim.simulation import simulate_hotplug, simulate_qemu
 
 __version__ = "0.1.0"
@@ -22,11 +23,17 @@ __all__ = [
     "assign",
     "assign_xml",
     "enumerate_guest",
+    "recommend",
     "simulate_hotplug",
     "simulate_qemu",
 ]
 
-_HOME = {"enumerate_guest": "enumeration", "simulate_hotplug": "simulation", "simulate_qemu": "simulation"}
+_HOME = {
+    "enumerate_guest": "enumeration",
+    "recommend": "recommendation",
+    "simulate_hotplug": "simulation",
+    "simulate_qemu": "simulation",
+}
 """What is loaded on first use, and from where."""
 
 

@@ -28,7 +28,7 @@ from pcisim.policies import placed
 HOT_SPACE = frozenset({"no-more-slots", "no-hotplug", "virtual-functions"})
 """The codes of refusals that say that a running guest has no place, or none that the emulator takes."""
 
-_NAMES = {c.EXPRESS: "PCI Express", c.CONVENTIONAL: "conventional"}
+PLUG_NAMES = {c.EXPRESS: "PCI Express", c.CONVENTIONAL: "conventional"}
 
 
 class Fits(NamedTuple):
@@ -100,11 +100,11 @@ def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: LibvirtPolicy) 
     for device in devices:
         check_comes(device)
     placement = placed(guest, policy, policy.rules)
-    missing, reason = _missing_hot(placement, devices, policy)
+    missing, reason = missing_hot(placement, devices, policy)
     if not missing:
         headline = f"yes: {_count(len(devices))} can be attached to the running guest"
         return Fits(True, headline, devices, placement=placement)
-    named = tuple((_NAMES[plug], count) for plug, count in missing.items())
+    named = tuple((PLUG_NAMES[plug], count) for plug, count in missing.items())
     short = ", ".join(f"{count} {name} {'slot' if count == 1 else 'slots'}" for name, count in named)
     attached = len(devices) - sum(missing.values())
     headline = f"no: {attached} of {len(devices)} can be attached; free hot-pluggable room lacks {short}"
@@ -130,7 +130,7 @@ def room_at_next_boot(
     """
     policy = LibvirtPolicy(rules)
     try:
-        missing, _ = _missing_hot(placement, devices, policy)
+        missing, _ = missing_hot(placement, devices, policy)
     except RefusedError:
         return ()
     return _room_for(placement, devices, policy, missing)[0]
@@ -144,19 +144,24 @@ def _room_for(
     demand = policy.demand(complete(stored, policy.rules))
     for controllers in remedies(stored, missing, demand.fits_with):
         grown = _try(_with(stored, controllers), policy)
-        if grown is not None and not _missing_hot(grown, devices, policy)[0]:
+        if grown is not None and not missing_hot(grown, devices, policy)[0]:
             return tuple(controllers), grown
     return (), None
 
 
-def _missing_hot(placement: Placement, devices: Sequence[Device], policy: LibvirtPolicy) -> tuple[dict[int, int], str]:
-    """Return how many of the devices find no place in a running guest, by plug, and why.
+def missing_hot(placement: Placement, devices: Sequence[Device], policy: LibvirtPolicy) -> tuple[dict[int, int], str]:
+    """Return how many devices find no place in a running guest, by plug, and why.
+
+    Args:
+        placement: the guest as it was started.
+        devices: what is to be attached.
+        policy: libvirt's, of some version.
 
     Raises:
         RefusedError: one of them is refused for something else.
     """
     running = RunningGuest(placement, policy.rules)
-    missing = dict.fromkeys(_NAMES, 0)
+    missing = dict.fromkeys(PLUG_NAMES, 0)
     reason = ""
     for _, group in itertools.groupby(devices, key=lambda device: device.row or id(device)):
         alike = list(group)

@@ -32,6 +32,7 @@ COMMANDS = (
     "lspci",
     "capacity",
     "fits",
+    "recommend",
     "attach",
     "detach",
     "check",

@@ -57,8 +57,8 @@ def add_debug(parser: argparse.ArgumentParser, **options: object) -> None:
     )
 
 
-def add_guest_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which guest is meant, and whose rules."""
+def add_guest_options(parser: argparse.ArgumentParser, *, policy: bool = True) -> None:
+    """Add the options that say which guest is meant, which libvirt, and by which policy unless several are compared."""
     parser.add_argument("file", nargs="?", metavar="FILE|-", help="domain XML; - is standard input")
     parser.add_argument("--machine", metavar="TYPE", help="a guest without XML: its machine type, such as q35")
     parser.add_argument("--arch", metavar="ARCH", help="the architecture of that guest (default: x86_64)")
@@ -70,7 +70,10 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         help="a device of that guest, by QEMU's name without -pci; --device=? lists them",
     )
     add_libvirt(parser)
-    parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default), qemu")
+    if policy:
+        parser.add_argument(
+            "--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default), qemu"
+        )
     add_host_pci(parser)
     add_debug(parser)
 
@@ -126,6 +129,26 @@ def plan_of(
         UsageError: neither a file nor a machine, or both.
         PcisimError: the guest cannot be read, or is refused.
     """
+    guest, host_pci, name = guest_of(arguments, change, option)
+    plan = assigned(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
+    say_what_differs(plan, arguments)
+    return plan
+
+
+def guest_of(
+    arguments: argparse.Namespace, change: Callable[[bytes, Any], bytes] | None = None, option: str = ""
+) -> tuple[Guest | bytes, HostPci, str | None]:
+    """Return the guest that the options describe, what they say of host devices, and the name of the file.
+
+    Args:
+        arguments: as for `plan_of`.
+        change: as for `plan_of`.
+        option: as for `plan_of`.
+
+    Raises:
+        UsageError: neither a file nor a machine, or both.
+        InputError: the file cannot be read.
+    """
     name = None
     guest: Guest | bytes
     host_pci = host_pci_of(arguments.host_pci)
@@ -158,9 +181,7 @@ def plan_of(
             guest = change(guest, host_pci)
         if option:
             name += f" (after {option})"
-    plan = assigned(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
-    say_what_differs(plan, arguments)
-    return plan
+    return guest, host_pci, name
 
 
 def say_what_differs(plan: Plan, arguments: argparse.Namespace) -> None:

@@ -1,0 +1,364 @@
+"""Which layout to take: policies side by side, each with what it costs, and the one that suits best.
+
+Of the layouts that fit, that every firmware asked about boots and that have the room asked for later, one that keeps
+every given address is preferred; of those libvirt's own; else the one with the most devices that can be detached while
+the guest runs; of those the one with the fewest PCI controllers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from typing import NamedTuple
+
+from pcisim.address import format_packed
+from pcisim.capacity.fits import PLUG_NAMES, missing_hot
+from pcisim.capacity.report import Capacity, capacity
+from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
+from pcisim.enumeration.io_windows import io_budget
+from pcisim.errors import RefusedError, UsageError, check_type
+from pcisim.formats.domain.reader import read
+from pcisim.formats.domain.text import render
+from pcisim.formats.plain import printable
+from pcisim.guest import Controller, Device, Guest, evolved
+from pcisim.hotplug.unplug import check_goes
+from pcisim.libvirt.policy import LibvirtPolicy
+from pcisim.placement import Placement
+from pcisim.plan import HostPci, Plan, assign
+from pcisim.policies import policy_of
+from pcisim.rewrite.reassign import reassign
+from pcisim.rewrite.scsi_disks import ScsiDisks, movable, scsi_disks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SCHEMA = "pcisim.recommend/1"
+POLICIES = ("libvirt", "dense")
+"""What is compared where nobody says."""
+SCSI = "virtio-scsi"
+"""The row of libvirt's own layout with the virtio disks on few SCSI controllers."""
+FIRMWARES = ("seabios", "ovmf")
+
+
+class Layout(NamedTuple):
+    """One row of the comparison: a policy on a machine type, and what it comes to.
+
+    Args:
+        policy: the policy, or `SCSI`.
+        machine: the machine type.
+        reason: why the guest does not fit; "" where it does.
+        later: how many of the devices asked for later find no slot while the guest runs, by plug.
+        boots: whether each firmware gets past its I/O; ``None`` where that was not measured.
+        moved: addresses that were given and are others now: the label, what was given, and what it is.
+        costs: in words, what else is given up.
+        plan: the plan; ``None`` where the guest does not fit.
+        capacity: what the plan has left; ``None`` where there is no plan.
+        controllers: PCI controllers with an index above 0.
+        shared_slots: slots in which more than one function is held by the guest's devices.
+        detachable: how many devices can be detached while the guest runs.
+        devices: how many devices have a PCI address, or are disks on a SCSI controller.
+    """
+
+    policy: str
+    machine: str
+    reason: str = ""
+    later: Mapping[str, int] = {}
+    boots: Mapping[str, bool | None] = {}
+    moved: tuple[tuple[str, str, str], ...] = ()
+    costs: tuple[str, ...] = ()
+    plan: Plan | None = None
+    capacity: Capacity | None = None
+    controllers: int = 0
+    shared_slots: int = 0
+    detachable: int = 0
+    devices: int = 0
+
+    @property
+    def fits(self) -> bool:
+        """Return whether the guest fits."""
+        return self.plan is not None
+
+    @property
+    def qualifies(self) -> bool:
+        """Return whether it fits, boots under the firmware of the definition, and has the room asked for later."""
+        return self.plan is not None and self.boots[self.plan.guest.firmware] is not False and not self.later
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as plain data."""
+        row: dict[str, Any] = {
+            "policy": self.policy,
+            "machine": self.machine,
+            "fits": self.fits,
+            "reason": self.reason or None,
+        }
+        if self.capacity is None:
+            return row
+        room = self.capacity.room
+        return row | {
+            "boots": {name: "unknown" if boots is None else boots for name, boots in self.boots.items()},
+            "controllers": self.controllers,
+            "buses": len(self.capacity.buses),
+            "io_windows": {"asked": self.capacity.io.windows, "room": self.capacity.io.room},
+            "port_memory_kib": self.capacity.port_memory_kib,
+            "empty_hot_slots": {"express": room.express_hot, "conventional": room.conventional_hot},
+            "detachable": self.detachable,
+            "devices": self.devices,
+            "shared_slots": self.shared_slots,
+            "moved": [{"label": label, "given": given, "address": now} for label, given, now in self.moved],
+            "later_missing": dict(self.later),
+            "costs": list(self.costs),
+        }
+
+
+class Recommendation(NamedTuple):
+    """Layouts of a guest, side by side.
+
+    Args:
+        layouts: one row for each machine type and policy, in the order in which they were asked for.
+        best: the recommended row; ``None`` where none qualifies.
+        libvirt: the version of libvirt.
+        measured: whether that version was measured.
+    """
+
+    layouts: tuple[Layout, ...]
+    best: Layout | None
+    libvirt: str
+    measured: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as plain data; the key ``schema`` names its version."""
+        return {
+            "schema": SCHEMA,
+            "libvirt": self.libvirt,
+            "measured": self.measured,
+            "layouts": [layout.to_json() for layout in self.layouts],
+            "recommended": None if self.best is None else self.layouts.index(self.best),
+        }
+
+    def lines(self) -> list[str]:
+        """Return the comparison for people: a table, then what does not go into it."""
+        rows = [_HEADS, *(_cells(layout) for layout in self.layouts)]
+        widths = [max(len(row[n]) for row in rows) for n in range(len(_HEADS))]
+        marks = [" ", *("*" if layout is self.best else " " for layout in self.layouts)]
+        lines = [
+            f"{mark} {'  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()}"
+            for mark, row in zip(marks, rows)
+        ]
+        for layout in self.layouts:
+            name = f"{layout.policy} on {layout.machine}"
+            if layout.reason:
+                lines.append(f"{name}: {printable(layout.reason)}")
+            for firmware, boots in layout.boots.items():
+                if boots is False:
+                    lines.append(f"{name}: {_FIRMWARE[firmware]} stops for want of I/O ports")
+            for plug, count in layout.later.items():
+                lines.append(f"{name}: lacks {count} {plug} {'slot' if count == 1 else 'slots'} for what comes later")
+            if layout.moved:
+                first = ", ".join(f"{label} from {given} to {now}" for label, given, now in layout.moved[:3])
+                more = f" and {len(layout.moved) - 3} more" if len(layout.moved) > 3 else ""
+                lines.append(f"{name}: moves {first}{more}")
+            lines += [f"{name}: {cost}" for cost in layout.costs]
+        if self.best is None:
+            lines.append("no layout is recommended: none fits, boots and has the room asked for")
+        else:
+            lines.append(f"recommended: {self.best.policy} on {self.best.machine}")
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+_FIRMWARE = {"seabios": "SeaBIOS", "ovmf": "OVMF"}
+_HEADS = (
+    "policy", "machine", "fits", "boots", "controllers", "buses", "I/O windows", "port memory", "empty hot slots",
+    "detachable", "shared slots", "moved",
+)  # fmt: skip
+
+
+def _cells(layout: Layout) -> tuple[str, ...]:
+    found = layout.capacity
+    if found is None:
+        return (layout.policy, layout.machine, "no", *[""] * (len(_HEADS) - 3))
+    boots = [name for name, value in layout.boots.items() if value]
+    return (
+        layout.policy,
+        layout.machine,
+        "yes",
+        "+".join(boots) or ("no" if False in layout.boots.values() else "?"),
+        str(layout.controllers),
+        str(len(found.buses)),
+        f"{found.io.windows}/{'?' if found.io.room is None else found.io.room}",
+        f"{found.port_memory_kib / 1024:.1f} MiB",
+        f"{found.room.express_hot}+{found.room.conventional_hot}",
+        f"{layout.detachable}/{layout.devices}",
+        str(layout.shared_slots),
+        str(len(layout.moved)),
+    )
+
+
+def recommend(
+    guest: Guest | str | bytes,
+    policies: Iterable[str] = POLICIES,
+    *,
+    later: Mapping[str, int] | None = None,
+    machines: Iterable[str] = (),
+    libvirt: str = DEFAULT_VERSION,
+    host_pci: HostPci = None,
+) -> Recommendation:
+    """Compare layouts of a guest and say which to take.
+
+    Args:
+        guest: a `Guest`, or domain XML.
+        policies: the policies to compare, as `assign` takes them.  A guest with virtio disks has a row more, its disks
+            on virtio-scsi controllers.
+        later: how many devices of each model will be attached while the guest runs.
+        machines: the machine types to compare; by default the guest's own.
+        libvirt: the libvirt version to emulate, from ``7.0`` on.
+        host_pci: which host devices of a document are conventional, as for `assign`.
+
+    Raises:
+        InputError: the XML cannot be read.
+        UsageError: an unknown version, policy or model, or nothing to compare.
+    """
+    rules = libvirt_version(libvirt)
+    check_type(guest, (Guest, str, bytes), "a guest is a Guest, or domain XML as str or bytes")
+    names = tuple(policies)
+    if not names:
+        raise UsageError("there is no policy to compare", code="usage", remedy="name one, such as dense")
+    for name in names:
+        policy_of(name, rules)
+    text = render(guest) if isinstance(guest, Guest) else guest
+    source = read(text, rules)
+    more = dict(later or {})
+    source.extended(more)  # refuses models that there are not
+    layouts = []
+    for machine in tuple(machines) or (None,):
+        own, error = text, None
+        if machine is not None:
+            try:
+                own = reassign(text, rules, machine=machine).text if _is_other(source, machine) else text
+            except RefusedError as refused:
+                error = refused
+        title = machine or source.machine_type
+        for name in names:
+            layouts.append(
+                Layout(name, title, error.headline)
+                if error
+                else _layout(own, name, title, source, more, rules, host_pci)
+            )
+        if not error and movable(source.devices.get("disk", [])) > 1:
+            layouts.append(_on_scsi(own, title, source, more, rules, host_pci))
+    return Recommendation(tuple(layouts), _best(layouts), rules.version, rules.measured)
+
+
+def _is_other(guest: Guest, machine: str) -> bool:
+    return evolved(guest, machine_type=machine).machine.family != guest.machine.family
+
+
+def _layout(
+    text: str | bytes,
+    policy: str,
+    machine: str,
+    source: Guest,
+    later: Mapping[str, int],
+    rules: Libvirt,
+    host_pci: HostPci,
+    costs: tuple[str, ...] = (),
+    title: str = "",
+) -> Layout:
+    try:
+        plan = assign(text, policy, libvirt=rules.version, host_pci=host_pci)
+    except RefusedError as error:
+        return Layout(title or policy, machine, error.headline)
+    placement = plan.placement
+    own = [d for d in placement.addresses if not isinstance(d, Controller) or not d.is_pci]
+    own += [d for d in placement.guest.devices.get("disk", ()) if d.bus == "scsi"]
+    return Layout(
+        title or policy,
+        machine,
+        later=_missing(placement, later, rules),
+        boots={firmware: _boots(placement, firmware) for firmware in FIRMWARES},
+        moved=_moved(source, placement),
+        costs=costs,
+        plan=plan,
+        capacity=capacity(placement),
+        controllers=sum(c.is_pci and bool(c.index) for c in placement.guest.controllers),
+        shared_slots=_shared(placement),
+        detachable=sum(_can_go(d, placement) for d in own),
+        devices=len(own),
+    )
+
+
+def _on_scsi(
+    text: str | bytes, machine: str, source: Guest, later: Mapping[str, int], rules: Libvirt, host_pci: HostPci
+) -> Layout:
+    try:
+        changed = scsi_disks(text, rules)
+    except RefusedError as error:
+        return Layout(SCSI, machine, error.headline)
+    return _layout(changed.text, "libvirt", machine, source, later, rules, host_pci, _scsi_costs(changed), SCSI)
+
+
+def _scsi_costs(changed: ScsiDisks) -> tuple[str, ...]:
+    old, new = next(iter(changed.renamed.items()))
+    costs = [
+        f"{len(changed.renamed)} disks change their names in the guest ({old} becomes {new}), and it needs virtio_scsi"
+        " instead of virtio_blk"
+    ]
+    if changed.kept:
+        costs.append(f"{len(changed.kept)} virtio disks have options that SCSI disks do not, and stay as they are")
+    return tuple(costs)
+
+
+def _missing(placement: Placement, later: Mapping[str, int], rules: Libvirt) -> Mapping[str, int]:
+    """Return how many of the devices that come later find no slot, by plug."""
+    if not later:
+        return {}
+    guest = placement.guest
+    known = set(guest.all_devices())
+    devices = [d for d in guest.extended(later).all_devices() if d not in known]
+    missing, _ = missing_hot(placement, devices, LibvirtPolicy(rules))
+    return {PLUG_NAMES[plug]: count for plug, count in missing.items()}
+
+
+def _boots(placement: Placement, firmware: str) -> bool | None:
+    if placement.guest.firmware != firmware:
+        placement = copy(placement)
+        placement.guest = evolved(placement.guest, firmware=firmware)
+    return io_budget(placement).boots
+
+
+def _moved(source: Guest, placement: Placement) -> tuple[tuple[str, str, str], ...]:
+    now = {d.label: packed for d, packed in placement.addresses.items()}
+    moved = []
+    for device in source.all_devices():
+        given = device.address
+        if given is not None and now.get(device.label) != given:
+            packed = now.get(device.label)
+            moved.append((device.label, format_packed(given), format_packed(packed) if packed is not None else "none"))
+    return tuple(moved)
+
+
+def _shared(placement: Placement) -> int:
+    slots = Counter(packed >> 3 for packed in placement.addresses.values())
+    return sum(count > 1 for count in slots.values())
+
+
+def _can_go(device: Device, placement: Placement) -> bool:
+    try:
+        check_goes(device, placement.addresses.get(device), placement.guest, placement.topology)
+    except RefusedError:
+        return False
+    return True
+
+
+def _best(layouts: Sequence[Layout]) -> Layout | None:
+    fitting = [layout for layout in layouts if layout.qualifies]
+    return min(fitting, key=_rank, default=None)
+
+
+def _rank(layout: Layout) -> tuple[bool, bool, int, int]:
+    """Return what layouts that qualify are sorted by, the best first."""
+    return bool(layout.moved), layout.policy != "libvirt", -layout.detachable, layout.controllers
