@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from pcisim.cli import common, rewriting
 from pcisim.errors import UsageError
-from pcisim.formats.plain import printable, shell_word
+from pcisim.formats.plain import printable, shell_lines
 from pcisim.plan import Plan
 
 TYPE_CHECKING = False
@@ -158,7 +158,7 @@ def _text(plan: Plan, arguments: argparse.Namespace) -> str | bytes:
 
         return json.dumps(plan.to_json(), indent=2) + "\n"
     if arguments.format == "qemu":
-        return qemu_line(plan.to_qemu_args(runnable=arguments.runnable))
+        return shell_lines(plan.to_qemu_args(runnable=arguments.runnable))
     return address_lines(plan)
 
 
@@ -175,17 +175,6 @@ def address_lines(plan: Plan) -> str:
     ]
     width = max((len(label) for label, _ in rows), default=0)
     return "".join([f"{label:{width}} {element}\n" for label, element in rows])
-
-
-def qemu_line(arguments: list[str]) -> str:
-    """Return arguments as lines for a shell, an option and its value on each."""
-    lines: list[str] = []
-    for word in arguments:
-        if word.startswith("-") or not lines:
-            lines.append(shell_word(word))
-        else:
-            lines[-1] += " " + shell_word(word)
-    return " \\\n".join(lines) + "\n"
 
 
 def _report(plan: Plan, option: str, carried: list[str], *, replacements: bool) -> None:

@@ -83,10 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         common.write_stdout(json.dumps(found.to_json(), indent=2) + "\n")
     elif arguments.emit and found.best is not None and found.best.plan is not None:
-        from pcisim.formats.managers import emitted
+        from pcisim.managers import emitted
 
         text, unsaid = emitted(found.best.plan, arguments.emit)
-        common.say(f"{found.best.policy} on {found.best.machine}", *unsaid)
+        common.say(f"{found.best.policy} on {found.best.machine}", *found.best.costs, *unsaid)
         common.write_stdout(text)
     elif arguments.emit:
         common.say(*found.lines())

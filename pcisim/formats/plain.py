@@ -42,3 +42,14 @@ def shell_word(word: str) -> str:
     return (
         "$'" + "".join(chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\{byte:03o}" for byte in data) + "'"
     )
+
+
+def shell_lines(arguments: list[str]) -> str:
+    """Return arguments as lines for a shell, an option and its value on each."""
+    lines: list[str] = []
+    for word in arguments:
+        if word.startswith("-") or not lines:
+            lines.append(shell_word(word))
+        else:
+            lines[-1] += " " + shell_word(word)
+    return " \\\n".join(lines) + "\n"

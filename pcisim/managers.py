@@ -25,9 +25,9 @@ def emitted(plan: Plan, form: str) -> tuple[str, list[str]]:
         text = plan.to_xml()
         return (text if isinstance(text, str) else text.decode()), []
     if form == "qemu":
-        from pcisim.cli.assign import qemu_line
+        from pcisim.formats.plain import shell_lines
 
-        return qemu_line(plan.to_qemu_args()), []
+        return shell_lines(plan.to_qemu_args()), []
     return {"virt-install": _virt_install, "nova": _nova, "kubevirt": _kubevirt}[form](plan)
 
 

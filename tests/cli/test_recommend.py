@@ -1,0 +1,77 @@
+"""``pcisim recommend``: table, JSON, managers' words, exit statuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.running import Done, run
+
+SMALL = ("recommend", "--machine", "q35", "--device", "virtio-blk,count=3")
+MANY = ("recommend", "--machine", "q35", "--device", "virtio-net,count=300")
+
+
+def test_table() -> None:
+    done = run(*SMALL)
+    assert (done.status, done.err) == (0, "")
+    head, *rows = done.out.splitlines()
+    assert head.split()[:3] == ["policy", "machine", "fits"]
+    assert [row[:12].rstrip() for row in rows[:3]] == ["* libvirt", "  dense", "  virtio-scsi"[:12]]
+    assert rows[-1] == "recommended: libvirt on q35"
+
+
+def test_exit_status() -> None:
+    assert run(*MANY).status == 0
+    done = run(*MANY, "--compare", "libvirt")
+    assert done.status == 1
+    assert done.out.endswith("no layout is recommended: none fits, boots and has the room asked for\n")
+
+
+def test_json() -> None:
+    done = run(*MANY, "--format", "json")
+    assert (done.status, done.err) == (0, "")
+    assert json.loads(done.out)["recommended"] == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "out"),
+    [
+        ("virt-install", "--controller num_pcie_root_ports=6\n"),
+        ("nova", "[libvirt]\nnum_pcie_ports = 6\n"),
+    ],
+)
+def test_managers(form: str, out: str) -> None:
+    assert run(*SMALL, "--emit", form) == Done(0, out, "libvirt on q35\n")
+
+
+def test_kubevirt() -> None:
+    done = run(*SMALL, "--emit", "kubevirt")
+    assert done.out.startswith("disks:\n- name: vda\n  disk:\n    pciAddress: 0000:02:00.0\n")
+    assert "KubeVirt has no words for the 6 PCI controllers" in done.err
+
+
+def test_a_packed_layout_in_other_words() -> None:
+    packed = ("recommend", "--machine", "q35", "--device", "virtio-net,count=3", "--compare", "dense", "--emit")
+    done = run("recommend", *MANY[1:], "--emit", "virt-install")
+    assert done.out.startswith(
+        "--controller type=pci,index=1,model=pcie-root-port,address.type=pci,address.domain=0x0,address.bus=0x0,"
+    )
+    done = run(*packed, "nova")
+    assert (done.status, done.out) == (0, "")
+    assert "nova has no words for this layout" in done.err
+    assert run(*packed, "qemu").out.startswith("-machine q35")
+    assert run(*packed, "xml").out.startswith("<domain")
+
+
+def test_bad_input() -> None:
+    for words in (
+        (*SMALL, "--compare", "spread"),
+        (*SMALL, "--compare", ","),
+        (*SMALL, "--later", "virtio-net=x"),
+        (*SMALL, "--emit", "xml", "--format", "json"),
+        ("recommend",),
+    ):
+        done = run(*words)
+        assert (done.status, done.out) == (2, ""), words
+        assert done.err
