@@ -34,6 +34,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pcisim.requests import Wish
+
 SCHEMA = "pcisim.recommend/1"
 POLICIES = ("libvirt", "dense")
 """What is compared where nobody says."""
@@ -206,6 +208,7 @@ def recommend(
     machines: Iterable[str] = (),
     libvirt: str = DEFAULT_VERSION,
     host_pci: HostPci = None,
+    wishes: Mapping[str, Wish] | None = None,
 ) -> Recommendation:
     """Compare layouts of a guest and say which to take.
 
@@ -217,6 +220,7 @@ def recommend(
         machines: the machine types to compare; by default the guest's own.
         libvirt: the libvirt version to emulate, from ``7.0`` on.
         host_pci: which host devices of a document are conventional, as for `assign`.
+        wishes: what is wished for of the places of devices, as for `assign`; a layout that cannot keep them is refused.
 
     Raises:
         InputError: the XML cannot be read.
@@ -229,7 +233,11 @@ def recommend(
         raise UsageError("there is no policy to compare", code="usage", remedy="name one, such as dense")
     for name in names:
         policy_of(name, rules)
-    text = render(guest) if isinstance(guest, Guest) else guest
+    wanted = dict(wishes or {})
+    if isinstance(guest, Guest):
+        wanted = {**guest.wishes, **wanted}
+        guest = render(guest)
+    text = guest
     source = read(text, rules)
     more = dict(later or {})
     source.extended(more)  # refuses models that there are not
@@ -246,10 +254,10 @@ def recommend(
             layouts.append(
                 Layout(name, title, error.headline)
                 if error
-                else _layout(own, name, title, source, more, rules, host_pci)
+                else _layout(own, name, title, source, more, rules, host_pci, wanted)
             )
         if not error and movable(source.devices.get("disk", [])) > 1:
-            layouts.append(_on_scsi(own, title, source, more, rules, host_pci))
+            layouts.append(_on_scsi(own, title, source, more, rules, host_pci, wanted))
     return Recommendation(tuple(layouts), _best(layouts), rules.version, rules.measured)
 
 
@@ -265,11 +273,12 @@ def _layout(
     later: Mapping[str, int],
     rules: Libvirt,
     host_pci: HostPci,
+    wishes: Mapping[str, Wish],
     costs: tuple[str, ...] = (),
     title: str = "",
 ) -> Layout:
     try:
-        plan = assign(text, policy, libvirt=rules.version, host_pci=host_pci)
+        plan = assign(text, policy, libvirt=rules.version, host_pci=host_pci, wishes=wishes)
     except RefusedError as error:
         return Layout(title or policy, machine, error.headline)
     placement = plan.placement
@@ -292,13 +301,22 @@ def _layout(
 
 
 def _on_scsi(
-    text: str | bytes, machine: str, source: Guest, later: Mapping[str, int], rules: Libvirt, host_pci: HostPci
+    text: str | bytes,
+    machine: str,
+    source: Guest,
+    later: Mapping[str, int],
+    rules: Libvirt,
+    host_pci: HostPci,
+    wishes: Mapping[str, Wish],
 ) -> Layout:
     try:
         changed = scsi_disks(text, rules)
     except RefusedError as error:
         return Layout(SCSI, machine, error.headline)
-    return _layout(changed.text, "libvirt", machine, source, later, rules, host_pci, _scsi_costs(changed), SCSI)
+    # a SCSI disk needs no slot, and can be detached
+    kept = {label: wish for label, wish in wishes.items() if label.removeprefix("disk:") not in changed.renamed}
+    costs = _scsi_costs(changed)
+    return _layout(changed.text, "libvirt", machine, source, later, rules, host_pci, kept, costs, SCSI)
 
 
 def _scsi_costs(changed: ScsiDisks) -> tuple[str, ...]:

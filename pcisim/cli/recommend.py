@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             machines=_names(arguments.machines) if arguments.machines is not None else (),
             libvirt=arguments.libvirt,
             host_pci=host_pci,
+            wishes=common.wishes_of(arguments),
         )
     except PcisimError as error:
         error.file = error.file or name
