@@ -21,7 +21,7 @@ HEAVY = ("numpy", "matplotlib", "rich", "dask", "pyarrow", "lxml", "attr", "attr
 
 def test_names() -> None:
     eager = {"Guest", "PciAddress", "PcisimError", "Plan", "assign", "assign_xml"}
-    assert set(pcisim.__all__) == eager | {"enumerate_guest", "simulate_hotplug", "simulate_qemu"}
+    assert set(pcisim.__all__) == eager | {"enumerate_guest", "recommend", "simulate_hotplug", "simulate_qemu"}
     for name in pcisim.__all__:
         assert getattr(pcisim, name).__doc__, name
     assert pcisim.__version__.count(".") == 2

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = recommend(
             guest,
             _names(arguments.compare) if arguments.compare is not None else POLICIES,
-            later=common.added_devices(arguments.later),
+            later=common.device_counts(arguments.later, "--later"),
             machines=_names(arguments.machines) if arguments.machines is not None else (),
             libvirt=arguments.libvirt,
             host_pci=host_pci,
