@@ -222,6 +222,16 @@ def _edit_controller(editor: Editor, controller: Controller, placement: Placemen
     if not controller.is_pci:
         _edit_device(editor, controller, placement)
         return
+    model, target = element.find("model"), element.find("target")
+    if (
+        controller.address_type == "pci"
+        and model is not None
+        and "name" in model.attrib
+        and target is not None
+        and target.attrib.keys() == controller.target.keys()
+    ):  # everything but the address is there already
+        _edit_device(editor, controller, placement)
+        return
     for target in element.findall("target"):
         if "memReserve" in target.attrib and "memReserve" not in controller.target:
             if controller.target:
