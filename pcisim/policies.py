@@ -75,8 +75,26 @@ def _qemu(rules: Libvirt, options: Mapping[str, Value]) -> Policy:
     return QemuPolicy()
 
 
+def _dense(rules: Libvirt, options: Mapping[str, Value]) -> Policy:
+    from pcisim.dense.composition import Freedom
+    from pcisim.dense.policy import DensePolicy
+
+    freedom = Freedom(bool(options["mixed"]), bool(options["integrated"]), bool(options["dmi"]))
+    return DensePolicy(rules, freedom, bool(options["modern"]), str(options["firmware"]).replace(AS_DEFINED, ""))
+
+
+AS_DEFINED = "definition"
+"""The firmware that the definition names."""
+_DENSE_OPTIONS = (
+    Option("mixed", "whether endpoints go on every bus on which a written address may put them", False),
+    Option("integrated", "whether endpoints go on a PCI Express root bus", False),
+    Option("dmi", "whether a dmi-to-pci-bridge may be added", False),
+    Option("modern", "whether virtio devices become non-transitional ones, which have no I/O ports", False),
+    Option("firmware", "whose I/O has to suffice", AS_DEFINED, words=(AS_DEFINED, "seabios", "ovmf", "none")),
+)
 _ROWS = (
     PolicyRow("libvirt", "exactly as libvirt does", _libvirt),
+    PolicyRow("dense", "as few PCI controllers as possible, 8 devices a slot", _dense, _DENSE_OPTIONS),
     PolicyRow("qemu", "as QEMU places -device without addr", _qemu),
 )
 POLICIES: Mapping[str, PolicyRow] = MappingProxyType({row.name: row for row in _ROWS})

@@ -9,7 +9,7 @@ Source: libvirt rules 2 and 6.2 to 6.5.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
@@ -265,6 +265,24 @@ class Topology:
             if plug in _ENDPOINTS:
                 self._advance(plug, bus.index + (not bus.free))
         return found
+
+    def fill(self, owners: Mapping[int, Holder]) -> None:
+        """Give free places to their owners, whatever the buses accept.
+
+        Args:
+            owners: the owner of each packed address.
+        """
+        taken: dict[int, int] = {}
+        for packed in owners:
+            taken[packed >> 8] = taken.get(packed >> 8, 0) | 1 << (packed & 0xFF)
+        for number, mask in taken.items():
+            bus = self.buses[number]
+            bus.used |= mask
+            for slot in {place >> 3 for place in bits(mask)}:
+                bus.free &= ~(1 << slot)
+                if bus.functions(slot) == _ALL_FUNCTIONS:
+                    bus.full |= 1 << slot
+        self.owners.update(owners)
 
     def _advance(self, plug: int, number: int) -> None:
         """Let the next search for a plug of endpoints begin at a bus."""

@@ -238,7 +238,7 @@ class Pass:
         """Reserve a place that is written down, appending buses if the pass may."""
         plug = self.plug(device) or c.CONVENTIONAL
         if not self.topology.buses:
-            raise _no_buses(self.guest, device)
+            raise no_buses(self.guest, device)
         written, there = packed, len(self.topology.buses)
         if self.trial and packed >> 8 & 0xFF >= there and there:
             grown = self.grow(packed >> 8 & 0xFF, plug, device)
@@ -283,7 +283,7 @@ class Pass:
         packed = topology.allocate(plug, owner, function)
         if packed is None:
             if not topology.buses:
-                raise _no_buses(self.guest, owner)
+                raise no_buses(self.guest, owner)
             if not self.trial:
                 raise self._no_room(plug, owner)
             number = self.grow(len(topology.buses), plug, owner)
@@ -603,7 +603,7 @@ def highest_index(guest: Guest) -> int:
     return max((d.index or 0 for d in guest.controllers if d.is_pci), default=-1)
 
 
-def _no_buses(guest: Guest, owner: Device | Owner) -> RefusedError:
+def no_buses(guest: Guest, owner: Device | Owner) -> RefusedError:
     from pcisim.catalogue.other_machines import architectures_of
 
     name = guest.machine_type

@@ -15,14 +15,13 @@ from typing import NamedTuple
 from pcisim.address import pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, ROOT_MODELS
-from pcisim.catalogue.devices import ADDRESS_READDRESSED
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.libvirt.completion import ControllerList
 from pcisim.libvirt.growth import Demand, growth
 from pcisim.libvirt.passes import SPARE, Count, Pass, highest_index, index_too_high
-from pcisim.libvirt.targets import multifunction, settle_controllers, with_own_bridges
+from pcisim.libvirt.targets import multifunction, readdress, settle_controllers, with_own_bridges
 from pcisim.placement import Placement
 from pcisim.topology import Topology
 
@@ -63,13 +62,7 @@ class LibvirtPolicy(NamedTuple):
         if guest.machine.places_pci:
             settle_controllers(controllers, real.addresses, host_bridges=guest.machine.host_bridges)
         carried = multifunction(real.addresses)
-        for element, model in ADDRESS_READDRESSED:
-            for device in guest.devices.get(element, ()):
-                if device.model == model:
-                    real.addresses.pop(device, None)
-        for console in guest.devices.get("console", ())[:1]:
-            if console.mirrors is not None and console.mirrors in real.addresses:
-                real.addresses[console] = real.addresses[console.mirrors]
+        readdress(guest, real.addresses)
         return Placement(
             guest=evolved(guest, controllers=controllers),
             topology=real.topology,

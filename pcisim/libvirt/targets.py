@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.controllers import FIRST_BUS_NR, HOST_BRIDGE, MOST_HOST_BRIDGES, pci_controller
+from pcisim.catalogue.devices import ADDRESS_READDRESSED
 from pcisim.guest import Controller, Device, Guest, evolved, refuse
 
 
@@ -24,6 +25,22 @@ def multifunction(addresses: dict[Device, int]) -> dict[Device, str]:
         elif packed in shared or (device.address is None and device.model == "ich9-uhci1"):
             carried[device] = "on"
     return carried
+
+
+def readdress(guest: Guest, addresses: dict[Device, int]) -> None:
+    """Take away addresses that become ones of another type, and give the first console that of its serial port.
+
+    Args:
+        guest: the guest.
+        addresses: the packed address of each device; it is changed.
+    """
+    for element, model in ADDRESS_READDRESSED:
+        for device in guest.devices.get(element, ()):
+            if device.model == model:
+                addresses.pop(device, None)
+    for console in guest.devices.get("console", ())[:1]:
+        if console.mirrors is not None and console.mirrors in addresses:
+            addresses[console] = addresses[console.mirrors]
 
 
 def with_own_bridges(guest: Guest) -> Guest:
