@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pcisim.catalogue.connectors import EXPRESS, NO_CLASS
-from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
+from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
 from pcisim.catalogue.machines import default_machine, machine_of
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import DEVICE, X86, Machine
@@ -22,6 +22,8 @@ from pcisim.errors import RefusedError, UsageError, check_type
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, SupportsIndex
+
+    from pcisim.requests import Wish
 
 MOST_DEVICES = 50_000
 """How many devices of a model are tried; the largest guest that fits has some thousand."""
@@ -282,6 +284,7 @@ class Guest:
         document: the document it was read from.
         machine_origin: the element of the document that names the machine.
         rules: the version of libvirt that has completed it.
+        wishes: what is wished for of the places of devices, by label.
     """
 
     fields = (
@@ -298,6 +301,7 @@ class Guest:
         "document",
         "machine_origin",
         "rules",
+        "wishes",
     )
     __slots__ = (*fields, "_machine")
 
@@ -316,6 +320,7 @@ class Guest:
         document: Any = None,
         machine_origin: Any = None,
         rules: Libvirt | None = None,
+        wishes: Mapping[str, Wish] = NO_TRAITS,
     ) -> None:
         self.machine_type = machine_type
         self.arch = arch
@@ -330,6 +335,7 @@ class Guest:
         self.document = document
         self.machine_origin = machine_origin
         self.rules = rules
+        self.wishes = wishes
         self._machine: tuple[str, str, Libvirt | None, Machine] | None = None
 
     @property
@@ -365,13 +371,17 @@ class Guest:
         return None if self.machine_origin is None else int(self.machine_origin.line)
 
     @classmethod
-    def of(cls, machine: str, devices: Mapping[str, int] | None = None, *, arch: str = "x86_64") -> Guest:
+    def of(
+        cls, machine: str, devices: Mapping[str, int] | Iterable[str] | None = None, *, arch: str = "x86_64"
+    ) -> Guest:
         """Describe a guest without XML.
 
         Args:
             machine: a machine type, such as ``q35`` or ``pc-i440fx-9.2``.
             devices: how many of each model, by the names of QEMU's devices without ``-pci``
-                (``virtio-blk``, ``virtio-net``, ``vga``; `DEVICE_MODELS` has all).
+                (``virtio-blk``, ``virtio-net``, ``vga``; `DEVICE_MODELS` has all) and libvirt's names of PCI
+                controllers (``pcie-root-port``); or texts as `pcisim.requests` reads them, such as
+                ``virtio-blk,count=3,hotpluggable=on``.
             arch: the architecture, in libvirt's words, such as ``aarch64``.  On others than x86 the guest has ACPI,
                 and the firmware for it, only if a device needs it.
 
@@ -380,17 +390,21 @@ class Guest:
         """
         check_type(machine, str, "a machine type is a str, such as 'q35'")
         check_type(arch, str, "an architecture is a str, such as 'x86_64'")
-        check_type({} if devices is None else devices, Mapping, "devices are a table of counts, such as {'vga': 1}")
-        acpi = arch in X86 or bool((devices or {}).get("virtio-iommu"))
-        return cls(machine, arch, acpi=acpi).extended(devices or {})
+        what = "devices are a table of counts, such as {'vga': 1}, or a list of texts, such as ['vga', 'virtio-blk=3']"
+        check_type({} if devices is None else devices, (Mapping, list, tuple), what)
+        guest = cls(machine, arch).extended(devices or {})
+        guest.acpi = arch in X86 or bool(guest.devices.get("iommu"))
+        return guest
 
     def add(self, row: DeviceModel, count: int = 1) -> list[Device]:
         """Add devices of a model under names that are not in use, and return them."""
         element, _, kind = row.element.partition("/")
-        plug = PLUGS[row.element].get(row.model, EXPRESS)
+        plug = PLUGS[row.element].get(row.model, EXPRESS) if kind != "pci" else 0
         made: list[Device] = []
         if element == "controller":
             taken = {d.index for d in self.controllers if d.type == kind}
+            if kind == "pci":
+                taken.add(0)  # the root bus
             free = (n for n in itertools.count() if n not in taken)
             for index in itertools.islice(free, count):
                 made.append(
@@ -411,19 +425,29 @@ class Guest:
         devices += made
         return made
 
-    def extended(self, devices: Mapping[str, int]) -> Guest:
+    def extended(self, devices: Mapping[str, int] | Iterable[str]) -> Guest:
         """Return this guest with more devices.
 
         Args:
-            devices: how many of each model, as for `of`.
+            devices: as for `of`.
 
         Raises:
             UsageError: as for `of`.
         """
         guest = evolved(self, devices={e: list(d) for e, d in self.devices.items()}, controllers=list(self.controllers))
-        for name, count in devices.items():
-            row = device_model(name)
-            guest.add(row, whole_count(count, name))
+        if isinstance(devices, Mapping):
+            for name, count in devices.items():
+                guest.add(device_model(name, controllers=True), whole_count(count, name))
+            return guest
+        from pcisim.requests import NO_WISH, read_request
+
+        wishes = dict(self.wishes)
+        for text in devices:
+            check_type(text, str, "a device that is asked for is a str, such as 'virtio-blk=3'")
+            name, number, wish = read_request(text)
+            made = guest.add(device_model(name, controllers=True), whole_count(number, name))
+            wishes.update({device.label: wish for device in made if wish != NO_WISH})
+        guest.wishes = wishes
         return guest
 
     def all_devices(self) -> Iterator[Device]:
@@ -473,23 +497,29 @@ def whole_count(count: SupportsIndex, name: str) -> int:
     return number
 
 
-def device_model(name: str) -> DeviceModel:
+def device_model(name: str, *, controllers: bool = False) -> DeviceModel:
     """Return the row of a device by QEMU's name.
+
+    Args:
+        name: the name, with or without ``-pci``.
+        controllers: whether it may be a PCI controller, by libvirt's name.
 
     Raises:
         UsageError: there is no such row.
     """
     check_type(name, str, "the name of a device is a str, such as 'virtio-blk'")
     row = DEVICE_MODELS.get(name) or DEVICE_MODELS.get(name.removesuffix("-pci"))
+    if row is None and controllers:
+        row = CONTROLLER_MODELS.get(name)
     if row is None:
         from difflib import get_close_matches
 
-        near = get_close_matches(name, DEVICE_MODELS, 3)
+        near = get_close_matches(name, [*DEVICE_MODELS, *(CONTROLLER_MODELS if controllers else ())], 3)
         raise UsageError(
             f"unknown device {name!r}",
             code="unknown-device",
             details=(f"did you mean {', '.join(near)}?",) if near else (),
-            remedy="pcisim assign --device=? lists the models",
+            remedy="pcisim assign --device=help lists the models",
         )
     return row
 

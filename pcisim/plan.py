@@ -9,7 +9,7 @@ from typing import NamedTuple, overload
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.errors import PcisimError, UsageError
-from pcisim.guest import Guest
+from pcisim.guest import Guest, evolved
 from pcisim.libvirt.completion import complete
 from pcisim.placement import Placement, PlacementStep, Policy
 from pcisim.policies import placed, policy_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pcisim.formats.xml.document import Document
     from pcisim.formats.xml.editor import Edit, Editor
+    from pcisim.requests import Wish
     from pcisim.version_differences import VersionDifference
 
 HostPci = Mapping[str, str] | str | None
@@ -141,7 +142,8 @@ class Plan:
             return edit(self.placement)
         from pcisim.formats.domain.text import render
 
-        return edit(assign(render(self.source), self.policy, libvirt=self.rules.version).placement)
+        text, wishes = render(self.source), self.source.wishes
+        return edit(assign(text, self.policy, libvirt=self.rules.version, wishes=wishes).placement)
 
     def to_qemu_args(self, *, runnable: bool = False) -> list[str]:
         """Return the plan as QEMU arguments: ``-machine``, then one ``-device`` for each device.
@@ -215,6 +217,7 @@ def assign(
     libvirt: str = DEFAULT_VERSION,
     host_pci: HostPci = None,
     name: str | None = None,
+    wishes: Mapping[str, Wish] | None = None,
 ) -> Plan:
     """Place every PCI device of a guest.
 
@@ -226,9 +229,10 @@ def assign(
         host_pci: which host devices of a document are conventional; the others are PCI Express, and
             nothing is read from this machine unless it is ``"auto"``.
         name: the name of the file, for error messages.
+        wishes: what is wished for of the places of devices, by label: ``{"disk:vda": Wish(hotpluggable=True)}``.
 
     Raises:
-        RefusedError: libvirt refuses the guest.
+        RefusedError: libvirt refuses the guest, or a wish cannot be kept.
         InputError: the XML cannot be read.
         UsageError: an unknown version or policy, or `host_pci` for a `Guest`, which names no host devices.
     """
@@ -239,6 +243,8 @@ def assign(
     try:
         if not isinstance(guest, Guest):
             guest = _read(guest, rules, host_pci)
+        if wishes:
+            guest = evolved(guest, wishes={**guest.wishes, **wishes})
         return Plan(placed(guest, chosen, rules), rules, chosen, guest, host_pci)
     except PcisimError as error:
         if error.file is None:

@@ -151,8 +151,12 @@ def placed(guest: Guest, policy: Policy, rules: Libvirt) -> Placement:
         rules: the version of libvirt that completes and validates it.
 
     Raises:
-        RefusedError: the guest is refused.
+        RefusedError: the guest is refused, or something that is wished for of a place is not kept.
     """
     placement = policy.place(complete(guest, rules))
     validate(placement.guest, placement.addresses, rules, placement.overwritten)
+    if guest.wishes:
+        from pcisim.placement.wishes import check_wishes
+
+        check_wishes(placement)
     return placement

@@ -65,7 +65,7 @@ def test_an_unknown_device(name: str, near: str) -> None:
     assert caught.value.code == "unknown-device"
     assert caught.value.headline == f"unknown device {name!r}"
     assert near in "".join(caught.value.details)
-    assert caught.value.remedy == "pcisim assign --device=? lists the models"
+    assert caught.value.remedy == "pcisim assign --device=help lists the models"
 
 
 def test_an_unknown_device_is_refused_even_none_of_it() -> None:

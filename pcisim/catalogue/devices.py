@@ -15,6 +15,7 @@ from typing import NamedTuple
 from pcisim.catalogue.connectors import CONVENTIONAL as C
 from pcisim.catalogue.connectors import EXPRESS as E
 from pcisim.catalogue.connectors import INTEGRATED, NO_CLASS
+from pcisim.catalogue.controllers import PCI_CONTROLLERS
 from pcisim.catalogue.versions import Libvirt
 
 NONE = 0
@@ -292,7 +293,18 @@ def _rows() -> Mapping[str, DeviceModel]:
 
 
 DEVICE_MODELS: Mapping[str, DeviceModel] = MappingProxyType(_rows())
-"""What `Guest.of` and ``--device`` take."""
+"""What `Guest.of` and ``--device`` take, PCI controllers apart."""
+CONTROLLER_MODELS: Mapping[str, DeviceModel] = MappingProxyType(
+    {
+        row.name: DeviceModel(
+            row.name, "controller/pci", row.name, row.model_names[0],
+            f"<controller type='pci' index='{{n}}' model='{row.name}'/>",
+        )
+        for row in PCI_CONTROLLERS.values()
+        if row.plug
+    }
+)  # fmt: skip
+"""PCI controllers, by libvirt's names."""
 DRIVERS: Mapping[tuple[str, str], str] = MappingProxyType(
     {
         **{(row.element, row.model): row.driver for row in reversed(list(DEVICE_MODELS.values()))},

@@ -51,7 +51,7 @@ def add_parser(commands: Any) -> None:
         action="append",
         default=[],
         metavar="MODEL[,count=N]",
-        help="a device by QEMU's name without -pci; --device=? lists them",
+        help="a device by QEMU's name without -pci; --device=help lists them",
     )
     parser.add_argument("--config", action="store_true", help="attach to the stored definition, not to a running guest")
     add_common_options(parser)

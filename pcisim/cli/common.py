@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pcisim.placement import Placement
     from pcisim.plan import HostPci
+    from pcisim.requests import Wish
 
 STDIN = "-"
 STDOUT = "-"
@@ -66,11 +67,21 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
         "--device",
         action="append",
         default=[],
-        metavar="MODEL[,count=N]",
-        help="a device of that guest, by QEMU's name without -pci; --device=? lists them",
+        metavar="MODEL[=N][,KEY=VALUE...]",
+        help="devices of that guest, by QEMU's name without -pci, and PCI controllers, by libvirt's: virtio-blk=3 or"
+        " virtio-blk,count=3,hotpluggable=on; --device=help lists them",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="LABEL:KEY=VALUE",
+        help="what is wished for of a device's place: disk:vda:hotpluggable=on (may be repeated)",
     )
     add_libvirt(parser)
-    parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default), qemu")
+    parser.add_argument(
+        "--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default), dense, qemu"
+    )
     add_host_pci(parser)
     add_debug(parser)
 
@@ -98,16 +109,17 @@ def add_host_pci(parser: argparse.ArgumentParser) -> None:
 
 
 def lists_devices(arguments: argparse.Namespace) -> bool:
-    """Print what ``--device`` takes if that is what was asked, and return whether it was."""
-    if "?" not in arguments.device:
+    """Print what devices there are if that is what was asked, and return whether it was."""
+    asked = (*arguments.device, *getattr(arguments, "add", ()), *getattr(arguments, "of", ()))
+    if not {"?", "help"} & set(asked):
         return False
-    from pcisim.catalogue.devices import DEVICE_MODELS
+    from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS
 
     lines = []
-    for row in DEVICE_MODELS.values():
+    for row in (*DEVICE_MODELS.values(), *CONTROLLER_MODELS.values()):
         element, _, kind = row.element.partition("/")
         what = f"<{element} type='{kind}'>" if kind else f"<{element}>"
-        lines.append(f"{row.name:24} {what} {row.model}".rstrip() + "\n")
+        lines.append(f"{row.name:26} {what} {row.model}".rstrip() + "\n")
     write_stdout("".join(lines))
     return True
 
@@ -136,7 +148,7 @@ def plan_of(
             raise UsageError(
                 "--host-pci goes with a file", code="usage", remedy="a guest of --device has no host devices of yours"
             )
-        guest = Guest.of(arguments.machine, device_counts(arguments.device), arch=arguments.arch or "x86_64")
+        guest = Guest.of(arguments.machine, checked_requests(arguments.device), arch=arguments.arch or "x86_64")
     elif arguments.file is None:
         raise UsageError(
             "no guest: neither a file nor --machine is given",
@@ -158,7 +170,12 @@ def plan_of(
             guest = change(guest, host_pci)
         if option:
             name += f" (after {option})"
-    plan = assigned(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name)
+    wishes = None
+    if arguments.set:
+        from pcisim.requests import read_wish
+
+        wishes = dict(map(read_wish, arguments.set))
+    plan = assigned(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name, wishes=wishes)
     say_what_differs(plan, arguments)
     return plan
 
@@ -179,6 +196,7 @@ def assigned(
     libvirt: str,
     host_pci: HostPci = None,
     name: str | None = None,
+    wishes: Mapping[str, Wish] | None = None,
 ) -> Plan:
     """Return what `pcisim.assign` does; what a refusal says is to be done was tried.
 
@@ -188,12 +206,13 @@ def assigned(
         libvirt: as for `pcisim.assign`.
         host_pci: as for `pcisim.assign`.
         name: as for `pcisim.assign`.
+        wishes: as for `pcisim.assign`.
 
     Raises:
         PcisimError: as for `pcisim.assign`.
     """
     try:
-        return assign(guest, policy, libvirt=libvirt, host_pci=host_pci, name=name)
+        return assign(guest, policy, libvirt=libvirt, host_pci=host_pci, name=name, wishes=wishes)
     except UsageError:
         raise
     except PcisimError as error:
@@ -203,61 +222,47 @@ def assigned(
         raise
 
 
-def device_counts(options: list[str]) -> dict[str, int]:
-    """Return how many of each model the ``--device`` options ask for.
+def checked_requests(options: list[str], option: str = "--device") -> list[str]:
+    """Return what options ask for, after a check of their syntax and of how many devices there are.
+
+    Args:
+        options: the values of the option.
+        option: its name.
 
     Raises:
-        UsageError: something else than a count is given, or the count is no number or absurd.
+        UsageError: see `pcisim.requests.read_request`; or the count is absurd.
     """
+    from pcisim.requests import read_request
+
+    total = 0
+    for text in options:
+        total += read_request(text, option).number
+        if total > MOST_DEVICES:
+            raise UsageError(
+                f"{option} {text}: at most {MOST_DEVICES} are tried",
+                code="usage",
+                remedy="no guest has room for more than some thousand devices",
+            )
+    return options
+
+
+def device_counts(options: list[str], option: str = "--device") -> dict[str, int]:
+    """Return how many of each model options ask for.
+
+    Args:
+        options: the values of the option.
+        option: its name.
+
+    Raises:
+        UsageError: as `checked_requests`.
+    """
+    from pcisim.requests import read_request
+
     counts: dict[str, int] = {}
-    for option in options:
-        name, *properties = option.split(",")
-        count = 1
-        for text in properties:
-            key, _, value = text.partition("=")
-            if key != "count":
-                raise UsageError(
-                    f"--device {option}: unknown property {text!r}",
-                    code="usage",
-                    details=("the only property is count",),
-                    remedy=f"write --device {name},count=20",
-                )
-            if not value.isascii() or not value.isdigit():
-                raise UsageError(
-                    f"--device {option}: {value!r} is no count",
-                    code="usage",
-                    remedy=f"write --device {name},count=20",
-                )
-            count = int(value) if len(value) < 20 else MOST_DEVICES + 1
-        counts[name] = counts.get(name, 0) + count
-        if sum(counts.values()) > MOST_DEVICES:
-            raise UsageError(
-                f"--device {option}: at most {MOST_DEVICES} are tried",
-                code="usage",
-                remedy="no guest has room for more than some thousand devices",
-            )
+    for text in checked_requests(options, option):
+        request = read_request(text, option)
+        counts[request.model] = counts.get(request.model, 0) + request.number
     return counts
-
-
-def added_devices(options: list[str]) -> dict[str, int]:
-    """Return how many of each model the ``--add`` options ask for.
-
-    Raises:
-        UsageError: a count is no number, or absurd.
-    """
-    more: dict[str, int] = {}
-    for option in options:
-        name, equals, count = option.partition("=")
-        if equals and not (count.isascii() and count.isdigit()):
-            raise UsageError(f"--add {option}: {count!r} is no count", code="usage", remedy="write --add virtio-blk=3")
-        more[name] = more.get(name, 0) + (int(count or 1) if len(count) < 20 else MOST_DEVICES + 1)
-        if sum(more.values()) > MOST_DEVICES:
-            raise UsageError(
-                f"--add {option}: at most {MOST_DEVICES} are tried",
-                code="usage",
-                remedy="no guest has room for more than some thousand devices",
-            )
-    return more
 
 
 def host_pci_of(options: list[str]) -> Mapping[str, str] | str | None:

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if common.lists_devices(arguments):
         return 0
-    more = common.added_devices(arguments.add)
+    more = common.device_counts(arguments.add, "--add")
     if not more:
         raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
     plan = common.plan_of(arguments)

@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.fleet.survey.sources import batches
     from pcisim.fleet.survey.summary import Summary
 
-    more = tuple(sorted(common.added_devices(arguments.add).items()))
+    more = tuple(sorted(common.device_counts(arguments.add, "--add").items()))
     question = Question(arguments.libvirt, arguments.policy, more).checked()
     _check_files(arguments)
     if arguments.output is not None:

@@ -40,6 +40,8 @@ class Layout(NamedTuple):
     """The models of the controllers that are added, by index."""
     taken: tuple[tuple[int, dict[int, int]], ...]
     """Sets of kinds that share their sockets, and for each bus the functions that they take."""
+    alone: Mapping[int, Mapping[int, int]]
+    """For each kind the functions 0 of slots that have one holder, by bus."""
     pinned: Mapping[int, int]
     """The places of controllers that were chosen one by one, by index, packed."""
     empty: int

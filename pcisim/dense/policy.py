@@ -7,7 +7,7 @@ from functools import cmp_to_key
 from itertools import combinations_with_replacement, permutations
 from typing import NamedTuple
 
-from pcisim.address import MAX_FUNCTION, format_packed, pack
+from pcisim.address import FUNCTIONS, MAX_FUNCTION, format_packed, pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
 from pcisim.catalogue.profiles import DEFAULT_PROFILE
@@ -97,7 +97,10 @@ class _Packing:
         controllers = [(d, kind) for d, kind in wanted.items if isinstance(d, Controller) and d.is_pci]
         controllers += [(new, PCI_CONTROLLERS[new.model].plug) for new in self.fixed]
         self.controllers = sorted(controllers, key=lambda item: item[0].index or 0)
-        self.endpoints = [item for item in wanted.items if not (isinstance(item[0], Controller) and item[0].is_pci)]
+        endpoints = [item for item in wanted.items if not (isinstance(item[0], Controller) and item[0].is_pci)]
+        apart = {label for label, wish in guest.wishes.items() if wish.hotpluggable}
+        self.endpoints = [item for item in endpoints if item.device.label not in apart]
+        self.alone = [item for item in endpoints if item.device.label in apart]
         self.places = [self._place(bus) for bus in topology.buses if bus.index not in self.open]
         self.demand = self._demand()
 
@@ -118,6 +121,8 @@ class _Packing:
         wanted: dict[int, int] = {}
         for _, kind in (*self.controllers, *self.endpoints):
             wanted[kind] = wanted.get(kind, 0) + 1
+        for _, kind in self.alone:
+            wanted[kind] = wanted.get(kind, 0) + FUNCTIONS
         for members in self.wanted.sets.values():
             wanted[c.CONVENTIONAL] = wanted.get(c.CONVENTIONAL, 0) + len(members)
         free: dict[int, int] = {}
@@ -151,7 +156,7 @@ class _Packing:
         """
         topology = self.wanted.topology
         if not topology.buses:
-            return self._placement(Layout({}, (), {}, 0, 0), dict(self.wanted.addresses), [])
+            return self._placement(Layout({}, (), {}, {}, 0, 0), dict(self.wanted.addresses), [])
         for kind in {kind for _, kind in self.wanted.items}:
             if not any(socket & kind for socket in self.demand.sockets):
                 self.wanted.refuse(next(item for item in self.wanted.items if item.kind == kind))
@@ -181,9 +186,16 @@ class _Packing:
             if isinstance(answer, Placement):
                 return answer
             worst = worst or answer
-        if worst is None:
-            raise self._refused(())
-        raise self._refused(_io_budgets(worst))
+        if worst is not None:
+            raise self._refused(_io_budgets(worst))
+        if self.alone:
+            raise NotCoveredError(
+                "no layout that keeps the wishes was found, which does not mean that there is none",
+                code="not-found",
+                details=(f"slots of their own: {', '.join(device.label for device, _ in self.alone)}",),
+                remedy="wish for less, or use fewer devices",
+            )
+        raise self._refused(())
 
     def _filled(self, made: Composition, total: int) -> Iterator[Composition]:
         """Yield a composition, made up to a number: indexes have gaps, or a slot lacks function 0."""
@@ -266,6 +278,7 @@ class _Packing:
         for _, kind in self.endpoints:
             counts[kind] = counts.get(kind, 0) + 1
         taken = []
+        alone: dict[int, dict[int, int]] = {}
         for sockets, kinds in _groups(counts, {place.socket for place in chooser.places}):
             count = sum(counts[kind] for kind in kinds)
             chosen: list[dict[int, int] | None] = []
@@ -279,9 +292,15 @@ class _Packing:
                 if part is None:
                     return None
                 taken.append((sum(kinds), part))
+        for kind in dict.fromkeys(kind for _, kind in self.alone):
+            count = sum(other == kind for _, other in self.alone)
+            part = chooser.choose_alone(count, kind)
+            if part is None:
+                return None
+            alone[kind] = part
         if chooser.lacks_function_0() is not None:
             return None
-        return Layout(models, tuple(taken), pinned, chooser.empty, chooser.occupied), sets
+        return Layout(models, tuple(taken), alone, pinned, chooser.empty, chooser.occupied), sets
 
     # who sits where
 
@@ -365,14 +384,17 @@ class _Packing:
             return None
         addresses, seats, new = found
         if devices and len({id(seats[kind]) for _, kind in devices}) == 1:
-            places = seats[devices[0].kind].rest()
-            addresses.update(zip([device for device, _ in devices], places))
+            addresses.update(zip([device for device, _ in devices], seats[devices[0].kind].rest()))
         else:
             for device, kind in devices:
                 packed = seats[kind].seat()
                 if packed is None:
                     return None
                 addresses[device] = packed
+        for kind, places in layout.alone.items():
+            own = Seats()
+            own.add(places)
+            addresses.update(zip([device for device, other in self.alone if other == kind], own.rest()))
         return self._placement(layout, addresses, [*self.fixed, *new])
 
     def _placement(self, layout: Layout, addresses: dict[Device, int], added: list[Controller]) -> Placement:
@@ -437,7 +459,7 @@ def no_layout(short: tuple[Budget, ...], remedy: str = "") -> RefusedError:
 
 
 def _groups(counts: Mapping[int, int], sockets: set[int]) -> Iterator[tuple[frozenset[int], list[int]]]:
-    """Yield the kinds that share their sockets: what has to be on bus 0 and controllers first, those with few sockets."""
+    """Yield kinds that share their sockets: what has to be on bus 0 and controllers first, then by few sockets."""
     groups: dict[frozenset[int], list[int]] = {}
     for kind in counts:
         groups.setdefault(frozenset(socket for socket in sockets if socket & kind), []).append(kind)

@@ -604,6 +604,7 @@ def highest_index(guest: Guest) -> int:
 
 
 def no_buses(guest: Guest, owner: Device | Owner) -> RefusedError:
+    """Return the refusal of whoever wants an address on a machine without a PCI bus."""
     from pcisim.catalogue.other_machines import architectures_of
 
     name = guest.machine_type

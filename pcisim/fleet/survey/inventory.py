@@ -72,7 +72,7 @@ class Columns(NamedTuple):
                     f"the column {name[:60]!r} is no model of a device",
                     *((f"did you mean {', '.join(near)}?",) if near else ()),
                     code="unknown-device",
-                    remedy="pcisim assign --device=? lists the models; beside them there are machine, name and arch",
+                    remedy="pcisim assign --device=help lists the models; beside them there are machine, name and arch",
                 )
         if MACHINE not in names:
             raise _bad(

@@ -1,0 +1,98 @@
+"""How devices are asked for in one word: ``MODEL``, ``MODEL=N``, ``MODEL,count=N[,KEY=VALUE...]``.
+
+The same on the command line (``--device``, ``--add``, ``--of``) and in the library (`Guest.of`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pcisim.errors import UsageError
+
+_MOST_DIGITS = 19
+
+
+class Wish(NamedTuple):
+    """What is wished for of a device's place."""
+
+    hotpluggable: bool = False
+    """Whether it can be detached while the guest runs: alone in its slot, on a bus that takes hotplug."""
+
+
+NO_WISH = Wish()
+WISHES = ("hotpluggable",)
+"""What may be wished for, by name."""
+
+
+class Request(NamedTuple):
+    """A number of devices of one model."""
+
+    model: str
+    number: int = 1
+    wish: Wish = NO_WISH
+
+
+def read_request(text: str, option: str = "") -> Request:
+    """Return what a text asks for.
+
+    Args:
+        text: ``MODEL``, ``MODEL=N`` or ``MODEL,count=N[,KEY=VALUE...]``.
+        option: the option that it is of, for complaints.
+
+    Raises:
+        UsageError: an unknown property, a count that is none, or a value that the property cannot have.
+    """
+    named = f"{option} {text}".strip()
+    head, *properties = text.split(",")
+    model, equals, number = head.partition("=")
+    texts = [number] if equals else []
+    wish = NO_WISH
+    for property_ in properties:
+        key, _, value = property_.partition("=")
+        if key == "count":
+            texts.append(value)
+        elif key in WISHES:
+            wish = _with(wish, key, value, named)
+        else:
+            raise UsageError(
+                f"{named}: unknown property {property_!r}",
+                code="usage",
+                details=(f"the properties are {', '.join(('count', *WISHES))}",),
+                remedy=f"write {f'{option} {model}'.strip()},count=20",
+            )
+    for number in texts:
+        if not number.isascii() or not number.isdigit():
+            example = f"{model}=3" if equals else f"{model},count=20"
+            raise UsageError(f"{named}: {number!r} is no count", code="usage", remedy=f"write {option} {example}")
+    counts = [int(number[:_MOST_DIGITS]) if len(number) > _MOST_DIGITS else int(number) for number in texts]
+    return Request(model, counts[-1] if counts else 1, wish)
+
+
+def read_wish(text: str) -> tuple[str, Wish]:
+    """Return the label and what is wished for: ``LABEL:KEY=VALUE[,KEY=VALUE...]``.
+
+    Raises:
+        UsageError: it has another form, or an unknown key or value.
+    """
+    label, colon, settings = text.rpartition(":")
+    if not colon or not label or "=" not in settings:
+        raise UsageError(
+            f"--set {text}: it is not LABEL:KEY=VALUE", code="usage", remedy="write --set disk:vda:hotpluggable=on"
+        )
+    wish = NO_WISH
+    for setting in settings.split(","):
+        key, _, value = setting.partition("=")
+        if key not in WISHES:
+            raise UsageError(
+                f"--set {text}: nothing that can be wished for is called {key!r}",
+                code="usage",
+                details=(f"there is: {', '.join(WISHES)}",),
+            )
+        wish = _with(wish, key, value, f"--set {text}")
+    return label, wish
+
+
+def _with(wish: Wish, key: str, value: str, named: str) -> Wish:
+    if value not in ("on", "off"):
+        raise UsageError(f"{named}: {key} is on or off, not {value!r}", code="usage")
+    return wish._replace(**{key: value == "on"})
