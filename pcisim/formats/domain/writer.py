@@ -139,6 +139,8 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
                 _set_default(editor, element, path, value)
             kept = {name: value for name, value in address.attrib.items() if name == "multifunction"}
             _rewrite(editor, address, {"type": "pci"} | (kept if device.address is None else {}))
+            if device in placement.zpci:
+                _edit_zpci(editor, address, placement.zpci[device])
         elif address is None and device.element == "hostdev" and device.controller is not None:
             bus, target, unit = device.drive
             text = f"controller='{device.controller}' bus='{bus}' target='{target}' unit='{unit}'"
