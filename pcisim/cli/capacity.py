@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pcisim.dense.policy import DensePolicy
+
 _EPILOG = """examples:
   pcisim capacity guest.xml
   virsh dumpxml vm | pcisim capacity - --of virtio-blk
@@ -42,6 +44,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    from typing import cast
+
     from pcisim.capacity.max_count import how_many_more, how_many_more_packed
     from pcisim.capacity.report import capacity
     from pcisim.libvirt.policy import LibvirtPolicy
@@ -59,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         if isinstance(plan.policy, LibvirtPolicy):
             more.append(how_many_more(plan.source, name, plan.rules))
         else:
-            more.append(how_many_more_packed(plan.source, name, plan.policy))
+            more.append(how_many_more_packed(plan.source, name, cast("DensePolicy", plan.policy)))
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         import json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cmp_to_key
 from itertools import combinations_with_replacement, permutations
 from typing import NamedTuple
@@ -202,8 +203,14 @@ class _Packing:
             answer = self._checked(layouts)
             if isinstance(answer, Placement):
                 return answer
-            worst = worst or answer
+            if answer is not None:
+                worst = answer
+                break
         if worst is not None:
+            if self.policy.freedom.mixed:  # virtio has no I/O ports where it is PCI Express
+                strict = self.policy._replace(freedom=self.policy.freedom._replace(mixed=False))
+                with suppress(NoLayoutError):
+                    return _Packing(strict, self.guest, self.wanted, log=self.log).placement()
             modern = "" if self.policy.modern else "take virtio devices without I/O ports (dense:modern=on), or "
             raise _no_layout(_io_budgets(worst), f"{modern}use fewer devices with I/O ports")
         if self.alone:
@@ -325,7 +332,7 @@ class _Packing:
     def _checked(self, layouts: list[tuple[Layout, dict[int, int]]]) -> Placement | IoBudget | None:
         """Return the first layout of which the firmware gets past its I/O, else what the best one asks for."""
         worst: IoBudget | None = None
-        for layout, sets in layouts:
+        for layout, sets in _worth_a_try(layouts):
             first: list[Item] | None = None
             for chains in self._arrangements(layout):
                 for devices in (self.endpoints, first):
@@ -338,7 +345,9 @@ class _Packing:
                     if worst is None or budget.bytes < worst.bytes:
                         worst = budget
                     if first is None:
-                        with_ports = {device for device, _, ports in io_ports(made) if ports}
+                        with_ports = {device: ports for device, _, ports in io_ports(made) if ports}
+                        if not self.policy.freedom.mixed and not _may_boot(budget, sum(with_ports.values())):
+                            return budget
                         first = sorted(self.endpoints, key=lambda item: item.device not in with_ports)
         return worst
 
@@ -360,10 +369,9 @@ class _Packing:
         most = room.windows if room is not None and room.fatal else MAX_INDEX
         if bridges <= most:
             yield 0
-        for chains in range(min(most, bridges) - (bridges <= most), 0, -1):
-            if bridges > chains * MOST_LEVELS:
-                break
-            yield chains
+        least, most = -(-bridges // MOST_LEVELS), min(most, bridges - 1)
+        if least <= most and most:
+            yield from dict.fromkeys((most, (least + most) // 2, least))
 
     def _controllers_seated(
         self, layout: Layout, sets: dict[int, int], chains: int
@@ -525,6 +533,19 @@ def _added(index: int, model: str) -> Controller:
 
 def _given(guest: Guest) -> dict[Device, int]:
     return {device: device.address for device in guest.all_devices() if device.address is not None}
+
+
+def _worth_a_try(layouts: list[tuple[Layout, dict[int, int]]]) -> list[tuple[Layout, dict[int, int]]]:
+    """Return the best layouts, and the one with the fewest bridges that have windows of their own."""
+    few = layouts[:_FEW]
+    if len(layouts) > _FEW:
+        few.append(min(layouts[_FEW:], key=lambda one: [*one[0].models.values()].count("pcie-to-pci-bridge")))
+    return few
+
+
+def _may_boot(budget: IoBudget, ports: int) -> bool:
+    """Return whether a number of bytes of I/O ports, wherever they are, leaves the firmware enough."""
+    return budget.profile is None or ports < budget.profile.room
 
 
 def _with_guest(made: Placement, guest: Guest) -> Placement:
