@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from pcisim.requests import Wish
 
-MOST_DEVICES = 50_000
-"""How many devices of a model are tried; the largest guest that fits has some thousand."""
+MOST_DEVICES = 65_536
+"""How many devices of a model are tried: 256 buses of 256 functions."""
 NO_TRAITS: Mapping[str, Any] = {}
 """Of a device or a guest of which nothing else is written."""
 IGNORED = "ignored"

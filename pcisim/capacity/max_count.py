@@ -15,13 +15,19 @@ from pcisim.catalogue.devices import PLUGS, plug_on
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import X86
 from pcisim.errors import RefusedError
-from pcisim.guest import Guest, device_model
+from pcisim.guest import MOST_DEVICES, Guest, device_model
 from pcisim.libvirt.completion import complete
 from pcisim.libvirt.growth import BRIDGE_SLOTS, Budget, growth, most_more
 from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.policies import placed
 
-SPACE = frozenset({"no-more-slots", "no-slot-for-controller", "cannot-grow", "index-range", "bridge-order"})
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pcisim.dense.policy import DensePolicy
+
+SPACE = frozenset(
+    {"no-more-slots", "no-slot-for-controller", "cannot-grow", "index-range", "bridge-order", "no-layout"}
+)
 """The codes of refusals that say that something does not fit."""
 
 
@@ -106,6 +112,56 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
     return More(device, highest, holes, error.headline if error else "", exceeded)
 
 
+def how_many_more_packed(guest: Guest, device: str, policy: DensePolicy) -> More:
+    """Return how many more of a device a guest takes, packed: there are no counts below that do not fit.
+
+    Args:
+        guest: as it was read or described.
+        device: a model, by QEMU's name.
+        policy: how it is packed.
+
+    Raises:
+        UsageError: an unknown device.
+        RefusedError: the guest is refused for something else than room.
+    """
+    from pcisim.dense.policy import NoLayoutError, most_more
+
+    row = device_model(device)
+    if guest.arch not in X86:
+        _check_on_pci(guest, device, policy.rules)
+
+    def refusal(count: int) -> RefusedError | None:
+        return _refusal(guest, device, count, policy)
+
+    def answer(most: int, error: RefusedError | None) -> More:
+        short = error.short if isinstance(error, NoLayoutError) else ()
+        return More(device, most, (), error.headline if error else "", short)
+
+    first = refusal(0)
+    if first is not None:
+        if first.code not in SPACE:
+            raise first
+        return answer(-1, first)
+    one = refusal(1)
+    if one is not None:
+        return answer(0, one)
+    most = min(MOST_DEVICES - 1, 1 + most_more(policy, complete(guest.extended({device: 1}), policy.rules), row.name))
+    error = refusal(most)
+    if error is None:
+        return answer(most, refusal(most + 1))
+    low, high = 1, 2
+    while high < most and refusal(high) is None:
+        low, high = high, 2 * high
+    high = min(high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (error := refusal(middle)) is None:
+            low = middle
+        else:
+            high = middle
+    return answer(low, refusal(low + 1))
+
+
 def _check_on_pci(guest: Guest, device: str, rules: Libvirt) -> None:
     row = device_model(device)
     trial = complete(guest.extended({device: 1}), rules)
@@ -134,7 +190,7 @@ def shortages(guest: Guest, policy: LibvirtPolicy) -> tuple[Budget, ...]:
     return growth(policy.demand(complete(guest, policy.rules))).exceeded
 
 
-def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy) -> RefusedError | None:
+def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy | DensePolicy) -> RefusedError | None:
     try:
         placed(guest.extended({device: count}), policy, policy.rules)
     except RefusedError as error:

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pcisim.dense.policy import DensePolicy
+
 _EPILOG = """examples:
   pcisim capacity guest.xml
   virsh dumpxml vm | pcisim capacity - --of virtio-blk
@@ -42,16 +44,26 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from pcisim.capacity.max_count import how_many_more
+    from typing import cast
+
+    from pcisim.capacity.max_count import how_many_more, how_many_more_packed
     from pcisim.capacity.report import capacity
+    from pcisim.libvirt.policy import LibvirtPolicy
+    from pcisim.requests import read_request
 
     if common.lists_devices(arguments):
         return 0
     plan = common.plan_of(arguments)
     if arguments.of:
-        common.answers_as_libvirt(plan, "capacity --of")
+        common.answers_with_counts(plan, "capacity --of")
     report = capacity(plan.placement)
-    more = [how_many_more(plan.source, name, plan.rules) for name in arguments.of]
+    more = []
+    for text in arguments.of:
+        name = read_request(text, "--of").model
+        if isinstance(plan.policy, LibvirtPolicy):
+            more.append(how_many_more(plan.source, name, plan.rules))
+        else:
+            more.append(how_many_more_packed(plan.source, name, cast("DensePolicy", plan.policy)))
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         import json
@@ -76,6 +88,6 @@ def run(arguments: argparse.Namespace) -> int:
         }
         common.write_stdout(json.dumps(document, indent=2) + "\n")
         return 0
-    lines = [*report.lines(), *(f"{row} (as libvirt {plan.rules.version})" for row in more)]
+    lines = [*report.lines(), *(f"{row} ({plan.policy.describe()})" for row in more)]
     common.write_stdout("\n".join(lines) + "\n")
     return 0

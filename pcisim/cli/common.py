@@ -466,6 +466,16 @@ def answers_as_libvirt(plan: Plan, command: str) -> None:
         )
 
 
+def answers_with_counts(plan: Plan, command: str) -> None:
+    """Refuse a policy for which a command cannot count.
+
+    Raises:
+        UsageError: the plan is neither libvirt's nor packed.
+    """
+    if not plan.policy.describe().startswith("packed"):
+        answers_as_libvirt(plan, command)
+
+
 def uncounted_arguments(plan: Plan) -> int:
     """Say on stderr that a definition passes arguments on to QEMU that are not counted, and return how many."""
     from pcisim.formats.domain.raw_arguments import raw_arguments, summary
