@@ -28,6 +28,9 @@ from pcisim.policies import placed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pcisim.dense.policy import DensePolicy
+    from pcisim.spares.policy import HotplugPolicy
+
+    Counted = LibvirtPolicy | DensePolicy | HotplugPolicy
 
 HOT_SPACE = frozenset({"no-more-slots", "no-hotplug", "virtual-functions"})
 """The codes of refusals that say that a running guest has no place, or none that the emulator takes."""
@@ -63,7 +66,7 @@ class Fits(NamedTuple):
     """Where nothing that was tried makes it fit: another policy under which it fits, and the guest placed by that."""
 
 
-def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy | DensePolicy, *, hotplug: bool = False) -> Fits:
+def fits(guest: Guest, more: Mapping[str, int], policy: Counted, *, hotplug: bool = False) -> Fits:
     """Say whether more devices fit into a guest, and what makes them fit.
 
     Args:
@@ -121,7 +124,7 @@ def _packed(guest: Guest, rules: Libvirt) -> tuple[str, Placement] | None:
     return None
 
 
-def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: LibvirtPolicy | DensePolicy) -> Fits:
+def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: Counted) -> Fits:
     for device in devices:
         check_comes(device)
     placement = placed(guest, policy, policy.rules)
@@ -174,9 +177,7 @@ def _room_for(
     return (), None
 
 
-def _missing_hot(
-    placement: Placement, devices: Sequence[Device], policy: LibvirtPolicy | DensePolicy
-) -> tuple[dict[int, int], str]:
+def _missing_hot(placement: Placement, devices: Sequence[Device], policy: Counted) -> tuple[dict[int, int], str]:
     """Return how many of the devices find no place in a running guest, by plug, and why.
 
     Raises:

@@ -44,11 +44,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from typing import cast
-
-    from pcisim.capacity.max_count import how_many_more, how_many_more_packed
+    from pcisim.capacity.max_count import how_many_more_under
     from pcisim.capacity.report import capacity
-    from pcisim.libvirt.policy import LibvirtPolicy
     from pcisim.requests import read_request
 
     if common.lists_devices(arguments):
@@ -57,13 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.of:
         common.answers_with_counts(plan, "capacity --of")
     report = capacity(plan.placement)
-    more = []
-    for text in arguments.of:
-        name = read_request(text, "--of").model
-        if isinstance(plan.policy, LibvirtPolicy):
-            more.append(how_many_more(plan.source, name, plan.rules))
-        else:
-            more.append(how_many_more_packed(plan.source, name, cast("DensePolicy", plan.policy)))
+    more = [
+        how_many_more_under(plan.source, read_request(text, "--of").model, plan.policy)  # type: ignore[arg-type]
+        for text in arguments.of
+    ]
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         import json

@@ -470,9 +470,9 @@ def answers_with_counts(plan: Plan, command: str) -> None:
     """Refuse a policy for which a command cannot count.
 
     Raises:
-        UsageError: the plan is neither libvirt's nor packed.
+        UsageError: the policy does not place for libvirt.
     """
-    if not plan.policy.describe().startswith("packed"):
+    if not hasattr(plan.policy, "rules"):
         answers_as_libvirt(plan, command)
 
 

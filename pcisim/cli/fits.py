@@ -164,9 +164,10 @@ def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bo
     from pcisim.guest import evolved
     from pcisim.plan import assign
 
-    if running:
+    if running:  # all that is there has its place
         text = add_to_document(parse(plan.to_xml()), answer.controllers)
-    elif plan.source.document is None:
+        return assign(text, "libvirt", libvirt=plan.rules.version).to_xml()
+    if plan.source.document is None:
         guest = plan.source.extended(more)
         text = render(evolved(guest, controllers=[*guest.controllers, *answer.controllers]))
     else:

@@ -7,11 +7,16 @@ import random
 import pytest
 
 import pcisim
+from pcisim.capacity.fits import fits
+from pcisim.capacity.max_count import how_many_more_beside_spares
 from pcisim.catalogue import connectors as c
+from pcisim.catalogue.versions import libvirt_version
 from pcisim.errors import NotCoveredError, PcisimError, RefusedError
-from pcisim.guest import Device
+from pcisim.guest import Device, Guest
 from pcisim.hotplug.running import RunningGuest
 from pcisim.plan import Plan
+from pcisim.policies import policy_of
+from pcisim.spares.policy import HotplugPolicy, Spares
 from tests.guests import BARE, at, disk, disks, domain, nic, pci, video
 from tests.oracle.generator import generate
 
@@ -160,3 +165,34 @@ def test_machines_that_are_not_covered() -> None:
 def test_the_log_says_what_spares_are_for() -> None:
     plan = pcisim.assign(domain("q35", BARE, disk()), "hotplug:spare=2")
     assert [step.remark for step in plan.explain("pci:3").steps] == ["appended: a spare port"]
+
+
+@pytest.mark.parametrize("policy", ["hotplug:spare=2", "hotplug:spare=40", "hotplug:preset=nova:ports=3"])
+@pytest.mark.parametrize(("machine", "model"), [("pc", "virtio-blk"), ("q35", "e1000")])
+def test_the_count_beside_spares_is_what_placing_says(policy: str, machine: str, model: str) -> None:
+    rules = libvirt_version("12.9")
+    asked = policy_of(policy, rules)
+    assert isinstance(asked, HotplugPolicy)
+    answer = how_many_more_beside_spares(Guest.of(machine), model, asked)
+    refused = []
+    for count in range(130):
+        try:
+            pcisim.assign(Guest.of(machine, {model: count}), policy)
+        except RefusedError:
+            refused.append(count)
+    assert answer.most > 130
+    assert refused == [count for low, high in answer.holes for count in range(low, high + 1) if count < 130]
+    pcisim.assign(Guest.of(machine, {model: answer.most}), policy)
+    with pytest.raises(RefusedError):
+        pcisim.assign(Guest.of(machine, {model: answer.most + 1}), policy)
+
+
+def test_fits_keeps_the_spares() -> None:
+    policy = HotplugPolicy(spares=Spares(spare=8))
+    assert fits(Guest.of("q35"), {"virtio-blk": 200}, policy).fits
+    answer = fits(Guest.of("q35"), {"virtio-blk": 232}, policy)
+    assert (answer.fits, answer.headline) == (
+        False, "no: 232 more devices do not fit: No more available PCI slots: there is no room for the spares",
+    )  # fmt: skip
+    assert fits(Guest.of("q35"), {"virtio-blk": 8}, policy, hotplug=True).fits
+    assert not fits(Guest.of("q35"), {"virtio-blk": 9}, policy, hotplug=True).fits
