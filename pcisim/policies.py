@@ -211,6 +211,26 @@ def policy_of(policy: str | Policy, rules: Libvirt, table: Mapping[str, PolicyRo
     return row.make(rules, values)
 
 
+def listed(table: Mapping[str, PolicyRow] = POLICIES) -> list[str]:
+    """Return the policies, their options and what these may be, a line each.
+
+    Args:
+        table: the policies that there are.
+    """
+    from pcisim.spares.presets import PRESETS
+
+    lines = []
+    for row in table.values():
+        lines.append(f"{row.name:24} {row.summary}")
+        for option in row.options:
+            default = option.default if not isinstance(option.default, bool) else "on" if option.default else "off"
+            usual = "" if default is None else f"; {default} if it is left out"
+            lines.append(f"  :{option.name + '=':21} {option.summary} ({option.allowed}{usual})")
+            if option.words == _PRESET_NAMES:
+                lines += [f"      {preset.name:18} {preset.summary}" for preset in PRESETS.values()]
+    return lines
+
+
 def placed(guest: Guest, policy: Policy, rules: Libvirt) -> Placement:
     """Complete a guest, place it and validate the result: the way from a definition to addresses.
 

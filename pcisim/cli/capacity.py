@@ -10,7 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pcisim.dense.policy import DensePolicy
 
 _EPILOG = """examples:
   pcisim capacity guest.xml

@@ -44,6 +44,8 @@ def _terminal_width() -> int:
 
 
 _USUAL_WIDTH = 80
+_HELP = frozenset({"?", "help"})
+"""What lists the words that an option takes."""
 LIBVIRT = "PCISIM_LIBVIRT"
 """The environment variable that sets the default of ``--libvirt``; the library does not look at it."""
 
@@ -80,7 +82,11 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
     )
     add_libvirt(parser)
     parser.add_argument(
-        "--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default), dense, qemu"
+        "--policy",
+        default="libvirt",
+        metavar="POLICY",
+        help="how to place: libvirt (default), dense, hotplug, qemu, with options as in hotplug:spare=4;"
+        " --policy=help lists them",
     )
     add_host_pci(parser)
     add_debug(parser)
@@ -109,9 +115,14 @@ def add_host_pci(parser: argparse.ArgumentParser) -> None:
 
 
 def lists_devices(arguments: argparse.Namespace) -> bool:
-    """Print what devices there are if that is what was asked, and return whether it was."""
+    """Print what devices or policies there are if that is what was asked, and return whether it was."""
+    if getattr(arguments, "policy", None) in _HELP:
+        from pcisim.policies import listed
+
+        write_stdout("".join(f"{line}\n" for line in listed()))
+        return True
     asked = (*arguments.device, *getattr(arguments, "add", ()), *getattr(arguments, "of", ()))
-    if not {"?", "help"} & set(asked):
+    if not _HELP & set(asked):
         return False
     from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import pcisim
@@ -9,7 +11,7 @@ from pcisim.errors import InputError, UsageError
 from pcisim.formats.domain.text import render
 from pcisim.guest import Guest
 from pcisim.plan import Plan
-from pcisim.policies import _PRESET_NAMES, POLICIES
+from pcisim.policies import _PRESET_NAMES, POLICIES, listed
 from pcisim.spares.memory import memory_size
 from pcisim.spares.presets import MOST_NOVA_PORTS, PRESETS, placeholders_by_interfaces, ports_by_memory
 from tests.guests import BARE, at, controller, disk, disks, domain, nic, pci
@@ -207,3 +209,37 @@ def test_sizes_of_memory() -> None:
 def test_memory_that_cannot_be_read() -> None:
     with pytest.raises(InputError, match="invalid size of memory 'much' in unit 'KiB'"):
         pcisim.assign(kubevirt("<memory>much</memory>"), "hotplug:preset=kubevirt-v2")
+
+
+def test_the_page_has_every_option_and_preset() -> None:
+    page = (Path(pcisim.__file__).parent.parent / "docs/spares.md").read_text(encoding="utf-8")
+    for option in POLICIES["hotplug"].options:
+        assert f"`{option.name}=" in page or option.name == "preset", option.name
+    for row in page.splitlines():
+        preset, *cells = [cell.strip() for cell in row.strip("|").split("|")]
+        if preset.startswith("`kubevirt") and len(cells) == 6:
+            plan = pcisim.assign(CIRROS, f"hotplug:preset={preset.strip('`')}")
+            assert [f"{bus:02x}" for _, bus in sorted(buses(plan).items(), key=lambda item: item[1])] == cells[:5]
+            assert spans(ports(plan)[1]) == cells[5]
+    assert all(f"`{name}`" in page for name in PRESETS)
+
+
+def spans(numbers: list[int]) -> str:
+    """Return ascending numbers as hexadecimal ranges."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][-1] == number - 1:
+            ranges[-1][1:] = [number]
+        else:
+            ranges.append([number])
+    return ", ".join("-".join(f"{number:02x}" for number in span) for span in ranges)
+
+
+def test_policies_are_listed() -> None:
+    lines = listed()
+    assert "hotplug                  as libvirt does, with spare ports and slots for hotplug" in lines
+    assert "  :pci-spare=            empty hot-pluggable conventional slots (a number from 0 to 255)" in lines
+    assert any(line.split()[:1] == ["kubevirt-v3"] for line in lines)
+    assert "  :mixed=                whether endpoints go on every bus on which a written address may put them" in [
+        line.partition(" (")[0] for line in lines
+    ]
