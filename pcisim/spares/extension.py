@@ -20,7 +20,7 @@ _OFF = "off"
 class HotSlots(NamedTuple):
     """The slots that a running guest takes devices into without an address."""
 
-    slots: int
+    empty: int
     blocked_by: Bus | None = None
     """The bus where libvirt looks no further although QEMU takes nothing there (QEMU rule 4.1)."""
 

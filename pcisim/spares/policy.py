@@ -6,12 +6,15 @@ from typing import NamedTuple
 
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
+from pcisim.catalogue.x86_machines import RESERVED
 from pcisim.errors import NotCoveredError, RefusedError
 from pcisim.guest import Guest
+from pcisim.libvirt.passes import no_buses
 from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement
 from pcisim.spares.extension import Extension, HotSlots
 from pcisim.spares.presets import PRESETS, Settings, no_room
+from pcisim.topology import Owner
 
 
 class Spares(NamedTuple):
@@ -25,6 +28,15 @@ class Spares(NamedTuple):
     """Ports beyond those that the definition has and its devices need."""
     pci_spare: int = 0
     """Empty hot-pluggable conventional slots (on pc beside `spare`)."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the options that say each of them."""
+        return tuple(name.replace("_", "-") for name in self._fields)
+
+    def __str__(self) -> str:
+        said = [f"{name}={count}" for name, count in zip(self.names, self) if count or name == "spare"]
+        return ":".join(("hotplug", *said))
 
 
 class HotplugPolicy(NamedTuple):
@@ -46,7 +58,7 @@ class HotplugPolicy(NamedTuple):
         """Say in one line what the policy does."""
         if self.preset:
             return f"as {self.preset} does, with libvirt {self.rules.version}"
-        asked = ", ".join(f"{name.replace('_', '-')} {count}" for name, count in self.spares._asdict().items() if count)
+        asked = ", ".join(f"{name} {count}" for name, count in zip(self.spares.names, self.spares) if count)
         return f"as libvirt {self.rules.version}, with room for more ({asked or 'none asked for'})"
 
     @property
@@ -79,37 +91,56 @@ class HotplugPolicy(NamedTuple):
         return made if self.preset else self._extended(made, log=log)
 
     def _extended(self, made: Placement, *, log: bool) -> Placement:
-        spare, total, extra, pci_spare = self.spares
-        express = made.guest.express
-        if not express and (total or extra):
-            raise RefusedError(
-                f"machine type '{made.guest.machine_name}' has no PCI Express ports to count",
-                code="no-spares",
-                line=made.guest.machine_line,
-                remedy="use spare=N, which counts conventional slots there, or a machine such as q35",
-            )
+        asked = self.spares
+        guest = made.guest
+        if not made.topology.buses and asked != Spares(0):
+            raise no_buses(guest, Owner("a spare slot", RESERVED))
         extension = Extension(self.rules, made, log=log)
-        self._ensure_conventional(extension, pci_spare + (0 if express else spare))
-        if express:
-            ports = max(total, extension.ports - extension.unneeded_ports + extra)
-            while (hot := extension.hot_slots(c.EXPRESS)).slots < spare or extension.ports < ports:
-                if not extension.append("pcie-root-port", "appended: a spare port"):
-                    raise _missing(hot, spare, "PCI Express", extension.ports, ports)
+        if not guest.express:
+            if asked.total or asked.extra:
+                instead = asked._replace(spare=max(asked.spare, asked.total, asked.extra), total=0, extra=0)
+                raise RefusedError(
+                    f"machine type '{guest.machine_name}' has no PCI Express ports to count",
+                    code="no-spares",
+                    line=guest.machine_line,
+                    remedy=f"ask for {instead}, which are conventional slots there",
+                )
+            slots = self._ensure_conventional(extension, asked.spare + asked.pci_spare)
+            if slots is not None:
+                spare = min(asked.spare, slots.empty)
+                raise _missing(slots, asked, asked._replace(spare=spare, pci_spare=slots.empty - spare))
+            return extension.finished()
+        slots = self._ensure_conventional(extension, asked.pci_spare)
+        if slots is not None:
+            raise _missing(slots, asked, asked._replace(pci_spare=slots.empty))
+        needed = extension.ports - extension.unneeded_ports
+        ports = max(asked.total, needed + asked.extra)
+        while (slots := extension.hot_slots(c.EXPRESS)).empty < asked.spare or extension.ports < ports:
+            if not extension.append("pcie-root-port", "appended: a spare port"):
+                had = extension.ports
+                fewer = asked._replace(
+                    spare=min(asked.spare, slots.empty),
+                    total=min(asked.total, had),
+                    extra=min(asked.extra, had - needed),
+                )
+                raise _missing(slots, asked, fewer)
         return extension.finished()
 
-    def _ensure_conventional(self, extension: Extension, wanted: int) -> None:
-        while (hot := extension.hot_slots(c.CONVENTIONAL)).slots < wanted:
-            if hot.blocked_by is not None or not extension.append_conventional("appended: spare slots"):
-                raise _missing(hot, wanted, "conventional")
+    def _ensure_conventional(self, extension: Extension, wanted: int) -> HotSlots | None:
+        """Append bridges until there are as many slots as wanted; return what there is if they are fewer."""
+        while (slots := extension.hot_slots(c.CONVENTIONAL)).empty < wanted:
+            if slots.blocked_by is not None or not extension.append_conventional("appended: spare slots"):
+                return slots
+        return None
 
 
-def _missing(hot: HotSlots, wanted: int, kind: str, ports: int = 0, wanted_ports: int = 0) -> RefusedError:
-    details = []
-    if hot.slots < wanted:
-        details.append(f"{wanted} empty hot-pluggable {kind} slots are asked for, and {hot.slots} can be had")
-    if ports < wanted_ports:
-        details.append(f"{wanted_ports} ports are asked for, and {ports} can be had")
-    if hot.blocked_by is not None:
-        bus = hot.blocked_by
+def _missing(slots: HotSlots, asked: Spares, fewer: Spares) -> RefusedError:
+    details = [
+        f"{name} {number} is asked for, and {had} can be had"
+        for name, number, had in zip(asked.names, asked, fewer)
+        if had < number
+    ]
+    if slots.blocked_by is not None:
+        bus = slots.blocked_by
         details.append(f"libvirt looks no further than bus {bus.index}, a {bus.model.name} that takes no hotplug here")
-    return no_room(*details)
+    return no_room(*details, remedy=f"ask for {fewer}")

@@ -222,13 +222,13 @@ def _drop_placeholders(made: Placement, guest: Guest) -> None:
         made.addresses[device] = packed
 
 
-def no_room(*details: str) -> RefusedError:
+def no_room(*details: str, remedy: str = "use fewer devices") -> RefusedError:
     """Return the refusal of a guest with spares for which there is no room."""
     return RefusedError(
         "No more available PCI slots: there is no room for the spares",
         code="no-spares",
         details=details,
-        remedy="ask for fewer, use fewer devices, or pack them: see the policy dense",
+        remedy=remedy,
     )
 
 

@@ -11,6 +11,7 @@ from pcisim.capacity.fits import fits
 from pcisim.capacity.max_count import how_many_more_beside_spares
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.versions import libvirt_version
+from pcisim.cli.common import assigned
 from pcisim.errors import NotCoveredError, PcisimError, RefusedError
 from pcisim.guest import Device, Guest
 from pcisim.hotplug.running import RunningGuest
@@ -138,8 +139,8 @@ def test_a_bridge_makes_conventional_slots() -> None:
     ("xml", "policy", "detail"),
     [
         (domain("q35", BARE, disks(200)), "hotplug:spare=50",
-         "50 empty hot-pluggable PCI Express slots are asked for, and 40 can be had"),
-        (domain("q35", BARE), "hotplug:total=250", "250 ports are asked for, and 240 can be had"),
+         "spare 50 is asked for, and 40 can be had"),
+        (domain("q35", BARE), "hotplug:total=250", "total 250 is asked for, and 240 can be had"),
         (domain("pc", BARE).replace("<acpi/>", ""), "hotplug",
          "libvirt looks no further than bus 0, a pci-root that takes no hotplug here"),
     ],
@@ -196,3 +197,28 @@ def test_fits_keeps_the_spares() -> None:
     )  # fmt: skip
     assert fits(Guest.of("q35"), {"virtio-blk": 8}, policy, hotplug=True).fits
     assert not fits(Guest.of("q35"), {"virtio-blk": 9}, policy, hotplug=True).fits
+
+
+@pytest.mark.parametrize(
+    ("xml", "policy", "remedy"),
+    [
+        (domain("q35", BARE, disks(200)), "hotplug:spare=50", "ask for hotplug:spare=40"),
+        (domain("q35", BARE, disks(236)), "hotplug:total=250:spare=2:extra=4",
+         "ask for hotplug:spare=2:total=240:extra=4"),
+        (domain("q35", BARE, disks(236)), "hotplug:extra=250:pci-spare=2",
+         "ask for hotplug:spare=0:extra=3:pci-spare=2"),
+        (domain("pc"), "hotplug:total=3",
+         "ask for hotplug:spare=3, which are conventional slots there"),
+    ],
+)  # fmt: skip
+def test_fewer_spares_are_a_remedy(xml: str, policy: str, remedy: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        assigned(xml.encode(), policy, libvirt="12.9")
+    assert caught.value.remedy == remedy
+    pcisim.assign(xml, remedy.removeprefix("ask for ").partition(",")[0])
+
+
+@pytest.mark.parametrize("machine", ["isapc", "microvm"])
+def test_machines_without_pci_have_no_spares(machine: str) -> None:
+    with pytest.raises(RefusedError, match="No PCI buses available"):
+        pcisim.assign(domain(machine, BARE), "hotplug")
