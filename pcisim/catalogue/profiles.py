@@ -139,6 +139,9 @@ class Profile(NamedTuple):
         """Return the profile and the version of a firmware: ``qemu-7.2/seabios-1.16.2``."""
         return f"{self.name}/{firmware}-{(self.seabios if firmware == SEABIOS else self.ovmf).version}"
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.seabios.version, self.ovmf.version))
+
     def __str__(self) -> str:
         """Return the word that `profile_of` takes for it: its name, and the firmware that is not the name's."""
         usual = PROFILES[self.name]
@@ -181,14 +184,20 @@ _OVMF_2022_11 = Ovmf(
     hotplug_memory=2 << 20,
     hotplug_prefetch=512 << 20,
 )
+_OVMF_2025_02 = _OVMF_2022_11._replace(
+    version="2025.02",
+    memory_room=MappingProxyType({"q35": (0x80000000, 0xE0000000), "pc": (0x80000000, 0xFC000000)}),
+    high_room=(0xC000000000, 0xE000000000),
+    hotplug_io=0,
+)
 OVMFS: Mapping[str, Ovmf] = MappingProxyType(
     {
         row.version: row
         for row in (
             _OVMF_2022_11._replace(version="2020.11", hotplug_prefetch=0),
             _OVMF_2022_11,
-            _OVMF_2022_11._replace(version="2025.02", hotplug_io=0),
-            _OVMF_2022_11._replace(version="2026.08", hotplug_io=0),
+            _OVMF_2025_02,
+            _OVMF_2025_02._replace(version="2026.08"),
         )
     }
 )
