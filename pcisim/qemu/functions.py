@@ -128,10 +128,11 @@ class Hardware:
         memory: bytes of RAM.
         acpi_root: whether ACPI hotplug is on for the root bus (of pc).
         acpi_bridges: whether it is on below bridges.
+        wide: whether the firmware takes the processor's word for the size of the address space.
         unreachable: functions on buses that hang on nothing, or on each other.
     """
 
-    __slots__ = ("acpi_bridges", "acpi_root", "unreachable", "extra", "family", "memory", "root")
+    __slots__ = ("acpi_bridges", "acpi_root", "unreachable", "extra", "family", "memory", "root", "wide")
 
     def __init__(
         self,
@@ -143,6 +144,7 @@ class Hardware:
         acpi_root: bool = True,
         acpi_bridges: bool = True,
         unreachable: Sequence[QemuFunction] = (),
+        wide: bool = True,
     ) -> None:
         self.family = family
         self.root = root
@@ -151,6 +153,7 @@ class Hardware:
         self.acpi_root = acpi_root
         self.acpi_bridges = acpi_bridges
         self.unreachable = unreachable
+        self.wide = wide
 
     def parts(self) -> Iterator[QemuFunction]:
         """Yield every function, each bridge before what is behind it."""
