@@ -82,6 +82,14 @@ def enumerate_guest(
             gc.enable()
 
 
+def enumerated(placement: Placement) -> tuple[Hardware, FirmwareResult]:
+    """Return the functions of a placed guest, and what its firmware writes into them."""
+    guest = placement.guest
+    profile = profile_of_guest(guest)
+    hardware = hardware_of(placement, profile.qemu)
+    return hardware, program(hardware, guest.firmware, profile)
+
+
 def program(hardware: Hardware, firmware: str, profile: Profile = DEFAULT_PROFILE) -> FirmwareResult:
     """Return what a firmware writes into the functions of a machine: numbers, then windows."""
     reserve, write = FIRMWARE_RULES[firmware]
