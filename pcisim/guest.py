@@ -299,7 +299,7 @@ class Guest:
         "machine_origin",
         "rules",
     )
-    __slots__ = fields
+    __slots__ = (*fields, "_machine")
 
     def __init__(
         self,
@@ -330,11 +330,21 @@ class Guest:
         self.document = document
         self.machine_origin = machine_origin
         self.rules = rules
+        self._machine: tuple[str, str, Libvirt | None, Machine] | None = None
 
     @property
     def machine(self) -> Machine:
         """Return the family of the machine type, as the version of libvirt treats it."""
-        return machine_of(self.machine_type, self.arch, self.rules)
+        known = self._machine
+        if (
+            known is None
+            or known[0] is not self.machine_type
+            or known[1] is not self.arch
+            or known[2] is not self.rules
+        ):
+            machine = machine_of(self.machine_type, self.arch, self.rules)
+            known = self._machine = self.machine_type, self.arch, self.rules, machine
+        return known[3]
 
     @property
     def express(self) -> bool:

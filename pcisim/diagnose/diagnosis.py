@@ -64,7 +64,7 @@ def examine(
     Args:
         guest: a `Guest`, or domain XML as text or bytes.
         policy: as for `pcisim.assign`.
-        libvirt: whose rules: ``11.3`` or ``9.0``.
+        libvirt: the libvirt version to emulate, from ``7.0`` on.
         host_pci: which host devices are conventional, as for `pcisim.assign`.
 
     Raises:

@@ -44,6 +44,7 @@ def test_summary() -> None:
     assert summary.to_json() == {
         "schema": "pcisim.fleet-summary/1",
         "libvirt": "11.3",
+        "measured": True,
         "more": {"virtio-net": 2},
         "guests": 7,
         "fit": 3,

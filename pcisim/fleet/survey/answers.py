@@ -30,7 +30,7 @@ class Question(NamedTuple):
     """What is asked of every guest.
 
     Args:
-        libvirt: whose rules: ``11.3`` or ``9.0``.
+        libvirt: the libvirt version to emulate, from ``7.0`` on.
         policy: the name of a policy.
         more: what every guest is to get beside what it has: models by QEMU's name, and how many.
         profile: the QEMU and its firmware, as for `pcisim.assign`.
