@@ -167,7 +167,7 @@ def test_text_of_pc() -> None:
         "free slots: cold 0 PCI Express + 29 conventional, hot 0 PCI Express + 29 conventional\n"
         "bus numbers: 1 of 256\n"
         "emulator's memory for 0 ports: about 0.0 MiB\n"
-        "I/O windows: 0 asked for, room for 8 (qemu-11.1/seabios-1.17): boots"
+        "I/O windows: 0 asked for, room for 8 (qemu-10.0/seabios-1.16.3): boots"
     )
 
 
@@ -181,7 +181,7 @@ def test_text_of_q35() -> None:
         "free slots: cold 36 PCI Express + 0 conventional, hot 8 PCI Express + 0 conventional",
         "bus numbers: 10 of 256",
         "emulator's memory for 9 ports: about 6.2 MiB",
-        "I/O windows: 1 asked for, room for 14 (qemu-11.1/seabios-1.17): boots",
+        "I/O windows: 1 asked for, room for 14 (qemu-10.0/seabios-1.16.3): boots",
     ]
 
 
@@ -191,7 +191,7 @@ def last_line(text: str, profile: str | None = None) -> str:
 
 def test_fits_and_boots_are_two_answers() -> None:
     assert of("q35", *[nic("e1000e")] * 15).lines()[-1] == (
-        "I/O windows: 15 asked for, room for 14 (qemu-11.1/seabios-1.17): will not boot"
+        "I/O windows: 15 asked for, room for 14 (qemu-10.0/seabios-1.16.3): will not boot"
     )
 
 
