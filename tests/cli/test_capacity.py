@@ -51,8 +51,8 @@ def test_json() -> None:
     """Rule: ``"of": {"virtio-blk": {"libvirt": {"most": 928, "holes": [[59, 59], [89, 90], ...]}}}``."""
     found = document("--machine", "pc", "--of", "virtio-blk")
     assert list(found) == [
-        "schema", "machine", "buses", "totals", "budgets", "libvirt", "measured", "profile", "policy", "raw_arguments", "of",
-        "no_more",
+        "schema", "machine", "buses", "totals", "budgets", "libvirt", "measured", "profile", "policy", "raw_arguments",
+        "of", "no_more",
     ]  # fmt: skip
     assert (found["schema"], found["libvirt"], found["policy"]) == ("pcisim.capacity/1", "12.9", "libvirt")
     assert found["of"] == {"virtio-blk": {"libvirt": {"most": 928, "holes": PC_HOLES}}}
