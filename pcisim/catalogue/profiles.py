@@ -154,7 +154,7 @@ _OVMF_2022_11 = Ovmf(
     "2022.11",
     io_room_of=MappingProxyType({"q35": (0x6000, 0x10000), "pc": (0xC000, 0x10000)}),
     memory_room=MappingProxyType({"q35": (0xC0000000, 0xFC000000), "pc": (0x80000000, 0xFC000000)}),
-    high_room=(0xE000000000, 0xF000000000),
+    high_room=(0xE000000000, 0x10000000000),
     hotplug_io=0x200,
     hotplug_memory=2 << 20,
     hotplug_prefetch=512 << 20,
