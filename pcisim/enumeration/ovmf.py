@@ -270,8 +270,8 @@ class _Allocation:
                 for kind, size in hotplug_wants(part, self.rules):
                     windows[kind].insert(Request(part, -1, size, size, hotplug=True))
             windows[MEM].absorb(windows[MEM_64])  # a bridge forwards 64-bit addresses only if they are prefetchable
-            if windows[PMEM].by_align:
-                windows[PMEM].absorb(windows[PMEM_64])
+            if windows[PMEM_64].by_align:
+                windows[MEM].absorb(windows[PMEM])
             for kind, window in enumerate(windows):
                 if window.by_align:
                     window.lay_out()
@@ -329,8 +329,9 @@ def hotplug_wants(part: QemuFunction, rules: Ovmf) -> Iterator[tuple[int, int]]:
     wants = {PORTS: rules.hotplug_io, MEM: rules.hotplug_memory, PMEM_64: rules.hotplug_prefetch}
     for option, kind in RESERVE:
         size = int(part.options.get(option, _UNSET))
-        if size != _UNSET:
-            if kind == PMEM:
-                del wants[PMEM_64]
-            wants[kind] = 1 << (size - 1).bit_length() if size else 0
+        if size == _UNSET or (not size and kind in (PMEM, PMEM_64)):
+            continue
+        if kind == PMEM:
+            del wants[PMEM_64]
+        wants[kind] = 1 << (size - 1).bit_length() if size else 0
     yield from ((kind, size) for kind, size in wants.items() if size)
