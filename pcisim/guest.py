@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pcisim.catalogue.connectors import EXPRESS, NO_CLASS
 from pcisim.catalogue.devices import DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
@@ -29,6 +29,26 @@ NO_TRAITS: Mapping[str, Any] = {}
 """Of a device or a guest of which nothing else is written."""
 IGNORED = "ignored"
 """The address type of a device whose address the version of libvirt does not read."""
+
+
+class Ram(NamedTuple):
+    """How much RAM a guest has, in bytes.
+
+    Args:
+        size: what it starts with.
+        most: what it may have at most; 0 where that is what it starts with.
+        slots: how many memory modules can be plugged in.
+        limit: how much of it may be below 4 GiB; 0 where nothing is said.
+    """
+
+    size: int = 256 << 20
+    most: int = 0
+    slots: int = 0
+    limit: int = 0
+
+
+NO_RAM = Ram()
+"""What QEMU gives a machine for which nothing is said."""
 
 
 class Device:

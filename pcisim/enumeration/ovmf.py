@@ -16,9 +16,10 @@ from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM32
 from pcisim.catalogue.bridges import PORT
 from pcisim.catalogue.profiles import Ovmf, Profile
-from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult, up
+from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult
 from pcisim.enumeration.numbers import Routing
 from pcisim.qemu.functions import Hardware, QemuFunction, has_hotplug_controller
+from pcisim.qemu.ram import below_4g, up
 
 PORTS, MEM, PMEM, MEM_64, PMEM_64 = range(5)
 """The five kinds of requests that OVMF keeps apart."""
@@ -101,7 +102,8 @@ class Request:
         for request in self.inside:
             request.offset = up(ends[request.hotplug], request.align)
             ends[request.hotplug] = request.offset + request.length
-        self.length = max(up(ends[0], self.align), ends[1])
+        reserved = ends[1] if self.bar == IO else up(ends[1], self.align)
+        self.length = max(up(ends[0], self.align), reserved)
         self.align = max(self.align, *self.by_align)
 
 
@@ -120,7 +122,7 @@ def ovmf(
     clash = _clash(hardware, routing, found)
     if clash:
         return FirmwareResult(routing, found, {}, {}, False, clash)
-    if not _Allocation(hardware, routing, buses, programmed, profile.ovmf).run():
+    if not _Allocation(hardware, routing, buses, programmed, profile).run():
         return FirmwareResult(
             routing, found, {}, {}, False, "OVMF does not get by with the room, and programs no window"
         )
@@ -149,16 +151,17 @@ class _Allocation:
         routing: Routing,
         buses: dict[int, list[QemuFunction]],
         programmed: FirmwareResult,
-        rules: Ovmf,
+        profile: Profile,
     ) -> None:
-        self.rules = rules
+        rules = self.rules = profile.ovmf
         self.buses = buses
         self.routing = routing
         self.programmed = programmed
         self.roots = sorted({0, *(bus.number for bus in hardware.extra)})
+        start, end = rules.memory_room[hardware.family]
         self.rooms = {
             PORTS: rules.io_room_of[hardware.family],
-            MEM: rules.memory_room[hardware.family],
+            MEM: (max(start, below_4g(hardware.ram, hardware.family, profile.qemu)), end),
             MEM_64: rules.high_room,
         }
         self.rejected: set[QemuFunction] = set()
@@ -177,8 +180,8 @@ class _Allocation:
                 break
             # of the root buses that asked for a kind, OVMF remembers how the last one fared
             served = {pool: state for (_, pool), state in sorted(states.items())}
-            short = [pool for pool in POOLS if not served.get(pool, True)]
-            if not any([self._reject(trees, pool) for pool in short]):
+            taken_away = [self._reject(trees, pool) for pool in POOLS if not served.get(pool, True)]
+            if not any(taken_away):
                 return False
         for tree in trees:
             for pool in POOLS:

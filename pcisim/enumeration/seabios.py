@@ -17,14 +17,14 @@ from pcisim.catalogue.bars import MEM64
 from pcisim.catalogue.bridges import PORT, RESERVES_READ
 from pcisim.catalogue.functions import PciFunction
 from pcisim.catalogue.profiles import GIB, Profile, SeaBios
-from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult, up
+from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.view import ROM
 from pcisim.qemu.functions import Hardware, QemuFunction, has_hotplug_controller
+from pcisim.qemu.ram import below_4g, end_above_4g, up
 
 LEAST_BAR = 0x1000
 """Memory BARs smaller than this take as much."""
-HIGH_MEMORY = 1 << 32
 RESERVE_OPTIONS = (("io-reserve",), ("mem-reserve",), ("pref32-reserve", "pref64-reserve"))
 _UNSET = (1 << 64) - 1
 _USB = 0x0C03
@@ -87,14 +87,14 @@ def seabios(
         root[IO].base = rules.io_base
     else:
         return _stopped(programmed, "out of I/O address space")
-    below = _memory_below(hardware, profile)
+    below = below_4g(hardware.ram, hardware.family, profile.qemu)
     starts = rules.memory_start[hardware.family]
     start = next((start for start in starts if below <= start), below)
     if not _settle(root, start, rules):
         high = [root[MEMORY].split_64bit(), root[PREFETCH].split_64bit()]
         if not _settle(root, start, rules):
             return _stopped(programmed, "out of 32bit address space")
-        base = HIGH_MEMORY + hardware.memory - below
+        base = end_above_4g(hardware.ram, hardware.family, profile.qemu)
         for region, kind in zip(high, (MEMORY, PREFETCH)):
             region.base = up(up(base, region.align), GIB)
             base = region.base + region.total
@@ -111,12 +111,6 @@ def seabios(
 
 def _stopped(programmed: FirmwareResult, why: str) -> FirmwareResult:
     return programmed._replace(boots=False, reason=f"PCI: {why}", closes_windows=False)
-
-
-def _memory_below(hardware: Hardware, profile: Profile) -> int:
-    """Return how much of the RAM is below 4 GiB."""
-    threshold, below = profile.qemu.ram_below[hardware.family]
-    return below if hardware.memory >= threshold else hardware.memory
 
 
 def _needs(

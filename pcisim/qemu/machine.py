@@ -85,7 +85,7 @@ class QemuMachine:
             family,
             self.root or PciBus(ROOT, express=False, label=None),
             [],
-            memory=self.options.memory,
+            ram=self.options.ram,
             acpi_root=self.options.acpi_root,
             acpi_bridges=self.options.acpi_bridges,
         )
