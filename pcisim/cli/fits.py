@@ -127,4 +127,4 @@ def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bo
         text = render(evolved(guest, controllers=[*guest.controllers, *answer.controllers]))
     else:
         text = add_to_document(plan.source.document, [*answer.controllers, *answer.devices])
-    return assign(text, plan.policy, libvirt=plan.rules.version).to_xml()
+    return assign(text, plan.policy, libvirt=plan.rules).to_xml()

@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.fleet.survey.summary import Summary
 
     more = tuple(sorted(common.added_devices(arguments.add).items()))
-    question = Question(arguments.libvirt, arguments.policy, more).checked()
+    question = Question(arguments.libvirt.version, arguments.policy, more, str(arguments.libvirt.profile)).checked()
     _check_files(arguments)
     if arguments.output is not None:
         format_of(arguments.output)

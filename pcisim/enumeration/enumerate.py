@@ -11,11 +11,12 @@ from types import MappingProxyType
 from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.bridges import PORT
 from pcisim.catalogue.functions import NEVER, PciFunction
-from pcisim.catalogue.profiles import DEFAULT_PROFILE, SEABIOS, Profile, check_firmware
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, SEABIOS, Profile, check_firmware, profile_of
 from pcisim.catalogue.x86_machines import X86
 from pcisim.enumeration import linux
 from pcisim.enumeration.firmware_result import FirmwareResult
 from pcisim.enumeration.from_placement import hardware_of
+from pcisim.enumeration.io_windows import profile_of_guest
 from pcisim.enumeration.numbers import (
     UNNUMBERED,
     Reserve,
@@ -41,21 +42,23 @@ FIRMWARE_RULES: Mapping[str, tuple[Reserve, Writer]] = MappingProxyType(
 
 
 def enumerate_guest(
-    placed: Placement | Topology, firmware: str = SEABIOS, profile: Profile = DEFAULT_PROFILE
+    placed: Placement | Topology, firmware: str = SEABIOS, profile: str | Profile | None = None
 ) -> GuestView:
     """Return what firmware and guest will see of a placed guest.
 
     Args:
         placed: a placement, or its topology alone (``plan.topology``).
         firmware: ``seabios`` or ``ovmf``.
-        profile: the versions of QEMU, firmware and kernel.
+        profile: the versions of QEMU, firmware and kernel, as for `pcisim.assign`; by default those that the
+            placement was made for, of a topology the newest.
 
     Raises:
-        UsageError: an unknown firmware.
+        UsageError: an unknown firmware or profile.
         NotCoveredError: a guest of another architecture than x86.
     """
     check_firmware(firmware)
     guest = None if isinstance(placed, Topology) else placed.guest
+    rows = profile_of_guest(guest) if profile is None else profile_of(profile)
     if guest is not None and guest.arch not in X86:
         raise NotCoveredError(
             f"what a guest of {guest.arch} sees is not covered",
@@ -68,8 +71,8 @@ def enumerate_guest(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        hardware = hardware_of(placed)
-        return view_of(hardware, firmware, program(hardware, firmware, profile), profile)
+        hardware = hardware_of(placed, rows.qemu)
+        return view_of(hardware, firmware, program(hardware, firmware, rows), rows)
     finally:
         if collecting:
             if not gc.get_freeze_count():

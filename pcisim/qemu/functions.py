@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDER_BRIDGE, ROOT, SHPC_BRIDGES, UNSET_RESERVE
 from pcisim.catalogue.functions import BUILT_INS, FUNCTIONS, PciFunction, function_at, is_measured
-from pcisim.catalogue.profiles import QEMUS
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, QEMUS
 from pcisim.guest import NO_RAM, Ram
 
 HIDDEN_BRIDGE: Mapping[str, str] = MappingProxyType({"shpc": "off"})
@@ -165,20 +165,28 @@ class Hardware:
 
 
 @lru_cache(maxsize=4096)
-def _row(driver: str, express: bool, root: bool, options: tuple[tuple[str, str], ...]) -> PciFunction | None:
-    for profile in QEMUS:
+def _row(driver: str, express: bool, root: bool, options: tuple[tuple[str, str], ...], qemu: str) -> PciFunction | None:
+    for profile in (qemu, *QEMUS):
         if is_measured(driver, profile):
             return function_at(driver, express_bus=express, root_bus=root, options=dict(options), profile=profile)
     return None
 
 
-def row_on(driver: str, bus: PciBus, options: Mapping[str, str] = NO_OPTIONS) -> PciFunction | None:
+def row_on(
+    driver: str, bus: PciBus, options: Mapping[str, str] = NO_OPTIONS, qemu: str = DEFAULT_PROFILE.qemu.version
+) -> PciFunction | None:
     """Return what a device is on a bus; ``None`` when it was not measured.
+
+    Args:
+        driver: QEMU's name of the device.
+        bus: where it sits.
+        options: its properties.
+        qemu: the version of QEMU; what it does not have is as in one that has it.
 
     Raises:
         PcisimError: as for `pcisim.catalogue.functions.function_at`.
     """
-    return _row(driver, bus.express, bus.kind == ROOT, tuple(options.items()) if options else ())
+    return _row(driver, bus.express, bus.kind == ROOT, tuple(options.items()) if options else (), qemu)
 
 
 def add_built_ins(root: PciBus, family: str, *, without: frozenset[str] = frozenset(), usb: bool = False) -> None:

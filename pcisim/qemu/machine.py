@@ -11,6 +11,7 @@ from pcisim.address import MAX_SLOT
 from pcisim.catalogue.bars import MEMDEV_SIZE, MEMORY_LINKS
 from pcisim.catalogue.bridges import BRIDGES, EXPANDERS, PORT, ROOT
 from pcisim.catalogue.functions import PLACE_IS_ID_IN_7_2
+from pcisim.catalogue.profiles import QEMUS, Qemu
 from pcisim.catalogue.qemu_buses import (
     DYNAMIC,
     HOTPLUG_WITHOUT_BUS,
@@ -70,12 +71,14 @@ class QemuMachine:
     Args:
         machine: as after ``-machine``: ``q35``, ``microvm,pcie=on``, ``pc,usb=on``.
         options: further options, each one text with its blank: ``-global X=Y``, ``-m 1G``.
+        qemu: the version of QEMU.
 
     Raises:
         UsageError: a machine that is not pc, q35 or microvm, or an option that cannot be read.
     """
 
-    def __init__(self, machine: str, options: Iterable[str] = ()) -> None:
+    def __init__(self, machine: str, options: Iterable[str] = (), qemu: Qemu = QEMUS["7.2"]) -> None:
+        self.qemu = qemu
         self.options = MachineOptions(machine, options)
         family = self.options.family
         self.warnings: list[str] = []
@@ -321,7 +324,7 @@ class QemuMachine:
         rules.check_virtio(name, bus, options)
         rules.check_path(bus, place)
         size = self.options.memory_of(options.get(MEMORY_LINKS.get(name, ""), ""))
-        row = row_on(name, bus, options if size is None else {**options, MEMDEV_SIZE: str(size)})
+        row = row_on(name, bus, options if size is None else {**options, MEMDEV_SIZE: str(size)}, self.qemu.version)
         if row is not None and name in PLACE_IS_ID_IN_7_2:
             row = row._replace(device=place)
         check_values(name, options, legacy=row is not None and is_legacy(name, row.device))
