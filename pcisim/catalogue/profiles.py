@@ -80,7 +80,8 @@ class Ovmf(NamedTuple):
     io_room_of: Mapping[str, tuple[int, int]]
     """First and last I/O port, by family."""
     memory_room: Mapping[str, tuple[int, int]]
-    """Begin and end of the room below 4 GiB, by family; where RAM reaches beyond the begin, it begins there."""
+    """Begin and end of the room below 4 GiB, by family; but it is no larger than
+    the largest power of two that RAM leaves free."""
     high_room: tuple[int, int]
     """Begin and end of the room above 4 GiB; measured with a processor of 40 address bits, which end there too."""
     hotplug_io: int
@@ -195,7 +196,7 @@ _OVMF_2022_11 = Ovmf(
 _OVMF_2025_02 = _OVMF_2022_11._replace(
     version="2025.02",
     memory_room=MappingProxyType({"q35": (0x80000000, 0xE0000000), "pc": (0x80000000, 0xFC000000)}),
-    high_room=(0xC000000000, 0x10000000000),
+    high_room=(0xC000000000, 0xE000000000),
     hotplug_io=0,
 )
 OVMFS: Mapping[str, Ovmf] = MappingProxyType(

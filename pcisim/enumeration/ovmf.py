@@ -19,7 +19,7 @@ from pcisim.catalogue.profiles import Ovmf, Profile
 from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult
 from pcisim.enumeration.numbers import Routing
 from pcisim.qemu.functions import Hardware, QemuFunction, has_hotplug_controller
-from pcisim.qemu.ram import below_4g, up
+from pcisim.qemu.ram import HIGH_MEMORY, below_4g, up
 
 PORTS, MEM, PMEM, MEM_64, PMEM_64 = range(5)
 """The five kinds of requests that OVMF keeps apart."""
@@ -159,17 +159,19 @@ class _Allocation:
         self.programmed = programmed
         self.roots = sorted({0, *(bus.number for bus in hardware.extra)})
         start, end = rules.memory_room[hardware.family]
+        free = HIGH_MEMORY - below_4g(hardware.ram, hardware.family, profile.qemu)
+        start = max(start, HIGH_MEMORY - (1 << free.bit_length() - 1))
         self.rooms = {
             PORTS: rules.io_room_of[hardware.family],
-            MEM: (max(start, below_4g(hardware.ram, hardware.family, profile.qemu)), end),
+            MEM: (start, end),
             MEM_64: rules.high_room,
         }
         self.rejected: set[QemuFunction] = set()
         """Devices that go without."""
         self.without_hotplug: set[QemuFunction] = set()
         """Bridges from which what hotplug wants was taken away."""
-        self.asked: set[tuple[int, int]] = set()
-        """What was ever asked for: root bus and kind."""
+        self.expected: set[tuple[int, int]] = set()
+        """Root buses and kinds that OVMF goes on to hand out, even if they ask for nothing any more."""
 
     def run(self) -> bool:
         """Hand the room out; return whether OVMF came to an end with it."""
@@ -191,7 +193,8 @@ class _Allocation:
     def _place(self, trees: list[list[Request]]) -> dict[tuple[int, int], bool]:
         """Give each root bus its part of the room; return who got it, by root bus and kind.
 
-        What a root bus asked for before and asks for no longer counts as a request that is never met.
+        A root bus that asks for memory no longer, or for I/O no longer that it did not get, counts as one whose
+        request is never met.
         """
         taken: dict[int, list[tuple[int, int]]] = {pool: [] for pool in POOLS}
         states: dict[tuple[int, int], bool] = {}
@@ -199,11 +202,13 @@ class _Allocation:
             for pool in sorted(POOLS, key=lambda pool: (tree[pool].align, pool), reverse=True):
                 request = tree[pool]
                 if request.length:
-                    self.asked.add((root, pool))
-                    states[root, pool] = self._fit(request, pool, taken) or (
-                        pool == MEM_64 and self._fit(request, MEM, taken)
-                    )
-                elif (root, pool) in self.asked:
+                    fits = self._fit(request, pool, taken) or (pool == MEM_64 and self._fit(request, MEM, taken))
+                    states[root, pool] = fits
+                    if pool == PORTS and fits:
+                        self.expected.discard((root, pool))
+                    else:
+                        self.expected.add((root, pool))
+                elif (root, pool) in self.expected:
                     states[root, pool] = False
         return states
 
