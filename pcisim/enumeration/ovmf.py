@@ -29,8 +29,8 @@ WINDOW_OF = (IO, MEMORY, PREFETCH, MEMORY, PREFETCH)
 """The window of a bridge that each of them goes through."""
 GRANULARITY = (0x1000, 0x100000, 0x100000, 0x100000, 0x100000)
 
-LEAST_BAR = 0x1000
-"""Memory BARs smaller than this take as much."""
+LEAST_ALIGNMENT = 0x1000
+"""What memory BARs are aligned to that are smaller."""
 RESERVE = (("io-reserve", PORTS), ("mem-reserve", MEM), ("pref32-reserve", PMEM), ("pref64-reserve", PMEM_64))
 _UNSET = (1 << 64) - 1
 
@@ -324,8 +324,7 @@ def _bars(part: QemuFunction) -> Iterator[tuple[int, Request]]:
             kind = PMEM if bar.prefetchable else MEM
         else:
             kind = PMEM_64 if bar.prefetchable else MEM_64
-        size = bar.size if kind == PORTS else max(bar.size, LEAST_BAR)
-        yield kind, Request(part, bar.number, size, size)
+        yield kind, Request(part, bar.number, bar.size, bar.size if kind == PORTS else max(bar.size, LEAST_ALIGNMENT))
 
 
 def hotplug_wants(part: QemuFunction, rules: Ovmf) -> Iterator[tuple[int, int]]:
