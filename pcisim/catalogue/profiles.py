@@ -61,6 +61,14 @@ class SeaBios(NamedTuple):
     """I/O BARs that it moves to a place of their own after all."""
     acpi_tables: Mapping[str, bool]
     """Whether it has ACPI tables of its own for a machine that has none, by family."""
+    high_end: int = 0
+    """The end of the address space that 64-bit windows are put at, with an AMD processor of 40 address bits; 0 where
+    they begin right above the RAM."""
+    high_share: int = 0
+    """With RAM above 4 GiB they get a multiple of this."""
+    high_prefetch: int = 0
+    """The alignment, and the least size, of the prefetchable window of a bridge that takes devices while the guest
+    runs, with RAM above 4 GiB."""
 
     def io_room(self, profile: str, family: str) -> IoRoom | None:
         """Return its room for I/O on a family of machines; ``None`` where that was not measured."""
@@ -130,6 +138,8 @@ class Qemu(NamedTuple):
     """Whether its ACPI tables describe every function that is there, or only function 0 of slots that take hotplug."""
     ram_below: Mapping[str, RamBelow]
     """How much RAM is below 4 GiB, by family."""
+    warns_of_dead_slots: bool
+    """Whether it warns of a device in a slot of a port that no guest looks at."""
 
 
 class Profile(NamedTuple):
@@ -150,6 +160,9 @@ class Profile(NamedTuple):
     def firmware_name(self, firmware: str) -> str:
         """Return the profile and the version of a firmware: ``qemu-7.2/seabios-1.16.2``."""
         return f"{self.name}/{firmware}-{(self.seabios if firmware == SEABIOS else self.ovmf).version}"
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.seabios.version, self.ovmf.version))
 
     def __str__(self) -> str:
         """Return the word that `profile_of` takes for it: its name, and the firmware that is not the name's."""
@@ -174,13 +187,16 @@ _SEABIOS_1_16_2 = SeaBios(
     fixed_ports=MappingProxyType({"ICH9-SMB": 0x700}),
     acpi_tables=MappingProxyType({"pc": False, "q35": True, "microvm": False}),
 )
+_SEABIOS_1_16_3 = _SEABIOS_1_16_2._replace(
+    version="1.16.3", high_end=1 << 40, high_share=128 * GIB, high_prefetch=512 << 20
+)
 SEABIOSES: Mapping[str, SeaBios] = MappingProxyType(
     {
         row.version: row
         for row in (
             _SEABIOS_1_16_2,
-            _SEABIOS_1_16_2._replace(version="1.16.3"),
-            _SEABIOS_1_16_2._replace(version="1.17", acpi_tables=_NO_TABLES),
+            _SEABIOS_1_16_3,
+            _SEABIOS_1_16_3._replace(version="1.17", acpi_tables=_NO_TABLES),
         )
     }
 )
@@ -228,9 +244,9 @@ QEMUS: Mapping[str, Qemu] = MappingProxyType(
     {
         row.version: row
         for row in (
-            Qemu("7.2", False, _RAM_BELOW),
-            Qemu("10.0", True, _RAM_BELOW),
-            Qemu("11.1", True, _RAM_BELOW),
+            Qemu("7.2", False, _RAM_BELOW, warns_of_dead_slots=False),
+            Qemu("10.0", True, _RAM_BELOW, warns_of_dead_slots=True),
+            Qemu("11.1", True, _RAM_BELOW, warns_of_dead_slots=True),
         )
     }
 )

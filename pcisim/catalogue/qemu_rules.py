@@ -194,3 +194,5 @@ NEWEST_MACHINE = (7, 2)
 CORES_FIRST_SINCE = (6, 2)
 """The machine version from which processors are cores of few sockets, where nothing says otherwise."""
 DEFAULT_CPU = "qemu64"
+AMD_PROCESSORS = ("qemu64", "EPYC", "Opteron", "athlon", "phenom")
+"""What the names of processors of AMD's begin with; those of other makers say 40 address bits where they have more."""

@@ -129,10 +129,11 @@ class Hardware:
         ram: how much RAM it has.
         acpi_root: whether ACPI hotplug is on for the root bus (of pc).
         acpi_bridges: whether it is on below bridges.
+        wide: whether the firmware takes the processor's word for the size of the address space.
         unreachable: functions on buses that hang on nothing, or on each other.
     """
 
-    __slots__ = ("acpi_bridges", "acpi_root", "unreachable", "extra", "family", "ram", "root")
+    __slots__ = ("acpi_bridges", "acpi_root", "unreachable", "extra", "family", "ram", "root", "wide")
 
     def __init__(
         self,
@@ -144,6 +145,7 @@ class Hardware:
         acpi_root: bool = True,
         acpi_bridges: bool = True,
         unreachable: Sequence[QemuFunction] = (),
+        wide: bool = True,
     ) -> None:
         self.family = family
         self.root = root
@@ -152,6 +154,7 @@ class Hardware:
         self.acpi_root = acpi_root
         self.acpi_bridges = acpi_bridges
         self.unreachable = unreachable
+        self.wide = wide
 
     def parts(self) -> Iterator[QemuFunction]:
         """Yield every function, each bridge before what is behind it."""

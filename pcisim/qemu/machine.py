@@ -21,6 +21,7 @@ from pcisim.catalogue.qemu_buses import (
     SYSTEM,
 )
 from pcisim.catalogue.qemu_rules import (
+    AMD_PROCESSORS,
     DISPLAYS,
     FIRST_DISPLAY,
     HIGHEST_ACPI_INDEX,
@@ -81,7 +82,8 @@ class QemuMachine:
         self.qemu = qemu
         self.options = MachineOptions(machine, options)
         family = self.options.family
-        self.warnings: list[str] = []
+        self._dead_slots: list[str] = []
+        self._no_peers: list[str] = []
         self.not_on_pci: list[str] = []
         self.root = self._root() if self.options.has_pci else None
         self.hardware = Hardware(
@@ -91,6 +93,7 @@ class QemuMachine:
             ram=self.options.ram,
             acpi_root=self.options.acpi_root,
             acpi_bridges=self.options.acpi_bridges,
+            wide=self.options.cpu_model.startswith(AMD_PROCESSORS),
         )
         self.others = OtherBuses(family, usb=self.options.is_on("usb"))
         self.ids: dict[str, QemuFunction | OtherBus | None] = {}
@@ -110,6 +113,11 @@ class QemuMachine:
         self._singles: set[str] = set()
         self._has_display = False
         self._serials: dict[str, str] = {}
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what QEMU prints though it starts; network cards come last."""
+        return self._dead_slots + self._no_peers
 
     def _root(self) -> PciBus:
         family, options = self.options.family, self.options
@@ -343,6 +351,11 @@ class QemuMachine:
             options=options,
         )
         self._add(part, bus, hot=hot)
+        if bus.kind == PORT and part.slot and self.qemu.warns_of_dead_slots:
+            self._dead_slots.append(
+                f"-device {device.text}: warning: PCI: slot {part.slot} is not valid for {name}, parent device only"
+                " allows plugging into slot 0."
+            )
         return part
 
     def _plug_other(self, device: QemuDevice, bus: OtherBus | None, options: dict[str, str]) -> QemuFunction | None:
@@ -485,7 +498,7 @@ class QemuMachine:
         if int(options.get("acpi-index", 0)):
             self._acpi_indexes[int(options["acpi-index"])] = part
         if name in NEEDS_PEER and "netdev" not in options:
-            self.warnings.append(f"warning: nic {identity or self._numbered(name)} has no peer")
+            self._no_peers.append(f"warning: nic {identity or self._numbered(name)} has no peer")
         if name in EXPANDERS:
             inner = expander_bus(part, int(options.get("bus_nr", 0)), self._bus_name(name, identity))
             assert part.expander is not None
