@@ -302,6 +302,7 @@ class Guest:
         document: the document it was read from.
         machine_origin: the element of the document that names the machine.
         rules: the version of libvirt that has completed it.
+        read_ram: finds out how much RAM the document gives it; ``None`` for a guest without a document.
     """
 
     fields = (
@@ -318,6 +319,7 @@ class Guest:
         "document",
         "machine_origin",
         "rules",
+        "read_ram",
     )
     __slots__ = fields
 
@@ -336,6 +338,7 @@ class Guest:
         document: Any = None,
         machine_origin: Any = None,
         rules: Libvirt | None = None,
+        read_ram: Callable[[], Ram] | None = None,
     ) -> None:
         self.machine_type = machine_type
         self.arch = arch
@@ -350,6 +353,12 @@ class Guest:
         self.document = document
         self.machine_origin = machine_origin
         self.rules = rules
+        self.read_ram = read_ram
+
+    @property
+    def ram(self) -> Ram:
+        """Return how much RAM it has."""
+        return NO_RAM if self.read_ram is None else self.read_ram()
 
     @property
     def machine(self) -> Machine:
