@@ -1,8 +1,8 @@
 """What OVMF makes of the buses: windows of bridges and addresses of BARs.
 
 Each bridge asks for what is behind it or for what hotplug wants, whichever is more.  Where the room
-of a root bus does not do, OVMF takes away, one after the other, the largest request behind a bridge:
-what hotplug wanted of a bridge (all its windows), or a device (all its BARs).  It always boots.
+of a root bus does not do, OVMF takes away, round by round, the largest request behind a bridge:
+what hotplug wanted of a bridge (all its windows), or a device (all its BARs).
 
 Source: firmware rules 4.1 to 4.5.
 """
