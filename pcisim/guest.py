@@ -321,7 +321,7 @@ class Guest:
         "rules",
         "read_ram",
     )
-    __slots__ = fields
+    __slots__ = (*fields, "_machine")
 
     def __init__(
         self,
@@ -354,6 +354,7 @@ class Guest:
         self.machine_origin = machine_origin
         self.rules = rules
         self.read_ram = read_ram
+        self._machine: tuple[str, str, Libvirt | None, Machine] | None = None
 
     @property
     def ram(self) -> Ram:
@@ -363,7 +364,16 @@ class Guest:
     @property
     def machine(self) -> Machine:
         """Return the family of the machine type, as the version of libvirt treats it."""
-        return machine_of(self.machine_type, self.arch, self.rules)
+        known = self._machine
+        if (
+            known is None
+            or known[0] is not self.machine_type
+            or known[1] is not self.arch
+            or known[2] is not self.rules
+        ):
+            machine = machine_of(self.machine_type, self.arch, self.rules)
+            known = self._machine = self.machine_type, self.arch, self.rules, machine
+        return known[3]
 
     @property
     def express(self) -> bool:

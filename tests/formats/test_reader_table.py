@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pcisim.catalogue.domain_elements import HOST, READ, SAID, START, TEXT, Node
+from pcisim.catalogue.domain_elements import HOST, READ, SAID, START, TEXT, Node, OneKind
 from pcisim.catalogue.versions import VERSIONS
 from pcisim.errors import PcisimError
 from pcisim.formats.domain.reader import read
@@ -48,27 +48,28 @@ def elements(element: xml.Element, *around: str) -> Iterator[tuple[xml.Element, 
         yield from elements(child, *way)
 
 
-def row_of(way: tuple[str, ...]) -> Node | None:
-    """Return what the table says of an element; ``None`` where it is not listed."""
-    inside: Mapping[str, Node] = READ
-    row = None
+def rows_of(way: tuple[str, ...]) -> list[Node]:
+    """Return what the table says of an element, of each kind of what is around it."""
+    inside: list[Mapping[str, Node]] = [READ]
+    rows: list[Node] = []
     for tag in way:
-        row = inside.get(tag)
-        if row is None:
-            return None
-        assert row.start == START + tag
-        inside = row.inside
-    return row
+        rows = [each[tag] for each in inside if tag in each]
+        assert all(row.start == START + tag for row in rows)
+        inside = [row.inside for row in rows]
+        inside += [row.attributes.inside for row in rows if isinstance(row.attributes, OneKind)]
+    return rows
 
 
 def listed(way: tuple[str, ...], name: str) -> bool:
     """Return whether the table lists an attribute of an element."""
     if way[-1] == "alias":  # of which a scan notes for itself whether it is there twice
         return name == "name"
-    row = row_of(way)
-    if row is None:
-        return False
-    return row.attributes in (True, HOST, SAID, TEXT) or (isinstance(row.attributes, tuple) and name in row.attributes)
+    return any(
+        row.attributes in (True, HOST, SAID, TEXT)
+        or isinstance(row.attributes, OneKind)
+        or (isinstance(row.attributes, frozenset) and name in row.attributes)
+        for row in rows_of(way)
+    )
 
 
 def unlisted(text: bytes | str, version: str) -> list[str]:

@@ -17,9 +17,9 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT, USUAL_NUMBERS
-from pcisim.catalogue.domain_elements import DOMAIN, HOST, READ, SAID, TEXT, Node
+from pcisim.catalogue.domain_elements import DOMAIN, HOST, READ, SAID, TEXT, Node, OneKind
 from pcisim.formats.domain.traits import OWN_ALIAS
-from pcisim.formats.xml.document import MAX_BYTES, MAX_DEPTH
+from pcisim.formats.xml.document import MAX_BYTES, MAX_DEPTH, new_parser
 
 # Neither of these can stand in a document.
 SEPARATOR, END = "\x01", "\x03"
@@ -119,6 +119,7 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
     here: Mapping[str, Node] = READ
     hosts = _Host()
     aliases: set[str] = set()
+    owned = OWN_ALIAS.encode() in data or b"&#" in data  # it may name devices itself
     unread = 0  # how many elements are open from the first on that is not read
     text = named = False
     append, extend, push, pop = pieces.append, pieces.extend, around.append, around.pop
@@ -149,15 +150,18 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
             elif noted is SAID:
                 for name, value in zip(attributes[::2], attributes[1::2]):
                     extend((name, value and "said"))
-            elif noted:
+            elif isinstance(noted, OneKind):
+                extend(attributes)
+                if noted.value in attributes:
+                    inside = noted.inside
+            elif isinstance(noted, frozenset) and not noted.isdisjoint(attributes):
                 for name, value in zip(attributes[::2], attributes[1::2]):
                     if name in noted:
                         extend((name, value))
             if inside:
                 push(here)
                 here = inside
-            else:  # nothing in it is read
-                append(END)
+            else:  # nothing in it is read: its end need not be noted
                 unread = 1
             return
         unread = 1
@@ -166,7 +170,7 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
                 raise _UnusualError
             text = named = True
             parser.CharacterDataHandler = names.append
-        elif tag == "alias" and here is not DOMAIN.inside:
+        elif owned and tag == "alias" and here is not DOMAIN.inside:
             for value in attributes[1::2]:
                 if value.startswith(OWN_ALIAS):
                     if value in aliases:  # of all others nothing depends on the alias
@@ -184,7 +188,7 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
             here = pop()
             append(END)
 
-    parser = pyexpat.ParserCreate()
+    parser = new_parser()
     parser.ordered_attributes = True
     parser.StartElementHandler = start
     parser.EndElementHandler = end

@@ -248,8 +248,9 @@ class Reader(DeviceReader):
         attributes = element.attrib
         kind = attributes.get("type", "ide")
         index = attributes.get("index")
+        tags = [child.tag for child in element.children]
         for tag in ("model", "target"):
-            if len(element.children) > 1 and len(element.findall(tag)) > 1:
+            if tags.count(tag) > 1:
                 raise self.refuse(
                     element,
                     f"Multiple <{tag}> elements in controller definition not allowed",
@@ -284,12 +285,12 @@ class Reader(DeviceReader):
                 controller.serial = serial_of(element)
             if kind in ("usb", "virtio-serial") and "ports" in attributes:
                 controller.ports = self._index(element, attributes["ports"], "ports")
-        address, acpi = element.find("address"), element.find("acpi")
-        if (f"controller/{kind}", model) in ADDRESS_UNREAD:
+        address = element.find("address") if "address" in tags else None
+        if kind != "pci" and (f"controller/{kind}", model) in ADDRESS_UNREAD:
             controller.address_type = None if address is None else IGNORED
             return controller
-        if acpi is not None:
-            self._acpi(acpi, controller)
+        if "acpi" in tags:
+            self._acpi(element.children[tags.index("acpi")], controller)
         read_traits(element, controller, self.rules)
         if address is not None:
             self._address(address, controller)
