@@ -177,6 +177,8 @@ class _Allocation:
         """Hand the room out; return whether OVMF came to an end with it."""
         while True:
             trees = [self._root(number) for number in self.roots]
+            if any(tree[MEM].length >= HIGH_MEMORY for tree in trees):
+                return False
             states = self._place(trees)
             if all(states.values()):
                 break

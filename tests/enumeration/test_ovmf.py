@@ -11,12 +11,14 @@ MIB = 1 << 20
 QUIET = "pcie-root-port,hotplug=off,"
 
 
-def windows(machine: str, *devices: str, profile: str = "qemu-7.2", options: tuple[str, ...] = ()) -> dict[str, object]:
+def windows(
+    machine: str, *devices: str, profile: str = "qemu-7.2", options: tuple[str, ...] = ()
+) -> dict[str, list[list[int] | None]]:
     """Return the windows of each bridge, from its first to its last address."""
     seen = simulate_qemu(machine, devices, options=options, firmware="ovmf", profile=profile)
     assert seen.accepted, seen.error
     record = seen.to_json()["ovmf"]
-    found = {}
+    found: dict[str, list[list[int] | None]] = {}
     stack = [function for bus in record["buses"] for function in bus["functions"]]
     while stack:
         function = stack.pop()
@@ -55,6 +57,16 @@ def test_only_the_largest_request_goes() -> None:
 def test_it_gives_up_where_memory_is_asked_for_no_longer(reserve: str, profile: str) -> None:
     """Of mem-reserve the 64-bit memory was granted, and went with the rest of what hotplug wanted."""
     assert windows("q35", port("p1", f",{reserve}"), profile=profile) == {"p1": [None, None, None]}
+
+
+def test_it_gives_up_where_4_gib_of_32_bit_memory_are_asked_for() -> None:
+    bridges = [f"pci-bridge,id=p{n},chassis_nr={n},mem-reserve={size}" for n, size in ((1, "2G"), (2, "1G"), (3, "0"))]
+    found = windows("pc", *bridges, "virtio-rng-pci,bus=p3,addr=1")
+    assert found["p1"] == [None, None, None]
+    assert found["p2"] == [[0xD000, 0xDFFF], [0x80000000, 0xBFFFFFFF], [0xE000000000, 0xE01FFFFFFF]]
+    bridges[1] = bridges[1].replace("1G", "2G")
+    found = windows("pc", *bridges, "virtio-rng-pci,bus=p3,addr=1")
+    assert all(window == [None, None, None] for window in found.values())
 
 
 def test_memory_that_another_kind_took_along_is_missed() -> None:
