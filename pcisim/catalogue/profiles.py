@@ -141,6 +141,16 @@ class Qemu(NamedTuple):
     warns_of_dead_slots: bool
     """Whether it warns of a device in a slot of a port that no guest looks at."""
 
+    @property
+    def release(self) -> tuple[int, int]:
+        """Return the version as two numbers, which is that of its newest machine types."""
+        major, minor = self.version.split(".")
+        return int(major), int(minor)
+
+    def function_table(self, machine: tuple[int, int] | None) -> str:
+        """Return the profile of `pcisim.catalogue.functions` for machine types of a version (``None``: the newest)."""
+        return OLD_FUNCTIONS if machine is not None and machine < NEW_FUNCTIONS_SINCE else self.version
+
 
 class Profile(NamedTuple):
     """One row: versions that belong together."""
@@ -265,6 +275,10 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 DEFAULT_PROFILE = [*PROFILES.values()][-1]
 FIRMWARES = (SEABIOS, OVMF)
 
+OLD_FUNCTIONS = "7.2"
+"""The profile of `pcisim.catalogue.functions` that older machine types have."""
+NEW_FUNCTIONS_SINCE = (10, 0)
+"""The version of machine types from which the balloon and virtio-mem have MSI-X, whichever QEMU has the machine."""
 ACPI_BRIDGES_SINCE: Mapping[str, tuple[int, int]] = MappingProxyType({"q35": (6, 1), "i440fx": (1, 7)})
 """The first version of each family of machine types where ACPI handles hotplug below bridges."""
 

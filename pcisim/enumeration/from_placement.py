@@ -8,6 +8,7 @@ from functools import partial
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDERS, ROOT
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, Qemu
+from pcisim.catalogue.x86_machines import machine_version
 from pcisim.guest import Controller, Device, Guest, Ram
 from pcisim.placement import Placement
 from pcisim.qemu.device_names import driver_of
@@ -33,7 +34,7 @@ def hardware_of(placed: Placement | Topology, qemu: Qemu = DEFAULT_PROFILE.qemu,
         videos = sorted((d for d in devices.values() if d.element == "video"), key=lambda d: d.label)
         guest = Guest(family, devices={"video": videos})
     root = PciBus(ROOT, express=express, label="pci:0")
-    part_of = partial(_part, qemu=qemu.version)
+    part_of = partial(_part, qemu=qemu.function_table(machine_version(guest.machine_type)))
     if topology.buses:
         add_built_ins(root, family, without=frozenset() if guest.acpi else _WITHOUT_ACPI)
     buses = {0: root}
