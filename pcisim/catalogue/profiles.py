@@ -88,9 +88,10 @@ class Ovmf(NamedTuple):
     io_room_of: Mapping[str, tuple[int, int]]
     """First and last I/O port, by family."""
     memory_room: Mapping[str, tuple[int, int]]
-    """Begin and end of the room below 4 GiB with up to 2 GiB of RAM, by family."""
+    """Begin and end of the room below 4 GiB, by family; but it is no larger than
+    the largest power of two that RAM leaves free."""
     high_room: tuple[int, int]
-    """Begin and end of the room above 4 GiB, with a processor of 40 address bits."""
+    """Begin and end of the room above 4 GiB; measured with a processor of 40 address bits, which end there too."""
     hotplug_io: int
     """Bytes of I/O ports that a bridge asks for which takes devices while the guest runs."""
     hotplug_memory: int
@@ -118,14 +119,25 @@ class Linux(NamedTuple):
     """Ports of the chipset, by family: those of ACPI hotplug."""
 
 
+class RamBelow(NamedTuple):
+    """How much RAM a family of machines has below 4 GiB."""
+
+    threshold: int
+    """From how much RAM on only part of it is there."""
+    most: int
+    """How much then."""
+    limit_is_threshold: bool = False
+    """Whether ``max-ram-below-4g`` stands for the threshold, too."""
+
+
 class Qemu(NamedTuple):
     """One row: a version of QEMU, as far as the guest sees it."""
 
     version: str
     acpi_of_every_function: bool
     """Whether its ACPI tables describe every function that is there, or only function 0 of slots that take hotplug."""
-    ram_below: Mapping[str, tuple[int, int]]
-    """From how much RAM on only part of it is below 4 GiB, and how much then, by family."""
+    ram_below: Mapping[str, RamBelow]
+    """How much RAM is below 4 GiB, by family."""
     warns_of_dead_slots: bool
     """Whether it warns of a device in a slot of a port that no guest looks at."""
 
@@ -202,7 +214,7 @@ _OVMF_2022_11 = Ovmf(
     "2022.11",
     io_room_of=MappingProxyType({"q35": (0x6000, 0x10000), "pc": (0xC000, 0x10000)}),
     memory_room=MappingProxyType({"q35": (0xC0000000, 0xFC000000), "pc": (0x80000000, 0xFC000000)}),
-    high_room=(0xE000000000, 0xF000000000),
+    high_room=(0xE000000000, 0x10000000000),
     hotplug_io=0x200,
     hotplug_memory=2 << 20,
     hotplug_prefetch=512 << 20,
@@ -231,8 +243,12 @@ _LINUX_6_1 = Linux(
     reserved_ports=MappingProxyType({"pc": ((0xAE00, 0xB000),), "q35": (), "microvm": ()}),
 )
 _LINUX_6_12 = _LINUX_6_1._replace(version="6.12")
-_RAM_BELOW: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {"pc": (0xE0000000, 0xC0000000), "q35": (0xB0000000, 0x80000000), "microvm": (0xC0000000, 0xC0000000)}
+_RAM_BELOW: Mapping[str, RamBelow] = MappingProxyType(
+    {
+        "pc": RamBelow(0xE0000000, 0xC0000000, limit_is_threshold=True),
+        "q35": RamBelow(0xB0000000, 0x80000000),
+        "microvm": RamBelow(0xC0000000, 0xC0000000),
+    }
 )
 QEMUS: Mapping[str, Qemu] = MappingProxyType(
     {

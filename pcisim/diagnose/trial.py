@@ -21,7 +21,7 @@ from pcisim.diagnose.phrases import clauses, is_tried, said_edit
 from pcisim.diagnose.refusals import ROOM
 from pcisim.diagnose.remedies import ALONE, FIRST, LAST, LAST_OF_ALL, Proposal
 from pcisim.errors import PcisimError
-from pcisim.guest import Guest
+from pcisim.guest import NO_RAM, Guest
 from pcisim.placement import Policy
 from pcisim.plan import HostPci
 
@@ -270,7 +270,7 @@ def _is_gone(finding: Finding, before: Diagnosis, after: Diagnosis) -> bool:
     if finding.code in _LATER and after.placement is not None:
         from pcisim.enumeration import enumerate_guest  # 20 ms, so not before it is needed
 
-        if enumerate_guest(after.placement, after.placement.guest.firmware).boots is False:
+        if enumerate_guest(after.placement, after.placement.guest.firmware, ram=NO_RAM).boots is False:
             return False
     old = _counted(before.errors)
     return all(count <= old[key] or key[0] in _LATER - {finding.code} for key, count in _counted(after.errors).items())

@@ -29,6 +29,7 @@ from pcisim.enumeration.ovmf import ovmf
 from pcisim.enumeration.seabios import seabios
 from pcisim.enumeration.view import GuestBus, GuestFunction, GuestView, Numbers
 from pcisim.errors import NotCoveredError
+from pcisim.guest import Ram
 from pcisim.placement import Placement
 from pcisim.qemu.functions import Hardware, QemuFunction
 from pcisim.topology import Topology
@@ -42,7 +43,11 @@ FIRMWARE_RULES: Mapping[str, tuple[Reserve, Writer]] = MappingProxyType(
 
 
 def enumerate_guest(
-    placed: Placement | Topology, firmware: str = SEABIOS, profile: str | Profile | None = None
+    placed: Placement | Topology,
+    firmware: str = SEABIOS,
+    profile: str | Profile | None = None,
+    *,
+    ram: Ram | None = None,
 ) -> GuestView:
     """Return what firmware and guest will see of a placed guest.
 
@@ -51,6 +56,7 @@ def enumerate_guest(
         firmware: ``seabios`` or ``ovmf``.
         profile: the versions of QEMU, firmware and kernel, as for `pcisim.assign`; by default those that the
             placement was made for, of a topology the newest.
+        ram: how much RAM it has; by default what its definition says, else 256 MiB.
 
     Raises:
         UsageError: an unknown firmware or profile.
@@ -71,7 +77,7 @@ def enumerate_guest(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        hardware = hardware_of(placed, rows.qemu)
+        hardware = hardware_of(placed, rows.qemu, ram)
         return view_of(hardware, firmware, program(hardware, firmware, rows), rows)
     finally:
         if collecting:

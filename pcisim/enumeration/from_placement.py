@@ -9,7 +9,7 @@ from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDERS, ROOT
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, Qemu
 from pcisim.catalogue.x86_machines import machine_version
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, Ram
 from pcisim.placement import Placement
 from pcisim.qemu.device_names import driver_of
 from pcisim.qemu.functions import NO_OPTIONS, Hardware, PciBus, QemuFunction, add_built_ins, expander_bus, row_on
@@ -18,12 +18,13 @@ from pcisim.topology import Topology
 _WITHOUT_ACPI = frozenset({"PIIX4_PM"})
 
 
-def hardware_of(placed: Placement | Topology, qemu: Qemu = DEFAULT_PROFILE.qemu) -> Hardware:
+def hardware_of(placed: Placement | Topology, qemu: Qemu = DEFAULT_PROFILE.qemu, ram: Ram | None = None) -> Hardware:
     """Return the functions of a placed guest, the chipset's included.
 
     Args:
-        placed: a placement, or its topology alone: that has everything but whether there is ACPI.
+        placed: a placement, or its topology alone: that has everything but RAM, and whether there is ACPI.
         qemu: the version of QEMU.
+        ram: how much RAM it has; by default what the definition says.
     """
     topology, guest = (placed.topology, placed.guest) if isinstance(placed, Placement) else (placed, None)
     devices = {packed: owner for packed, owner in topology.owners.items() if isinstance(owner, Device) and owner.on_pci}
@@ -66,7 +67,15 @@ def hardware_of(placed: Placement | Topology, qemu: Qemu = DEFAULT_PROFILE.qemu)
                     bus.parts[place & ~MAX_FUNCTION].multifunction = True
     hotplug = guest.acpi
     acpi_root = hotplug and 0 not in topology.hotplug_off
-    return Hardware(family, root, extra, acpi_root=acpi_root, acpi_bridges=hotplug, unreachable=unreachable)
+    return Hardware(
+        family,
+        root,
+        extra,
+        ram=guest.ram if ram is None else ram,
+        acpi_root=acpi_root,
+        acpi_bridges=hotplug,
+        unreachable=unreachable,
+    )
 
 
 def _loose_bus() -> PciBus:

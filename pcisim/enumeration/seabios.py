@@ -17,14 +17,14 @@ from pcisim.catalogue.bars import MEM64
 from pcisim.catalogue.bridges import PORT, RESERVES_READ
 from pcisim.catalogue.functions import PciFunction
 from pcisim.catalogue.profiles import GIB, Profile, SeaBios
-from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult, up
+from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.view import ROM
 from pcisim.qemu.functions import Hardware, QemuFunction, has_hotplug_controller
+from pcisim.qemu.ram import below_4g, end_above_4g, up
 
 LEAST_BAR = 0x1000
 """Memory BARs smaller than this take as much."""
-HIGH_MEMORY = 1 << 32
 RESERVE_OPTIONS = (("io-reserve",), ("mem-reserve",), ("pref32-reserve", "pref64-reserve"))
 _UNSET = (1 << 64) - 1
 _USB = 0x0C03
@@ -76,8 +76,8 @@ def seabios(
         profile: which version it is, and of which QEMU.
     """
     rules = profile.seabios
-    below = _memory_below(hardware, profile)
-    above = max(0, hardware.memory - below) if hardware.wide else 0
+    below = below_4g(hardware.ram, hardware.family, profile.qemu)
+    above = max(0, hardware.ram.size - below) if hardware.wide else 0
     needs, bridges = _needs(buses, programmed.routing, rules, least_prefetch=rules.high_prefetch if above else 0)
     if not programmed.routing.unique:
         left = frozenset(part for part in programmed.found if part.behind is not None) - bridges
@@ -95,7 +95,7 @@ def seabios(
         high = [root[MEMORY].split_64bit(), root[PREFETCH].split_64bit()]
         if not _settle(root, start, rules):
             return _stopped(programmed, "out of 32bit address space")
-        base = HIGH_MEMORY + hardware.memory - below
+        base = end_above_4g(hardware.ram, hardware.family, profile.qemu)
         if rules.high_end and hardware.wide:
             base = max(base, _high_base(high, rules, share=rules.high_share if above else GIB))
         for region, kind in zip(high, (MEMORY, PREFETCH)):
@@ -123,12 +123,6 @@ def _high_base(high: list[Region], rules: SeaBios, *, share: int) -> int:
     """
     size = up(sum(up(region.total, GIB) for region in high), share)
     return rules.high_end - 2 * size
-
-
-def _memory_below(hardware: Hardware, profile: Profile) -> int:
-    """Return how much of the RAM is below 4 GiB."""
-    threshold, below = profile.qemu.ram_below[hardware.family]
-    return below if hardware.memory >= threshold else hardware.memory
 
 
 def _needs(

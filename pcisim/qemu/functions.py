@@ -9,6 +9,7 @@ from types import MappingProxyType
 from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDER_BRIDGE, ROOT, SHPC_BRIDGES, UNSET_RESERVE
 from pcisim.catalogue.functions import BUILT_INS, FUNCTIONS, PciFunction, function_at, is_measured
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, QEMUS
+from pcisim.guest import NO_RAM, Ram
 
 HIDDEN_BRIDGE: Mapping[str, str] = MappingProxyType({"shpc": "off"})
 """The options of the bridge between the root bus of a conventional expander and what is plugged into it."""
@@ -125,14 +126,14 @@ class Hardware:
         family: ``pc``, ``q35`` or ``microvm``.
         root: the main root bus.
         extra: the root buses of expanders, in the order in which they were made.
-        memory: bytes of RAM.
+        ram: how much RAM it has.
         acpi_root: whether ACPI hotplug is on for the root bus (of pc).
         acpi_bridges: whether it is on below bridges.
         wide: whether the firmware takes the processor's word for the size of the address space.
         unreachable: functions on buses that hang on nothing, or on each other.
     """
 
-    __slots__ = ("acpi_bridges", "acpi_root", "unreachable", "extra", "family", "memory", "root", "wide")
+    __slots__ = ("acpi_bridges", "acpi_root", "unreachable", "extra", "family", "ram", "root", "wide")
 
     def __init__(
         self,
@@ -140,7 +141,7 @@ class Hardware:
         root: PciBus,
         extra: list[PciBus],
         *,
-        memory: int = 256 << 20,
+        ram: Ram = NO_RAM,
         acpi_root: bool = True,
         acpi_bridges: bool = True,
         unreachable: Sequence[QemuFunction] = (),
@@ -149,7 +150,7 @@ class Hardware:
         self.family = family
         self.root = root
         self.extra = extra
-        self.memory = memory
+        self.ram = ram
         self.acpi_root = acpi_root
         self.acpi_bridges = acpi_bridges
         self.unreachable = unreachable

@@ -93,7 +93,7 @@ class QemuMachine:
             family,
             self.root or PciBus(ROOT, express=False, label=None),
             [],
-            memory=self.options.memory,
+            ram=self.options.ram,
             acpi_root=self.options.acpi_root,
             acpi_bridges=self.options.acpi_bridges,
             wide=self.options.cpu_model.startswith(AMD_PROCESSORS),

@@ -19,9 +19,11 @@ from pcisim.catalogue.qemu_rules import (
     FAMILIES,
 )
 from pcisim.errors import UsageError
+from pcisim.guest import NO_RAM, Ram
 from pcisim.qemu.device import refusal
 
-_DEFAULT_MEMORY = 256 << 20
+_LIMIT = "max-ram-below-4g"
+_MOST_BELOW_4G = 4 << 30
 _VERSION = re.compile(r"-(\d+)\.(\d+)(?:\.\d+)?$")
 _MEMORY_BACKEND = "memory-backend-"
 _BACKENDS = ("-object", "-chardev", "-netdev", "-blockdev", "-drive", "-fsdev", "-audiodev")
@@ -69,7 +71,7 @@ class MachineOptions:
         self.family = _family(self.name)
         found = _VERSION.search(self.name)
         self.version = (int(found[1]), int(found[2])) if found else qemu.release
-        self.memory = _size(self._memory["size"]) or _DEFAULT_MEMORY
+        self.memory = _size(self._memory["size"]) or NO_RAM.size
         self.slots = int(self._memory.get("slots") or 0)
         self.maxmem = _size(self._memory.get("maxmem", ""))
         self.processors = _processors(self._smp, cores_first=self.since(CORES_FIRST_SINCE))
@@ -94,6 +96,11 @@ class MachineOptions:
             for name in _NAMES:
                 if name in words:
                     self.backends[words[name]] = words
+
+    @property
+    def ram(self) -> Ram:
+        """Return how much RAM there is."""
+        return Ram(self.memory, self.maxmem, self.slots, _size(self.settings.get(_LIMIT, ""), unit=0))
 
     def since(self, version: tuple[int, int]) -> bool:
         """Return whether the machine is of a version or a newer one."""
@@ -179,6 +186,12 @@ class MachineOptions:
             )
 
     def _check_memory(self) -> None:
+        if self.ram.limit > _MOST_BELOW_4G:
+            raise refusal(
+                f"Machine option '{_LIMIT}={self.ram.limit}' expects size less than or equal to 4G",
+                "what is below 4 GiB is no more than that",
+                code="qemu-memory",
+            )
         if "slots" in self._memory and self.slots and not self.maxmem:
             raise refusal("slots specified but no max-size", "-m slots= goes with maxmem=", code="qemu-memory")
         if self.maxmem and self.maxmem < self.memory:
