@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pcisim.address import parse_number
 from pcisim.catalogue.versions import Libvirt
 from pcisim.errors import UsageError
-from pcisim.guest import Guest
+from pcisim.guest import Guest, memory_size
 from pcisim.libvirt.completion import complete
 from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.libvirt.validation import validate
@@ -66,10 +67,9 @@ class Option(NamedTuple):
 
 
 def _size(text: str) -> int | None:
-    from pcisim.spares.memory import memory_size
-
     unit = text.lstrip("0123456789")
-    return memory_size(text.removesuffix(unit), unit) if unit else None
+    number = parse_number(text.removesuffix(unit), limit=_MOST_MEMORY)
+    return memory_size(number, unit) if number is not None else None
 
 
 class PolicyRow(NamedTuple):
@@ -138,6 +138,7 @@ def _hotplug(rules: Libvirt, options: Mapping[str, Value]) -> Policy:
     return HotplugPolicy(rules, preset=name, settings=Settings(**given))
 
 
+_MOST_MEMORY = (1 << 64) - 1
 AS_DEFINED = "definition"
 """The firmware that the definition names."""
 _DENSE_OPTIONS = (

@@ -166,11 +166,11 @@ def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bo
 
     if running:  # all that is there has its place
         text = add_to_document(parse(plan.to_xml()), answer.controllers)
-        return assign(text, "libvirt", libvirt=plan.rules.version).to_xml()
+        return assign(text, "libvirt", libvirt=plan.rules).to_xml()
     if plan.source.document is None:
         guest = plan.source.extended(more)
         text = render(evolved(guest, controllers=[*guest.controllers, *answer.controllers]))
     else:
         text = add_to_document(plan.source.document, [*answer.controllers, *answer.devices])
     policy = plan.policy if answer.elsewhere is None else answer.elsewhere[0]
-    return assign(text, policy, libvirt=plan.rules.version).to_xml()
+    return assign(text, policy, libvirt=plan.rules).to_xml()

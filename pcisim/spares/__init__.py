@@ -5,7 +5,6 @@ where it is and appends as many ports and bridges as are asked for; its presets 
 
     extension     a placement to which controllers are appended; nothing that is there moves
     presets       what virt-install, Nova and KubeVirt do: one row each
-    memory        how much memory a definition gives its guest
     policy        what is asked for, and all of it together
 
 Source: libvirt rules 6.3 to 6.6 and 7.6.

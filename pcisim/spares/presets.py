@@ -27,13 +27,9 @@ from pcisim.libvirt.completion import ControllerList
 from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement, PlacementStep
 from pcisim.spares.extension import Extension
-from pcisim.spares.memory import memory_of
 
 VIRT_INSTALL_PORTS = 14
 MOST_NOVA_PORTS = 28
-GIB = 1 << 30
-ASSUMED_MEMORY = GIB
-"""Of a guest of which nobody says how much it has."""
 _PORT = "pcie-root-port"
 _WRITTEN = "a root port that is written before anything is placed"
 
@@ -122,7 +118,7 @@ _COUNTED = (
     ("memballoon", ""),
 )  # fmt: skip
 _INTERFACES = 4
-_LARGE = 2 * GIB
+_LARGE = 2 << 30
 _MOST_APPENDED_INDEX = 31
 """Beyond this index KubeVirt appends nothing."""
 
@@ -172,11 +168,9 @@ def _version_3(guest: Guest, settings: Settings) -> Reserved:
 
 
 def _wanted_ports(guest: Guest, settings: Settings) -> int:
-    memory = settings.memory
-    if memory is None:
-        memory = memory_of(guest)
+    memory = guest.ram.size if settings.memory is None else settings.memory
     used = ports_in_use(guest) if settings.used is None else settings.used
-    return ports_by_memory(ASSUMED_MEMORY if memory is None else memory, used)
+    return ports_by_memory(memory, used)
 
 
 def _kubevirt(

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 import pcisim
-from pcisim.errors import InputError, UsageError
+from pcisim.errors import UsageError
 from pcisim.formats.domain.text import render
 from pcisim.guest import Guest
 from pcisim.plan import Plan
 from pcisim.policies import _PRESET_NAMES, POLICIES, listed
-from pcisim.spares.memory import memory_size
 from pcisim.spares.presets import MOST_NOVA_PORTS, PRESETS, placeholders_by_interfaces, ports_by_memory
 from tests.guests import BARE, at, controller, disk, disks, domain, nic, pci
 
@@ -197,18 +196,6 @@ def test_what_does_not_go_together(policy: str, headline: str, detail: str) -> N
         pcisim.assign(Guest.of("q35"), policy)
     assert caught.value.headline == headline
     assert caught.value.details[0] == detail
-
-
-def test_sizes_of_memory() -> None:
-    assert memory_size("3", "GiB") == memory_size("3", "g") == 3 * GIB
-    assert memory_size("3", "GB") == 3 * 10**9
-    assert memory_size("3") == 3 * 1024
-    assert [memory_size(*size) for size in (("", "GiB"), ("x", "b"), ("1", "stone"), ("-1", "b"))] == [None] * 4
-
-
-def test_memory_that_cannot_be_read() -> None:
-    with pytest.raises(InputError, match="invalid size of memory 'much' in unit 'KiB'"):
-        pcisim.assign(kubevirt("<memory>much</memory>"), "hotplug:preset=kubevirt-v2")
 
 
 def test_the_page_has_every_option_and_preset() -> None:
