@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from pcisim.catalogue.connectors import EXPRESS, NO_CLASS
 from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
@@ -25,12 +26,52 @@ if TYPE_CHECKING:
 
     from pcisim.requests import Wish
 
-MOST_DEVICES = 50_000
-"""How many devices of a model are tried; the largest guest that fits has some thousand."""
+MOST_DEVICES = 65_536
+"""How many devices of a model are tried: 256 buses of 256 functions."""
 NO_TRAITS: Mapping[str, Any] = {}
 """Of a device or a guest of which nothing else is written."""
 IGNORED = "ignored"
 """The address type of a device whose address the version of libvirt does not read."""
+
+
+class Ram(NamedTuple):
+    """How much RAM a guest has, in bytes.
+
+    Args:
+        size: what it starts with.
+        most: what it may have at most; 0 where that is what it starts with.
+        slots: how many memory modules can be plugged in.
+        limit: how much of it may be below 4 GiB; 0 where nothing is said.
+    """
+
+    size: int = 256 << 20
+    most: int = 0
+    slots: int = 0
+    limit: int = 0
+
+
+_POWERS: Mapping[str, int] = MappingProxyType({"k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6})
+_BYTES = ("b", "byte", "bytes")
+
+
+def memory_size(number: int, unit: str) -> int | None:
+    """Return a number of bytes, or ``None`` where libvirt does not know the unit.
+
+    Args:
+        number: how many of the unit (from 0).
+        unit: ``b``, ``KiB`` or ``K``, ``KB`` and so on up to E, in capitals or not.
+    """
+    unit = unit.lower()
+    if unit in _BYTES:
+        return number
+    power = _POWERS.get(unit[:1])
+    if power is None or unit[1:] not in ("", "b", "ib"):
+        return None
+    return int(number * (1000 if unit[1:] == "b" else 1024) ** power)
+
+
+NO_RAM = Ram()
+"""What QEMU gives a machine for which nothing is said."""
 
 
 class Device:
@@ -285,6 +326,7 @@ class Guest:
         machine_origin: the element of the document that names the machine.
         rules: the version of libvirt that has completed it.
         wishes: what is wished for of the places of devices, by label.
+        read_ram: finds out how much RAM the document gives it; ``None`` for a guest without a document.
     """
 
     fields = (
@@ -302,8 +344,9 @@ class Guest:
         "machine_origin",
         "rules",
         "wishes",
+        "read_ram",
     )
-    __slots__ = fields
+    __slots__ = (*fields, "_machine")
 
     def __init__(
         self,
@@ -321,6 +364,7 @@ class Guest:
         machine_origin: Any = None,
         rules: Libvirt | None = None,
         wishes: Mapping[str, Wish] = NO_TRAITS,
+        read_ram: Callable[[], Ram] | None = None,
     ) -> None:
         self.machine_type = machine_type
         self.arch = arch
@@ -336,11 +380,27 @@ class Guest:
         self.machine_origin = machine_origin
         self.rules = rules
         self.wishes = wishes
+        self.read_ram = read_ram
+        self._machine: tuple[str, str, Libvirt | None, Machine] | None = None
+
+    @property
+    def ram(self) -> Ram:
+        """Return how much RAM it has."""
+        return NO_RAM if self.read_ram is None else self.read_ram()
 
     @property
     def machine(self) -> Machine:
         """Return the family of the machine type, as the version of libvirt treats it."""
-        return machine_of(self.machine_type, self.arch, self.rules)
+        known = self._machine
+        if (
+            known is None
+            or known[0] is not self.machine_type
+            or known[1] is not self.arch
+            or known[2] is not self.rules
+        ):
+            machine = machine_of(self.machine_type, self.arch, self.rules)
+            known = self._machine = self.machine_type, self.arch, self.rules, machine
+        return known[3]
 
     @property
     def express(self) -> bool:

@@ -14,15 +14,20 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pcisim.address import parse_number
 from pcisim.catalogue.versions import Libvirt
 from pcisim.errors import UsageError
-from pcisim.guest import Guest
+from pcisim.guest import Guest, memory_size
 from pcisim.libvirt.completion import complete
 from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.libvirt.validation import validate
 from pcisim.placement import Placement, Policy
 
-Value = int | bool | str
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+Value = int | bool | str | None
 
 
 class Option(NamedTuple):
@@ -31,27 +36,40 @@ class Option(NamedTuple):
     name: str
     summary: str
     default: Value
+    """``None`` where it matters whether the option is given."""
     low: int = 0
     """The lowest value of an option that is a number."""
     high: int = 0
     words: tuple[str, ...] = ()
     """What an option that is a word may be."""
+    is_size: bool = False
+    """Whether it is a size of memory, with a unit."""
 
     @property
     def allowed(self) -> str:
         """Return what may be written, in words."""
         if self.words:
             return " or ".join(self.words)
+        if self.is_size:
+            return "a whole number with a unit, such as 4GiB or 512MiB"
         return "on or off" if isinstance(self.default, bool) else f"a number from {self.low} to {self.high}"
 
     def read(self, text: str) -> Value | None:
         """Return the value of a text, or ``None`` if the option cannot have it."""
         if self.words:
             return text if text in self.words else None
+        if self.is_size:
+            return _size(text)
         if isinstance(self.default, bool):
             return {"on": True, "off": False}.get(text)
         is_number = text.isascii() and text.isdigit() and len(text) <= len(str(self.high))
         return int(text) if is_number and self.low <= int(text) <= self.high else None
+
+
+def _size(text: str) -> int | None:
+    unit = text.lstrip("0123456789")
+    number = parse_number(text.removesuffix(unit), limit=_MOST_MEMORY)
+    return memory_size(number, unit) if number is not None else None
 
 
 class PolicyRow(NamedTuple):
@@ -83,6 +101,44 @@ def _dense(rules: Libvirt, options: Mapping[str, Value]) -> Policy:
     return DensePolicy(rules, freedom, bool(options["modern"]), str(options["firmware"]).replace(AS_DEFINED, ""))
 
 
+def _hotplug(rules: Libvirt, options: Mapping[str, Value]) -> Policy:
+    from pcisim.spares.policy import HotplugPolicy, Spares
+    from pcisim.spares.presets import PRESETS, Settings
+
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    name = given.pop("preset", "")
+    own = tuple(option.name for option in _HOTPLUG_OPTIONS[: len(Spares._fields)])
+    preset = PRESETS[name] if name else None
+    allowed = preset.settings if preset is not None else own
+    for option in given:
+        if option not in allowed:
+            with_what = f"preset {name}" if name else "no preset"
+            presets = [row.name for row in PRESETS.values() if option in row.settings]
+            raise UsageError(
+                f"policy 'hotplug': {option} does not go with {with_what}",
+                code="policy-option",
+                details=(
+                    f"with {with_what} go: {', '.join(allowed) or 'no other options'}",
+                    f"{option} goes with {', '.join(presets) or 'no preset'}",
+                ),
+            )
+    if preset is None:
+        if "total" in given or "extra" in given:
+            given.setdefault("spare", 0)
+        return HotplugPolicy(rules, Spares(**{option.replace("-", "_"): value for option, value in given.items()}))
+    for option in preset.needs:
+        if option not in given:
+            row = next(row for row in _HOTPLUG_OPTIONS if row.name == option)
+            raise UsageError(
+                f"policy 'hotplug': preset {name} needs {option}",
+                code="policy-option",
+                details=(f"{option} is {row.allowed}: {row.summary}",),
+                remedy=f"write hotplug:preset={name}:{option}=N",
+            )
+    return HotplugPolicy(rules, preset=name, settings=Settings(**given))
+
+
+_MOST_MEMORY = (1 << 64) - 1
 AS_DEFINED = "definition"
 """The firmware that the definition names."""
 _DENSE_OPTIONS = (
@@ -92,9 +148,23 @@ _DENSE_OPTIONS = (
     Option("modern", "whether virtio devices become non-transitional ones, which have no I/O ports", False),
     Option("firmware", "whose I/O has to suffice", AS_DEFINED, words=(AS_DEFINED, "seabios", "ovmf", "none")),
 )
+_MOST = 255
+_PRESET_NAMES = ("virt-install", "nova", "kubevirt-v1", "kubevirt-v2", "kubevirt-v3")
+_HOTPLUG_OPTIONS = (
+    Option("spare", "empty hot-pluggable slots, PCI Express or on pc conventional", None, 0, _MOST),
+    Option("total", "PCI Express ports in all", None, 0, _MOST),
+    Option("extra", "PCI Express ports beyond those that are written or needed", None, 0, _MOST),
+    Option("pci-spare", "empty hot-pluggable conventional slots", None, 0, _MOST),
+    Option("preset", "the manager whose spares to imitate", None, words=_PRESET_NAMES),
+    Option("ports", "num_pcie_ports of nova", None, 0, 28),
+    Option("memory", "how much the guest has, as KubeVirt looks at it", None, is_size=True),
+    Option("used", "how many ports KubeVirt counts as in use", None, 0, _MOST),
+    Option("slots", "interfaces and placeholders in all, as KubeVirt has noted them", None, 0, _MOST),
+)
 _ROWS = (
     PolicyRow("libvirt", "exactly as libvirt does", _libvirt),
     PolicyRow("dense", "as few PCI controllers as possible, 8 devices a slot", _dense, _DENSE_OPTIONS),
+    PolicyRow("hotplug", "as libvirt does, with spare ports and slots for hotplug", _hotplug, _HOTPLUG_OPTIONS),
     PolicyRow("qemu", "as QEMU places -device without addr", _qemu),
 )
 POLICIES: Mapping[str, PolicyRow] = MappingProxyType({row.name: row for row in _ROWS})
@@ -140,6 +210,26 @@ def policy_of(policy: str | Policy, rules: Libvirt, table: Mapping[str, PolicyRo
             )
         values[key] = value
     return row.make(rules, values)
+
+
+def listed(table: Mapping[str, PolicyRow] = POLICIES) -> list[str]:
+    """Return the policies, their options and what these may be, a line each.
+
+    Args:
+        table: the policies that there are.
+    """
+    from pcisim.spares.presets import PRESETS
+
+    lines = []
+    for row in table.values():
+        lines.append(f"{row.name:24} {row.summary}")
+        for option in row.options:
+            default = option.default if not isinstance(option.default, bool) else "on" if option.default else "off"
+            usual = "" if default is None else f"; {default} if it is left out"
+            lines.append(f"  :{option.name + '=':21} {option.summary} ({option.allowed}{usual})")
+            if option.words == _PRESET_NAMES:
+                lines += [f"      {preset.name:18} {preset.summary}" for preset in PRESETS.values()]
+    return lines
 
 
 def placed(guest: Guest, policy: Policy, rules: Libvirt) -> Placement:

@@ -8,7 +8,7 @@ import pcisim
 from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
 from pcisim.catalogue.devices import DEVICE_MODELS
 from pcisim.errors import RefusedError, UsageError
-from pcisim.guest import Controller, Device, Guest, device_model, disk_target, refuse
+from pcisim.guest import Controller, Device, Guest, device_model, disk_target, memory_size, refuse
 from tests.guests import table
 
 
@@ -147,3 +147,10 @@ def test_defaults_are_not_shared() -> None:
     first.devices["rng"] = []
     first.controllers.append(one)
     assert (second.devices, second.controllers) == ({}, [])
+
+
+def test_sizes_of_memory() -> None:
+    assert memory_size(3, "GiB") == memory_size(3, "g") == 3 << 30
+    assert memory_size(3, "GB") == 3 * 10**9
+    assert memory_size(3, "bytes") == 3
+    assert [memory_size(1, unit) for unit in ("", "stone", "kb.", "ib")] == [None] * 4

@@ -25,6 +25,13 @@ from pcisim.placement import Placement
 from pcisim.placement.pinned import pinned
 from pcisim.policies import placed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pcisim.dense.policy import DensePolicy
+    from pcisim.spares.policy import HotplugPolicy
+
+    Counted = LibvirtPolicy | DensePolicy | HotplugPolicy
+
 HOT_SPACE = frozenset({"no-more-slots", "no-hotplug", "virtual-functions"})
 """The codes of refusals that say that a running guest has no place, or none that the emulator takes."""
 
@@ -55,9 +62,11 @@ class Fits(NamedTuple):
     short: tuple[Budget, ...] = ()
     missing: tuple[tuple[str, int], ...] = ()
     placement: Placement | None = None
+    elsewhere: tuple[str, Placement] | None = None
+    """Where nothing that was tried makes it fit: another policy under which it fits, and the guest placed by that."""
 
 
-def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplug: bool = False) -> Fits:
+def fits(guest: Guest, more: Mapping[str, int], policy: Counted, *, hotplug: bool = False) -> Fits:
     """Say whether more devices fit into a guest, and what makes them fit.
 
     Args:
@@ -81,9 +90,16 @@ def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplu
     except RefusedError as error:
         if error.code not in SPACE:
             raise
-        reason = error.headline
+        refusal = error
     else:
         return Fits(True, f"yes: {what} {'fits' if len(devices) == 1 else 'fit'}", devices, placement=placement)
+    reason = refusal.headline
+    if not isinstance(policy, LibvirtPolicy):
+        short = getattr(refusal, "short", ())
+        why = "; ".join(map(str, short)) or reason
+        return Fits(
+            False, f"no: {what} {'does' if len(devices) == 1 else 'do'} not fit: {why}", devices, (), reason, short
+        )
     demand = policy.demand(complete(extended, policy.rules))
     short = growth(demand).exceeded
     headline = f"no: {what} {'does' if len(devices) == 1 else 'do'} not fit: {'; '.join(map(str, short)) or reason}"
@@ -93,10 +109,22 @@ def fits(guest: Guest, more: Mapping[str, int], policy: LibvirtPolicy, *, hotplu
             grown = _try(_with(extended, controllers), policy)
             if grown is not None:
                 return Fits(False, headline, devices, tuple(controllers), reason, short, placement=grown)
-    return Fits(False, headline, devices, (), reason, short)
+    return Fits(False, headline, devices, (), reason, short, elsewhere=_packed(extended, policy.rules))
 
 
-def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: LibvirtPolicy) -> Fits:
+def _packed(guest: Guest, rules: Libvirt) -> tuple[str, Placement] | None:
+    """Return the first of the packing policies under which a guest fits, and the guest placed by it."""
+    from pcisim.policies import policy_of
+
+    for name in ("dense", "dense:modern=on"):
+        try:
+            return name, placed(guest, policy_of(name, rules), rules)
+        except RefusedError:
+            continue
+    return None
+
+
+def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: Counted) -> Fits:
     for device in devices:
         check_comes(device)
     placement = placed(guest, policy, policy.rules)
@@ -108,7 +136,7 @@ def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: LibvirtPolicy) 
     short = ", ".join(f"{count} {name} {'slot' if count == 1 else 'slots'}" for name, count in named)
     attached = len(devices) - sum(missing.values())
     headline = f"no: {attached} of {len(devices)} can be attached; free hot-pluggable room lacks {short}"
-    controllers, grown = _room_for(placement, devices, policy, missing)
+    controllers, grown = _room_for(placement, devices, LibvirtPolicy(policy.rules), missing)
     return Fits(False, headline, devices, controllers, reason, missing=named, placement=grown)
 
 
@@ -149,7 +177,7 @@ def _room_for(
     return (), None
 
 
-def missing_hot(placement: Placement, devices: Sequence[Device], policy: LibvirtPolicy) -> tuple[dict[int, int], str]:
+def missing_hot(placement: Placement, devices: Sequence[Device], policy: Counted) -> tuple[dict[int, int], str]:
     """Return how many devices find no place in a running guest, by plug, and why.
 
     Args:

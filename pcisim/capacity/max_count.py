@@ -15,13 +15,20 @@ from pcisim.catalogue.devices import PLUGS, plug_on
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import X86
 from pcisim.errors import RefusedError
-from pcisim.guest import Guest, device_model
+from pcisim.guest import MOST_DEVICES, Guest, device_model
 from pcisim.libvirt.completion import complete
 from pcisim.libvirt.growth import BRIDGE_SLOTS, Budget, growth, most_more
 from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.policies import placed
 
-SPACE = frozenset({"no-more-slots", "no-slot-for-controller", "cannot-grow", "index-range", "bridge-order"})
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pcisim.dense.policy import DensePolicy
+    from pcisim.spares.policy import HotplugPolicy
+
+SPACE = frozenset(
+    {"no-more-slots", "no-slot-for-controller", "cannot-grow", "index-range", "bridge-order", "no-layout", "no-spares"}
+)
 """The codes of refusals that say that something does not fit."""
 
 
@@ -106,6 +113,120 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
     return More(device, highest, holes, error.headline if error else "", exceeded)
 
 
+def how_many_more_under(guest: Guest, device: str, policy: LibvirtPolicy | DensePolicy | HotplugPolicy) -> More:
+    """Return how many more of a device a guest takes under a policy.
+
+    Args:
+        guest: as it was read or described.
+        device: a model, by QEMU's name.
+        policy: how it is placed.
+
+    Raises:
+        UsageError: an unknown device.
+        RefusedError: the guest is refused for something else than room, or the device is not on PCI there.
+    """
+    if isinstance(policy, LibvirtPolicy):
+        return how_many_more(guest, device, policy.rules)
+    from pcisim.spares.policy import HotplugPolicy
+
+    if isinstance(policy, HotplugPolicy):
+        return how_many_more_beside_spares(guest, device, policy)
+    return how_many_more_packed(guest, device, policy)
+
+
+def how_many_more_packed(guest: Guest, device: str, policy: DensePolicy) -> More:
+    """Return how many more of a device a guest takes, packed: there are no counts below that do not fit.
+
+    Args:
+        guest: as it was read or described.
+        device: a model, by QEMU's name.
+        policy: how it is packed.
+
+    Raises:
+        UsageError: an unknown device.
+        RefusedError: the guest is refused for something else than room.
+    """
+    from pcisim.dense.policy import NoLayoutError, most_more
+
+    row = device_model(device)
+    if guest.arch not in X86:
+        _check_on_pci(guest, device, policy.rules)
+
+    def refusal(count: int) -> RefusedError | None:
+        return _refusal(guest, device, count, policy)
+
+    def answer(most: int, error: RefusedError | None) -> More:
+        short = error.short if isinstance(error, NoLayoutError) else ()
+        return More(device, most, (), error.headline if error else "", short)
+
+    first = refusal(0)
+    if first is not None:
+        if first.code not in SPACE:
+            raise first
+        return answer(-1, first)
+    one = refusal(1)
+    if one is not None:
+        return answer(0, one)
+    most = min(MOST_DEVICES - 1, 1 + most_more(policy, complete(guest.extended({device: 1}), policy.rules), row.name))
+    error = refusal(most)
+    if error is None:
+        return answer(most, refusal(most + 1))
+    low, high = 1, 2
+    while high < most and refusal(high) is None:
+        low, high = high, 2 * high
+    high = min(high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (error := refusal(middle)) is None:
+            low = middle
+        else:
+            high = middle
+    return answer(low, refusal(low + 1))
+
+
+def how_many_more_beside_spares(guest: Guest, device: str, policy: HotplugPolicy) -> More:
+    """Return how many more of a device a guest takes that keeps the spares that are asked for.
+
+    Args:
+        guest: as it was read or described.
+        device: a model, by QEMU's name.
+        policy: which spares.
+
+    Raises:
+        UsageError: an unknown device.
+        RefusedError: the guest is refused for something else than room, or the device is not on PCI there.
+    """
+    of_libvirt = how_many_more(guest, device, policy.rules)
+    refusals: dict[int, RefusedError | None] = {}
+
+    def refusal(count: int) -> RefusedError | None:
+        if count not in refusals:
+            error = refusals[count] = _refusal(guest, device, count, policy)
+            if error is not None and error.code not in SPACE:
+                raise error
+        return refusals[count]
+
+    refused = {count for low, high in of_libvirt.holes for count in range(low, high + 1)}
+    for low, _ in of_libvirt.holes:  # where all slots are taken, there is none for a bridge either
+        count = low - 1
+        while count >= 0 and count not in refused and refusal(count):
+            refused.add(count)
+            count -= 1
+    # a preset may do without the spare port that libvirt insists on
+    counts = [count for count in range(of_libvirt.most + 3) if count not in refused]
+    fitting, beyond = 0, len(counts)
+    while fitting < beyond:
+        middle = (fitting + beyond) // 2
+        if refusal(counts[middle]) is None:
+            fitting = middle + 1
+        else:
+            beyond = middle
+    most = counts[fitting - 1] if fitting else -1
+    error = refusal(most + 1)
+    reason = "; ".join((error.headline, *error.details[:1])) if error is not None else ""
+    return More(device, most, _ranges(count for count in sorted(refused) if count < most), reason)
+
+
 def _check_on_pci(guest: Guest, device: str, rules: Libvirt) -> None:
     row = device_model(device)
     trial = complete(guest.extended({device: 1}), rules)
@@ -134,7 +255,9 @@ def shortages(guest: Guest, policy: LibvirtPolicy) -> tuple[Budget, ...]:
     return growth(policy.demand(complete(guest, policy.rules))).exceeded
 
 
-def _refusal(guest: Guest, device: str, count: int, policy: LibvirtPolicy) -> RefusedError | None:
+def _refusal(
+    guest: Guest, device: str, count: int, policy: LibvirtPolicy | DensePolicy | HotplugPolicy
+) -> RefusedError | None:
     try:
         placed(guest.extended({device: count}), policy, policy.rules)
     except RefusedError as error:

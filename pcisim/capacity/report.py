@@ -17,6 +17,7 @@ from pcisim.address import FUNCTIONS, MAX_SLOT, format_packed
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.x86_machines import DEVICE
 from pcisim.enumeration.io_windows import IoBudget, io_budget
+from pcisim.hotplug.unplug import detachable
 from pcisim.placement import Placement
 from pcisim.topology import Bus, Holder, Topology
 
@@ -116,6 +117,13 @@ class Capacity(NamedTuple):
     ports: int
     """PCI Express ports."""
     io: IoBudget
+    detachable: int
+    """Devices that can be detached while the guest runs."""
+
+    @property
+    def empty_hot_slots(self) -> int:
+        """Return how many empty slots take a device while the guest runs."""
+        return self.room.express_hot + self.room.conventional_hot
 
     @property
     def port_memory_kib(self) -> int:
@@ -137,13 +145,18 @@ class Capacity(NamedTuple):
         else:
             verdict = "boots" if io.boots else "will not boot"
             if io.boots and io.windows > (io.room or 0):
-                verdict += ", but bridges go without, without memory too, until the guest's system repairs it"
+                verdict += (
+                    ", but bridges go without, without memory too, until the guest's system repairs it"
+                    if io.profile.all_ask
+                    else ", but devices go without I/O ports"
+                )
             windows += f", room for {io.room} ({io.profile.name}): {verdict}"
         if io.unknown:
             windows += f"; not known for {', '.join(io.unknown)}"
         return [
             *rows,
             str(self.room),
+            f"hotplug: {self.empty_hot_slots} empty slots left, {self.detachable} devices can be detached",
             f"bus numbers: {self.bus_numbers} of {BUS_NUMBERS}",
             f"emulator's memory for {self.ports} ports: about {self.port_memory_kib / 1024:.1f} MiB",
             windows,
@@ -182,6 +195,7 @@ class Capacity(NamedTuple):
                     "hot": {"slots": self.room.conventional_hot},
                 },
             },
+            "hotplug": {"empty_slots": self.empty_hot_slots, "detachable": self.detachable},
             "budgets": {
                 "bus_numbers": {"used": self.bus_numbers, "of": BUS_NUMBERS},
                 "port_memory_kib": {"used": self.port_memory_kib, "ports": self.ports},
@@ -231,6 +245,7 @@ def capacity(placement: Placement) -> Capacity:
         bus_numbers=len(buses) + hidden,
         ports=ports,
         io=io_budget(placement),
+        detachable=len(detachable(placement)),
     )
 
 

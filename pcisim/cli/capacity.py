@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+
 _EPILOG = """examples:
   pcisim capacity guest.xml
   virsh dumpxml vm | pcisim capacity - --of virtio-blk
@@ -42,16 +43,20 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from pcisim.capacity.max_count import how_many_more
+    from pcisim.capacity.max_count import how_many_more_under
     from pcisim.capacity.report import capacity
+    from pcisim.requests import read_request
 
     if common.lists_devices(arguments):
         return 0
     plan = common.plan_of(arguments)
     if arguments.of:
-        common.answers_as_libvirt(plan, "capacity --of")
+        common.answers_with_counts(plan, "capacity --of")
     report = capacity(plan.placement)
-    more = [how_many_more(plan.source, name, plan.rules) for name in arguments.of]
+    more = [
+        how_many_more_under(plan.source, read_request(text, "--of").model, plan.policy)  # type: ignore[arg-type]
+        for text in arguments.of
+    ]
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         import json
@@ -76,6 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
         }
         common.write_stdout(json.dumps(document, indent=2) + "\n")
         return 0
-    lines = [*report.lines(), *(f"{row} (as libvirt {plan.rules.version})" for row in more)]
+    lines = [*report.lines(), *(f"{row} ({plan.policy.describe()})" for row in more)]
     common.write_stdout("\n".join(lines) + "\n")
     return 0

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from pcisim.catalogue.profiles import OVMFS, PROFILES, SEABIOSES
 from pcisim.catalogue.versions import DEFAULT_VERSION, OLDEST
 from pcisim.errors import InputError, PcisimError, UsageError
 from pcisim.formats.plain import printable, printable_lines
@@ -18,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
+    from pcisim.catalogue.versions import Libvirt
     from pcisim.placement import Placement
     from pcisim.plan import HostPci
     from pcisim.requests import Wish
@@ -44,6 +46,8 @@ def _terminal_width() -> int:
 
 
 _USUAL_WIDTH = 80
+_HELP = frozenset({"?", "help"})
+"""What lists the words that an option takes."""
 LIBVIRT = "PCISIM_LIBVIRT"
 """The environment variable that sets the default of ``--libvirt``; the library does not look at it."""
 
@@ -81,20 +85,34 @@ def add_guest_options(parser: argparse.ArgumentParser, *, policy: bool = True) -
     add_libvirt(parser)
     if policy:
         parser.add_argument(
-            "--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default), dense, qemu"
+            "--policy",
+            default="libvirt",
+            metavar="POLICY",
+            help="how to place: libvirt (default), dense, hotplug, qemu, with options as in hotplug:spare=4;"
+            " --policy=help lists them",
         )
     add_host_pci(parser)
     add_debug(parser)
 
 
 def add_libvirt(parser: argparse.ArgumentParser) -> None:
-    """Add ``--libvirt``."""
+    """Add ``--libvirt``, and the options that say which QEMU and firmware go with it."""
     parser.add_argument(
         "--libvirt",
         metavar="VERSION",
         help=f"whose rules: any version from {'.'.join(map(str, OLDEST))} on, or auto for this machine's"
         f" (default: ${LIBVIRT}, else {DEFAULT_VERSION})",
     )
+    parser.add_argument(
+        "--profile",
+        metavar="QEMU",
+        help=f"the QEMU, firmware and kernel: {', '.join(PROFILES)} (default: those that the version of libvirt was"
+        " measured with)",
+    )
+    for option, name, rows in (("--seabios", "SeaBIOS", SEABIOSES), ("--ovmf", "OVMF", OVMFS)):
+        parser.add_argument(
+            option, metavar="VERSION", help=f"the version of {name}: {', '.join(rows)} (default: the profile's)"
+        )
 
 
 def add_host_pci(parser: argparse.ArgumentParser) -> None:
@@ -110,9 +128,14 @@ def add_host_pci(parser: argparse.ArgumentParser) -> None:
 
 
 def lists_devices(arguments: argparse.Namespace) -> bool:
-    """Print what devices there are if that is what was asked, and return whether it was."""
+    """Print what devices or policies there are if that is what was asked, and return whether it was."""
+    if getattr(arguments, "policy", None) in _HELP:
+        from pcisim.policies import listed
+
+        write_stdout("".join(f"{line}\n" for line in listed()))
+        return True
     asked = (*arguments.device, *getattr(arguments, "add", ()), *getattr(arguments, "of", ()))
-    if not {"?", "help"} & set(asked):
+    if not _HELP & set(asked):
         return False
     from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS
 
@@ -217,7 +240,7 @@ def assigned(
     guest: Guest | bytes,
     policy: str = "libvirt",
     *,
-    libvirt: str,
+    libvirt: str | Libvirt,
     host_pci: HostPci = None,
     name: str | None = None,
     wishes: Mapping[str, Wish] | None = None,
@@ -490,6 +513,16 @@ def answers_as_libvirt(plan: Plan, command: str) -> None:
         )
 
 
+def answers_with_counts(plan: Plan, command: str) -> None:
+    """Refuse a policy for which a command cannot count.
+
+    Raises:
+        UsageError: the policy does not place for libvirt.
+    """
+    if not hasattr(plan.policy, "rules"):
+        answers_as_libvirt(plan, command)
+
+
 def uncounted_arguments(plan: Plan) -> int:
     """Say on stderr that a definition passes arguments on to QEMU that are not counted, and return how many."""
     from pcisim.formats.domain.raw_arguments import raw_arguments, summary
@@ -520,7 +553,7 @@ def warn_if_it_will_not_boot(placement: Placement, plan: Plan | None = None) -> 
     if plan is not None:
         from pcisim.diagnose import Judge, remedy_of
 
-        remedy = remedy_of("io-space", plan.source, Judge(plan.rules.version, plan.policy))
+        remedy = remedy_of("io-space", plan.source, Judge(plan.rules, plan.policy))
         if remedy:
             say(f"  to do: {remedy}")
 

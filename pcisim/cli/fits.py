@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pcisim.capacity.fits import Fits
     from pcisim.placement import Placement
 
 _EPILOG = """examples:
@@ -51,7 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.capacity.fits import fits
     from pcisim.formats.domain.text import element_lines
-    from pcisim.libvirt.policy import LibvirtPolicy
 
     if common.lists_devices(arguments):
         return 0
@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not more:
         raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
     plan = common.plan_of(arguments)
-    common.answers_as_libvirt(plan, "fits")
-    answer = fits(plan.source, more, LibvirtPolicy(plan.rules), hotplug=arguments.hotplug)
+    common.answers_with_counts(plan, "fits")
+    answer = fits(plan.source, more, plan.policy, hotplug=arguments.hotplug)  # type: ignore[arg-type]
     lines = [line for controller in answer.controllers for _, line in element_lines(controller)]
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
@@ -79,12 +79,15 @@ def run(arguments: argparse.Namespace) -> int:
             "short": [short.to_json() for short in answer.short],
             "missing": dict(answer.missing),
             "controllers": lines,
+            "elsewhere": _elsewhere(answer),
             "raw_arguments": uncounted,
         }
         common.write_stdout(json.dumps(document, indent=2) + "\n")
     elif arguments.format == "xml":
         common.say(answer.headline)
-        if answer.fits or lines:
+        if answer.elsewhere is not None:
+            common.say(f"under --policy {answer.elsewhere[0]} it fits: that is what is printed")
+        if answer.fits or lines or answer.elsewhere is not None:
             text = _new_definition(plan, answer, more, running=arguments.hotplug)
             common.write_stdout(text.encode() if isinstance(text, str) else text)
     else:
@@ -92,12 +95,53 @@ def run(arguments: argparse.Namespace) -> int:
         if lines:
             said += ["before the next boot add:" if arguments.hotplug else "add (moves nothing that is there):"]
             said += [f"  {line}" for line in lines]
+        elif answer.elsewhere is not None:
+            said += [_packed_headline(*answer.elsewhere)]
+            said += [f"  {line}" for line in _pasted(answer.elsewhere[1])]
+            said += ["  and the addresses of the devices: --format xml prints the whole definition"]
         elif not answer.fits:
             said += [f"no controllers that were tried make it fit; libvirt says: {answer.reason}"]
         common.write_stdout("\n".join(said) + "\n")
     if answer.placement is not None:
         common.warn_if_it_will_not_boot(answer.placement)
     return 0 if answer.fits else 1
+
+
+def _packed_headline(policy: str, placement: Placement) -> str:
+    models: dict[str, int] = {}
+    for controller in placement.added:
+        models[controller.model] = models.get(controller.model, 0) + 1
+    with_ = ", ".join(f"{count} {model}" for model, count in models.items()) or "no more controllers"
+    return (
+        f"it fits under --policy {policy}, with {with_}: devices share slots, and what does cannot be detached while the"
+        " guest runs; add:"
+    )
+
+
+def _pasted(placement: Placement) -> list[str]:
+    from pcisim.formats.domain.text import element_lines
+    from pcisim.formats.domain.writer import address_element
+
+    lines = []
+    for controller in placement.added:
+        (_, line), *_ = element_lines(controller)
+        address = address_element(placement.addresses[controller], placement.multifunction.get(controller))
+        lines.append(f"{line[:-2]}>{address}</controller>")
+    return lines
+
+
+def _elsewhere(answer: Fits) -> dict[str, Any] | None:
+    """Return another policy under which it fits, as plain data: ``policy``, ``controllers``, ``addresses``."""
+    if answer.elsewhere is None:
+        return None
+    from pcisim.address import format_packed
+
+    policy, placement = answer.elsewhere
+    return {
+        "policy": policy,
+        "controllers": _pasted(placement),
+        "addresses": {d.label: format_packed(packed) for d, packed in placement.addresses.items()},
+    }
 
 
 def _boots(placement: Placement | None) -> bool | str | None:
@@ -120,11 +164,13 @@ def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bo
     from pcisim.guest import evolved
     from pcisim.plan import assign
 
-    if running:
+    if running:  # all that is there has its place
         text = add_to_document(parse(plan.to_xml()), answer.controllers)
-    elif plan.source.document is None:
+        return assign(text, "libvirt", libvirt=plan.rules).to_xml()
+    if plan.source.document is None:
         guest = plan.source.extended(more)
         text = render(evolved(guest, controllers=[*guest.controllers, *answer.controllers]))
     else:
         text = add_to_document(plan.source.document, [*answer.controllers, *answer.devices])
-    return assign(text, plan.policy, libvirt=plan.rules.version).to_xml()
+    policy = plan.policy if answer.elsewhere is None else answer.elsewhere[0]
+    return assign(text, policy, libvirt=plan.rules).to_xml()

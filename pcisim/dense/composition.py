@@ -9,6 +9,7 @@ brings 8, 248 or 256, so that it is enough that the first of each kind finds a p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from operator import add
 from typing import NamedTuple
 
@@ -130,6 +131,12 @@ class Demand:
             )
             for mask in sets
         ]
+
+    def with_more(self, kind: int, count: int) -> Demand:
+        """Return the demand with more devices of a kind."""
+        grown = copy(self)
+        grown.wanted = [have + count * (known == kind) for known, have in zip(self.kinds, self.wanted)]
+        return grown
 
     def shortage(self, made: Composition) -> tuple[int, int, int, int] | None:
         """Return the smallest set of sockets that is too small: as bits, what is needed, what there is, the kinds."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cmp_to_key
 from itertools import combinations_with_replacement, permutations
 from typing import NamedTuple
 
-from pcisim.address import FUNCTIONS, MAX_FUNCTION, format_packed, pack
+from pcisim.address import FUNCTIONS, MAX_FUNCTION, SLOTS, format_packed, pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
 from pcisim.catalogue.profiles import DEFAULT_PROFILE
@@ -33,6 +34,8 @@ _FEW = 4
 """Of so many controllers that are added every order is tried, where others are listed."""
 _MOST_BESIDE = 3
 """How many controllers more than it takes are tried, where function 0 of a slot is missing or the firmware stops."""
+MOST_FUNCTIONS = (MAX_INDEX + 1) * SLOTS * FUNCTIONS
+"""How many functions 256 buses have."""
 _OFF = "off"
 _NONE = "none"
 
@@ -80,6 +83,21 @@ class DensePolicy(NamedTuple):
         if highest > MAX_INDEX:
             raise index_too_high(next(d for d in guest.controllers if d.is_pci and d.index == highest))
         return _Packing(self, guest, Wanted(self.rules, guest).collected(), log=log).placement()
+
+
+def most_more(policy: DensePolicy, guest: Guest, row: str) -> int:
+    """Return how many more of a described device there are controllers for, whatever the firmware; -1 for none.
+
+    Args:
+        policy: the policy.
+        guest: a completed guest that has at least one of them.
+        row: the name in `DEVICE_MODELS`.
+    """
+    guest = with_own_bridges(guest)
+    wanted = Wanted(policy.rules, guest).collected()
+    packing = _Packing(policy, guest, wanted, log=False)
+    kind = next((item.kind for item in wanted.items if item.device.row == row), 0)
+    return packing.most_more(kind) if kind else -1
 
 
 class _Packing:
@@ -185,9 +203,16 @@ class _Packing:
             answer = self._checked(layouts)
             if isinstance(answer, Placement):
                 return answer
-            worst = worst or answer
+            if answer is not None:
+                worst = answer
+                break
         if worst is not None:
-            raise self._refused(_io_budgets(worst))
+            if self.policy.freedom.mixed:  # virtio has no I/O ports where it is PCI Express
+                strict = self.policy._replace(freedom=self.policy.freedom._replace(mixed=False))
+                with suppress(NoLayoutError):
+                    return _Packing(strict, self.guest, self.wanted, log=self.log).placement()
+            modern = "" if self.policy.modern else "take virtio devices without I/O ports (dense:modern=on), or "
+            raise _no_layout(_io_budgets(worst), f"{modern}use fewer devices with I/O ports")
         if self.alone:
             raise NotCoveredError(
                 "no layout that keeps the wishes was found, which does not mean that there is none",
@@ -307,7 +332,7 @@ class _Packing:
     def _checked(self, layouts: list[tuple[Layout, dict[int, int]]]) -> Placement | IoBudget | None:
         """Return the first layout of which the firmware gets past its I/O, else what the best one asks for."""
         worst: IoBudget | None = None
-        for layout, sets in layouts:
+        for layout, sets in _worth_a_try(layouts):
             first: list[Item] | None = None
             for chains in self._arrangements(layout):
                 for devices in (self.endpoints, first):
@@ -320,7 +345,9 @@ class _Packing:
                     if worst is None or budget.bytes < worst.bytes:
                         worst = budget
                     if first is None:
-                        with_ports = {device for device, _, ports in io_ports(made) if ports}
+                        with_ports = {device: ports for device, _, ports in io_ports(made) if ports}
+                        if not self.policy.freedom.mixed and not _may_boot(budget, sum(with_ports.values())):
+                            return budget
                         first = sorted(self.endpoints, key=lambda item: item.device not in with_ports)
         return worst
 
@@ -342,10 +369,9 @@ class _Packing:
         most = room.windows if room is not None and room.fatal else MAX_INDEX
         if bridges <= most:
             yield 0
-        for chains in range(min(most, bridges) - (bridges <= most), 0, -1):
-            if bridges > chains * MOST_LEVELS:
-                break
-            yield chains
+        least, most = -(-bridges // MOST_LEVELS), min(most, bridges - 1)
+        if least <= most and most:
+            yield from dict.fromkeys((most, (least + most) // 2, least))
 
     def _controllers_seated(
         self, layout: Layout, sets: dict[int, int], chains: int
@@ -443,18 +469,46 @@ class _Packing:
             name = "functions for " + ", ".join(name for kind, name in c.KIND_NAMES.items() if short.kinds & kind)
         return (Budget(name, short.needed, short.available),)
 
-    def _refused(self, short: tuple[Budget, ...]) -> RefusedError:
-        return no_layout(short)
+    def _refused(self, short: tuple[Budget, ...]) -> NoLayoutError:
+        freedom = self.policy.freedom
+        ways = []
+        if self.guest.express and not all(freedom[:2]):
+            more = " and ".join(f"{name}=on" for name in ("mixed", "integrated") if not getattr(freedom, name))
+            ways.append(f"allow more places (dense:{more.replace(' and ', ':')})")
+        return _no_layout(short, " or ".join(["use fewer devices", *ways]))
+
+    def most_more(self, kind: int) -> int:
+        """Return how many more devices of a kind there are controllers for, whatever the firmware; -1 for none."""
+        listed = sum(d.is_pci and bool(d.index) for d in self.guest.controllers) + len(self.fixed)
+
+        def fits(count: int) -> bool:
+            grown = self.demand.with_more(kind, count)
+            totals = (made.total for made in grown.candidates() if isinstance(made, Composition))
+            return listed + max(min(totals, default=MAX_INDEX + 1), len(self.open)) <= MAX_INDEX
+
+        if not fits(0):
+            return -1
+        low, high = 0, MOST_FUNCTIONS
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        return low
 
 
-def no_layout(short: tuple[Budget, ...], remedy: str = "") -> RefusedError:
-    """Return the refusal of a guest that no legal layout holds, with the budgets that run out."""
-    error = RefusedError(
+class NoLayoutError(RefusedError):
+    """No legal layout holds a guest; `short` are the budgets that run out."""
+
+    short: tuple[Budget, ...] = ()
+
+
+def _no_layout(short: tuple[Budget, ...], remedy: str) -> NoLayoutError:
+    error = NoLayoutError(
         "No more available PCI slots: no layout holds the guest",
         code="no-layout",
         details=tuple(map(str, short)),
-        remedy=remedy or "use fewer devices, or allow more: see the options of the policy dense",
+        remedy=remedy,
     )
+    error.short = short
     return error
 
 
@@ -479,6 +533,19 @@ def _added(index: int, model: str) -> Controller:
 
 def _given(guest: Guest) -> dict[Device, int]:
     return {device: device.address for device in guest.all_devices() if device.address is not None}
+
+
+def _worth_a_try(layouts: list[tuple[Layout, dict[int, int]]]) -> list[tuple[Layout, dict[int, int]]]:
+    """Return the best layouts, and the one with the fewest bridges that have windows of their own."""
+    few = layouts[:_FEW]
+    if len(layouts) > _FEW:
+        few.append(min(layouts[_FEW:], key=lambda one: [*one[0].models.values()].count("pcie-to-pci-bridge")))
+    return few
+
+
+def _may_boot(budget: IoBudget, ports: int) -> bool:
+    """Return whether a number of bytes of I/O ports, wherever they are, leaves the firmware enough."""
+    return budget.profile is None or ports < budget.profile.room
 
 
 def _with_guest(made: Placement, guest: Guest) -> Placement:

@@ -247,8 +247,8 @@ def _cell_ids(site: Site) -> bool:
     return len(seen) < len(cells)
 
 
-def _as_libvirt(site: Site) -> bool:
-    site.policy = "libvirt"
+def _under(site: Site, policy: str) -> bool:
+    site.policy = policy
     return True
 
 
@@ -393,7 +393,8 @@ PHRASES: tuple[tuple[str, Said], ...] = (
     ),
     (r"name a port from (\d+) to (\d+)", lambda s, m: _port_of_serial(s, int(m[1]), int(m[2]))),
     (r"name another port", lambda s, m: _port_of_serial(s, 1, 30)),
-    (r"leave --policy out", lambda s, m: _as_libvirt(s)),
+    (r"leave --policy out", lambda s, m: _under(s, "libvirt")),
+    (r"ask for (hotplug:[\w:=-]+)", lambda s, m: _under(s, m[1])),
     (r"ask for --libvirt ([\d.]+)", lambda s, m: e.other_version(s, m[1])),
     (r"add <target dev='vda' bus='virtio'/>", lambda s, m: _other_target(s)),
     (r"give (?:one of the two|it) another target", lambda s, m: _other_target(s)),

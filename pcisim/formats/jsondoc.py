@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from pcisim.address import format_packed
+from pcisim.catalogue.connectors import ENDPOINT
 from pcisim.catalogue.versions import Libvirt
 from pcisim.guest import Controller, Device
+from pcisim.hotplug.unplug import detachable
 from pcisim.placement import Placement
 
 PLAN_SCHEMA = "pcisim.plan/1"
@@ -26,7 +28,8 @@ def plan_document(
 
     Keys: ``schema``, ``libvirt``, ``measured``, ``other_versions``, ``policy``, ``machine``,
     ``arch``, ``devices`` (one row for each PCI address), ``controllers`` (one for each PCI bus),
-    ``buses`` (who holds what, and who has a claim on what nobody holds), ``added`` (labels), ``rewritten``.
+    ``buses`` (who holds what, and who has a claim on what nobody holds), ``hotplug`` (empty slots that
+    take it, and the labels of what can be detached), ``added`` (labels), ``rewritten``.
     What they hold is in docs/json.md.
     """
     guest, topology = placement.guest, placement.topology
@@ -71,14 +74,26 @@ def plan_document(
             }
             for bus, held in zip(topology.buses, topology.holders())
         ],
+        "hotplug": {
+            "empty_slots": sum(
+                bus.free.bit_count()
+                for bus in topology.buses
+                if bus.model.accepts & ENDPOINT and topology.takes_hotplug(bus)
+            ),
+            "detachable": [d.label for d in detachable(placement)],
+        },
         "added": sorted(added & {d.label for d in placement.addresses}),
         "rewritten": {d.label: format_packed(old) for d, old in placement.rewritten.items()},
     }
 
 
 def libvirt_keys(rules: Libvirt) -> dict[str, Any]:
-    """Return what every document says of the version of libvirt: the one that was asked for, and if it was measured."""
-    return {"libvirt": rules.version, "measured": rules.measured}
+    """Return what every document says of the versions.
+
+    Keys: ``libvirt``, the version that was asked for; ``measured``, whether it was; ``profile``, the QEMU and its
+    firmware.
+    """
+    return {"libvirt": rules.version, "measured": rules.measured, "profile": str(rules.profile)}
 
 
 def _zpci(ids: tuple[int, int] | None) -> dict[str, Any]:

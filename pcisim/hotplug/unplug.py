@@ -5,12 +5,16 @@ Source: asked of libvirt 11.3.0 with QEMU 10.0 on running guests (2026-11-23).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pcisim.address import format_packed
 from pcisim.catalogue.controllers import EXPANDERS, SHPC_BRIDGES
 from pcisim.catalogue.devices import DISKS_A_CONTROLLER
 from pcisim.catalogue.x86_machines import X86
+from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Device, Guest, refuse
 from pcisim.hotplug.kinds import HOT, bus_name, emulator_refuses
+from pcisim.placement import Placement
 from pcisim.topology import Topology
 
 _AT_NEXT_BOOT = "take it out of the stored definition: it is gone at the next boot"
@@ -34,6 +38,46 @@ def check_goes(device: Device, packed: int | None, guest: Guest, topology: Topol
     if packed is not None:
         _check_alone(device, packed, guest, topology)
         _check_bus(device, packed, guest, topology)
+
+
+def detachable(placement: Placement) -> list[Device]:
+    """Return the devices with a PCI address that can be detached while the guest runs.
+
+    Args:
+        placement: a placed guest, as it is when it has booted.
+    """
+    guest, topology = placement.guest, placement.topology
+    sharers: dict[int, int] = {}
+    for packed, owner in topology.owners.items():
+        sharers[packed >> 3] = sharers.get(packed >> 3, 0) + isinstance(owner, Device)
+    goes: dict[object, bool] = {}
+    found: list[Device] = []
+    for device, packed in placement.addresses.items():
+        if sharers.get(packed >> 3, 0) > 1 or device.mirrors is not None:
+            continue
+        if isinstance(device, Controller):
+            if not _passes(_check_kind, device) or not _passes(_check_idle, device, guest):
+                continue
+        else:
+            kind = device.element, device.model, device.bus, device.kind
+            if kind not in goes:
+                goes[kind] = _passes(_check_kind, device)
+            if not goes[kind]:
+                continue
+        bus = packed >> 8
+        if bus not in goes:
+            goes[bus] = _passes(_check_bus, device, packed, guest, topology)
+        if goes[bus]:
+            found.append(device)
+    return found
+
+
+def _passes(check: Callable[..., None], *arguments: object) -> bool:
+    try:
+        check(*arguments)
+    except RefusedError:
+        return False
+    return True
 
 
 def may_ask_again(packed: int, guest: Guest, topology: Topology) -> bool:

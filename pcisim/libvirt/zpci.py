@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from itertools import count
 
+from pcisim.catalogue.devices import BOARD_INTERFACES
 from pcisim.guest import Device, refuse
 
 WITHOUT = frozenset({"serial", "parallel", "channel", "console"})
@@ -15,7 +16,7 @@ WITHOUT = frozenset({"serial", "parallel", "channel", "console"})
 
 
 def zpci_ids(devices: Iterable[Device], addresses: Collection[Device]) -> dict[Device, tuple[int, int]]:
-    """Return uid and fid of every device that has a PCI address.
+    """Return uid and fid of every device that has a PCI address, or might have one but for its place on a board.
 
     What somebody wrote is kept, and a device that has one of the two gets the other before any that has none.
 
@@ -26,7 +27,12 @@ def zpci_ids(devices: Iterable[Device], addresses: Collection[Device]) -> dict[D
     Raises:
         RefusedError: two devices have the same number.
     """
-    numbered = [device for device in devices if device in addresses and device.element not in WITHOUT]
+    numbered = [
+        device
+        for device in devices
+        if (device in addresses and device.element not in WITHOUT)
+        or (device.model in BOARD_INTERFACES and device.address_type == "pci")
+    ]
     uids: dict[int, Device] = {}
     fids: dict[int, Device] = {}
     free_uids = (number for number in count(1) if number not in uids)

@@ -103,6 +103,7 @@ def test_json() -> None:
         "schema": "pcisim.fits/1",
         "libvirt": "12.9",
         "measured": True,
+        "profile": "qemu-11.1",
         "fits": False,
         "headline": f"no: 244 more devices do not fit: {PORTS}",
         "boots": True,
@@ -124,7 +125,7 @@ def test_json_of_a_running_guest() -> None:
 def test_fits_and_boots_are_two_answers() -> None:
     done = run("fits", "--machine", "q35", "--add", "e1000e=15")
     assert (done.status, done.out) == (0, "yes: 15 more devices fit\n")
-    assert done.err.startswith("warning: this guest will not boot: 15 bridges ask for an I/O window, and qemu-7.2/sea")
+    assert done.err.startswith("warning: this guest will not boot: 15 bridges ask for an I/O window, and qemu-11.1/se")
     assert is_tidy(done.err)
     status, found = document("--machine", "q35", "--add", "e1000e=15")
     assert (status, found["fits"], found["boots"]) == (0, True, False)

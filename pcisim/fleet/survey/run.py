@@ -28,7 +28,7 @@ def survey(
 
     Args:
         sources: directories, files of domain XML, tar archives, inventories (``.csv``, ``.parquet``).
-        libvirt: whose rules: ``11.3`` or ``9.0``.
+        libvirt: the libvirt version to emulate, from ``7.0`` on.
         policy: how to place.
         more: what every guest is to get beside what it has, as for `Guest.of`.
         workers: how many processes, from 1; by default one for each processor.

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from pcisim.catalogue.machines import machine_of
+from pcisim.catalogue.versions import Libvirt, libvirt_version
 from pcisim.catalogue.x86_machines import OTHER
 from pcisim.errors import NOT_COVERED_CODES
 from pcisim.fleet.survey.rows import Row
+from pcisim.formats.jsondoc import libvirt_keys
 from pcisim.formats.plain import printable
 
 SCHEMA = "pcisim.fleet-summary/1"
@@ -57,7 +59,7 @@ class Summary:
         more: what every guest was to get beside what it has.
     """
 
-    def __init__(self, libvirt: str, more: Iterable[tuple[str, int]] = ()) -> None:
+    def __init__(self, libvirt: str | Libvirt, more: Iterable[tuple[str, int]] = ()) -> None:
         self.libvirt = libvirt
         self.more = tuple(more)
         self.guests = 0
@@ -147,7 +149,7 @@ class Summary:
         """Return the summary as plain data; the key ``schema`` names its version."""
         return {
             "schema": SCHEMA,
-            "libvirt": self.libvirt,
+            **libvirt_keys(libvirt_version(self.libvirt)),
             "more": dict(self.more),
             "guests": self.guests,
             "fit": self.fit,

@@ -79,6 +79,10 @@ def refused_later(device: Device, headline: str, code: str, remedy: str, *, by_e
     device.traits = {name: (headline, code, remedy), **device.traits}
 
 
+_NEVER_ON_PCI = frozenset({"channel", *(name for name, _ in {*ADDRESS_DROPPED, *ON_SPAPR_VIO, *ELSEWHERE_ON})})
+"""Elements of which some models have no address on PCI, whatever is written."""
+
+
 class DeviceReader:
     """Reads devices as a version of libvirt does.
 
@@ -257,10 +261,13 @@ class DeviceReader:
 
     def _other_bus(self, element: Element, device: Device) -> None:
         """Settle what becomes of an address where libvirt keeps none, or one of another type (libvirt rule 1.2)."""
-        kind = device.address_type
-        name = device.element
+        kind, name = device.address_type, device.element
         if isinstance(device, Controller):
+            if device.is_pci:
+                return
             name = f"controller/{device.type}"
+        if kind == "pci" and name not in _NEVER_ON_PCI:
+            return
         row = name, device.model
         address = element.find("address")
         assert address is not None

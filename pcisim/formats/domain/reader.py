@@ -6,6 +6,7 @@ Source: libvirt rules 1 and 3; what is refused was asked of libvirt 11.3.0.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from pcisim.address import USUAL_NUMBERS, parse_number, whole_number
 from pcisim.catalogue.attribute_words import WORDS
@@ -22,6 +23,7 @@ from pcisim.catalogue.x86_machines import I440FX, Machine
 from pcisim.errors import InputError, PcisimError, RefusedError
 from pcisim.formats.domain.attributes import as_pci, bad, check_words, holder_of, short
 from pcisim.formats.domain.devices import READ, DeviceReader, HostPci, serial_of
+from pcisim.formats.domain.ram import ram_of
 from pcisim.formats.domain.traits import guest_traits, read_traits
 from pcisim.formats.xml.document import Document, Element, parse
 from pcisim.guest import IGNORED, Controller, Device, Guest
@@ -118,7 +120,7 @@ class Reader(DeviceReader):
             )
         kinds: list[Element] = []
         cells: list[Element] = []
-        guest = Guest("", document=self.document, acpi=False)
+        guest = Guest("", document=self.document, acpi=False, read_ram=partial(ram_of, self.document))
         for child in root.children:
             if child.tag == "os":
                 kinds += child.findall("type")[:1]
@@ -246,8 +248,9 @@ class Reader(DeviceReader):
         attributes = element.attrib
         kind = attributes.get("type", "ide")
         index = attributes.get("index")
+        tags = [child.tag for child in element.children]
         for tag in ("model", "target"):
-            if len(element.children) > 1 and len(element.findall(tag)) > 1:
+            if tags.count(tag) > 1:
                 raise self.refuse(
                     element,
                     f"Multiple <{tag}> elements in controller definition not allowed",
@@ -282,12 +285,12 @@ class Reader(DeviceReader):
                 controller.serial = serial_of(element)
             if kind in ("usb", "virtio-serial") and "ports" in attributes:
                 controller.ports = self._index(element, attributes["ports"], "ports")
-        address, acpi = element.find("address"), element.find("acpi")
-        if (f"controller/{kind}", model) in ADDRESS_UNREAD:
+        address = element.find("address") if "address" in tags else None
+        if kind != "pci" and (f"controller/{kind}", model) in ADDRESS_UNREAD:
             controller.address_type = None if address is None else IGNORED
             return controller
-        if acpi is not None:
-            self._acpi(acpi, controller)
+        if "acpi" in tags:
+            self._acpi(element.children[tags.index("acpi")], controller)
         read_traits(element, controller, self.rules)
         if address is not None:
             self._address(address, controller)

@@ -139,6 +139,8 @@ def _edit_device(editor: Editor, device: Device, placement: Placement) -> None:
                 _set_default(editor, element, path, value)
             kept = {name: value for name, value in address.attrib.items() if name == "multifunction"}
             _rewrite(editor, address, {"type": "pci"} | (kept if device.address is None else {}))
+            if device in placement.zpci:
+                _edit_zpci(editor, address, placement.zpci[device])
         elif address is None and device.element == "hostdev" and device.controller is not None:
             bus, target, unit = device.drive
             text = f"controller='{device.controller}' bus='{bus}' target='{target}' unit='{unit}'"
@@ -220,6 +222,16 @@ def _insert(editor: Editor, element: Element, fragment: Fragment) -> None:
 def _edit_controller(editor: Editor, controller: Controller, placement: Placement) -> None:
     element: Element = controller.origin
     if not controller.is_pci:
+        _edit_device(editor, controller, placement)
+        return
+    model, target = element.find("model"), element.find("target")
+    if (
+        controller.address_type == "pci"
+        and model is not None
+        and "name" in model.attrib
+        and target is not None
+        and target.attrib.keys() == controller.target.keys()
+    ):  # everything but the address is there already
         _edit_device(editor, controller, placement)
         return
     for target in element.findall("target"):
