@@ -15,6 +15,8 @@ from typing import NamedTuple
 from pcisim.address import format_packed
 from pcisim.capacity.fits import PLUG_NAMES, missing_hot
 from pcisim.capacity.report import Capacity, capacity
+from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
+from pcisim.catalogue.devices import plug_on
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.enumeration.io_windows import io_budget
 from pcisim.errors import RefusedError, UsageError, check_type
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from pcisim.requests import Wish
 
 SCHEMA = "pcisim.recommend/1"
-POLICIES = ("libvirt", "dense")
-"""What is compared where nobody says."""
 SCSI = "virtio-scsi"
 """The row of libvirt's own layout with the virtio disks on few SCSI controllers."""
 FIRMWARES = ("seabios", "ovmf")
@@ -202,7 +202,7 @@ def _cells(layout: Layout) -> tuple[str, ...]:
 
 def recommend(
     guest: Guest | str | bytes,
-    policies: Iterable[str] = POLICIES,
+    policies: Iterable[str] | None = None,
     *,
     later: Mapping[str, int] | None = None,
     machines: Iterable[str] = (),
@@ -214,8 +214,9 @@ def recommend(
 
     Args:
         guest: a `Guest`, or domain XML.
-        policies: the policies to compare, as `assign` takes them.  A guest with virtio disks has a row more, its disks
-            on virtio-scsi controllers.
+        policies: the policies to compare, as `assign` takes them; by default ``libvirt``, ``dense`` and ``hotplug``
+            with spares for what comes later.  A guest with virtio disks has a row more, its disks on virtio-scsi
+            controllers.
         later: how many devices of each model will be attached while the guest runs.
         machines: the machine types to compare; by default the guest's own.
         libvirt: the libvirt version to emulate, from ``7.0`` on.
@@ -228,10 +229,10 @@ def recommend(
     """
     rules = libvirt_version(libvirt)
     check_type(guest, (Guest, str, bytes), "a guest is a Guest, or domain XML as str or bytes")
-    names = tuple(policies)
-    if not names:
+    names = None if policies is None else tuple(policies)
+    if names is not None and not names:
         raise UsageError("there is no policy to compare", code="usage", remedy="name one, such as dense")
-    for name in names:
+    for name in names or ():
         policy_of(name, rules)
     wanted = dict(wishes or {})
     if isinstance(guest, Guest):
@@ -250,7 +251,7 @@ def recommend(
             except RefusedError as refused:
                 error = refused
         title = machine or source.machine_type
-        for name in names:
+        for name in names or _usual(source if error else read(own, rules), more):
             layouts.append(
                 Layout(name, title, error.headline)
                 if error
@@ -259,6 +260,22 @@ def recommend(
         if not error and movable(source.devices.get("disk", [])) > 1:
             layouts.append(_on_scsi(own, title, source, more, rules, host_pci, wanted))
     return Recommendation(tuple(layouts), _best(layouts), rules.version, rules.measured)
+
+
+def _usual(guest: Guest, later: Mapping[str, int]) -> tuple[str, ...]:
+    """Return what is compared where nobody says: a spare for each device that comes later, of the kind that it needs."""
+    spares = Counter(plug_on(device.plug, guest.express) for device in _more(guest, later))
+    options = "".join(f":{name}={spares[plug]}" for plug, name in _SPARES.items() if spares[plug])
+    return "libvirt", "dense", f"hotplug{options}"
+
+
+_SPARES = {EXPRESS: "spare", CONVENTIONAL: "pci-spare"}
+
+
+def _more(guest: Guest, later: Mapping[str, int]) -> list[Device]:
+    """Return the devices that come later."""
+    known = set(guest.all_devices())
+    return [d for d in guest.extended(later).all_devices() if d not in known]
 
 
 def _is_other(guest: Guest, machine: str) -> bool:
@@ -334,10 +351,7 @@ def _missing(placement: Placement, later: Mapping[str, int], rules: Libvirt) -> 
     """Return how many of the devices that come later find no slot, by plug."""
     if not later:
         return {}
-    guest = placement.guest
-    known = set(guest.all_devices())
-    devices = [d for d in guest.extended(later).all_devices() if d not in known]
-    missing, _ = missing_hot(placement, devices, LibvirtPolicy(rules))
+    missing, _ = missing_hot(placement, _more(placement.guest, later), LibvirtPolicy(rules))
     return {PLUG_NAMES[plug]: count for plug, count in missing.items()}
 
 

@@ -25,7 +25,7 @@ def row(found: Recommendation, policy: str) -> Layout:
 def test_libvirt_is_recommended_where_it_will_do() -> None:
     found = pcisim.recommend(pcisim.Guest.of("q35", {"virtio-blk": 3}))
     assert best(found) == ("libvirt", "q35")
-    assert [layout.policy for layout in found.layouts] == ["libvirt", "dense", SCSI]
+    assert [layout.policy for layout in found.layouts] == ["libvirt", "dense", "hotplug", SCSI]
     assert row(found, "libvirt").plan is not None
     assert row(found, "libvirt").boots == {"seabios": True, "ovmf": True}
     assert row(found, "libvirt").detachable == 3
@@ -45,18 +45,24 @@ def test_300_disks() -> None:
 
 def test_300_cards_have_no_such_way_out() -> None:
     found = pcisim.recommend(pcisim.Guest.of("q35", {"virtio-net": 300}))
-    assert [(layout.policy, layout.fits) for layout in found.layouts] == [("libvirt", False), ("dense", True)]
+    rows = [(layout.policy, layout.fits) for layout in found.layouts]
+    assert rows == [("libvirt", False), ("dense", True), ("hotplug", False)]
     assert best(found) == ("dense", "q35")
 
 
 def test_nothing_is_recommended_without_the_room_that_is_asked_for() -> None:
-    found = pcisim.recommend(pcisim.Guest.of("q35", {"virtio-net": 3}), later={"virtio-net": 2})
+    guest = pcisim.Guest.of("q35", {"virtio-net": 3})
+    found = pcisim.recommend(guest, ["libvirt", "dense"], later={"virtio-net": 2})
     assert best(found) is None
     assert row(found, "libvirt").later == {"PCI Express": 1}
     assert "libvirt on q35: lacks 1 PCI Express slot for what comes later" in found.lines()
-    assert best(pcisim.recommend(pcisim.Guest.of("q35", {"virtio-net": 3}), later={"virtio-net": 1})) == (
-        "libvirt", "q35",
-    )  # fmt: skip
+    assert best(pcisim.recommend(guest, later={"virtio-net": 1})) == ("libvirt", "q35")
+
+
+def test_spares_for_what_comes_later() -> None:
+    guest = pcisim.Guest.of("q35", {"virtio-net": 3})
+    assert best(pcisim.recommend(guest, later={"virtio-net": 2})) == ("hotplug:spare=2", "q35")
+    assert best(pcisim.recommend(guest, later={"virtio-net": 2, "e1000": 3})) == ("hotplug:spare=2:pci-spare=3", "q35")
 
 
 def test_machine_types_side_by_side() -> None:

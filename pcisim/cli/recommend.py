@@ -38,7 +38,10 @@ def add_parser(commands: Any) -> None:
     )
     common.add_guest_options(parser, policy=False)
     parser.add_argument(
-        "--compare", metavar="POLICY,...", help="the policies to compare (default: libvirt,dense; see pcisim assign)"
+        "--compare",
+        metavar="POLICY,...",
+        help="the policies to compare (default: libvirt, dense and hotplug with what comes"
+        " --later as spares; --policy=help of pcisim assign lists them)",
     )
     parser.add_argument("--machines", metavar="TYPE,...", help="machine types to compare (default: the guest's)")
     parser.add_argument(
@@ -59,7 +62,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from pcisim.recommendation import POLICIES, recommend
+    from pcisim.recommendation import recommend
 
     if common.lists_devices(arguments):
         return 0
@@ -69,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         found = recommend(
             guest,
-            _names(arguments.compare) if arguments.compare is not None else POLICIES,
+            _names(arguments.compare) if arguments.compare is not None else None,
             later=common.device_counts(arguments.later, "--later"),
             machines=_names(arguments.machines) if arguments.machines is not None else (),
             libvirt=arguments.libvirt,

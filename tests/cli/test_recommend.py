@@ -17,7 +17,7 @@ def test_table() -> None:
     assert (done.status, done.err) == (0, "")
     head, *rows = done.out.splitlines()
     assert head.split()[:3] == ["policy", "machine", "fits"]
-    assert [row[:12].rstrip() for row in rows[:3]] == ["* libvirt", "  dense", "  virtio-scsi"[:12]]
+    assert [row.split(" q35")[0].rstrip() for row in rows[:4]] == ["* libvirt", "  dense", "  hotplug", "  virtio-scsi"]
     assert rows[-1] == "recommended: libvirt on q35"
 
 
