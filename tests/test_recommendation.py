@@ -89,7 +89,8 @@ def test_given_addresses_that_move_count_against_a_layout() -> None:
 
 
 def test_json() -> None:
-    document = pcisim.recommend(pcisim.Guest.of("q35", {"virtio-net": 300}), libvirt="11.3").to_json()
+    guest = pcisim.Guest.of("q35", {"virtio-net": 300})
+    document = pcisim.recommend(guest, ["libvirt", "dense"], libvirt="11.3").to_json()
     assert (document["schema"], document["libvirt"], document["measured"]) == ("pcisim.recommend/1", "11.3", True)
     assert document["recommended"] == 1
     refused, packed = document["layouts"]
