@@ -49,7 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.capacity.max_count import how_many_more, how_many_more_packed
     from pcisim.capacity.report import capacity
     from pcisim.libvirt.policy import LibvirtPolicy
-    from pcisim.requests import read_request
 
     if common.lists_devices(arguments):
         return 0
@@ -58,8 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         common.answers_with_counts(plan, "capacity --of")
     report = capacity(plan.placement)
     more = []
-    for text in arguments.of:
-        name = read_request(text, "--of").model
+    for name in arguments.of:
         if isinstance(plan.policy, LibvirtPolicy):
             more.append(how_many_more(plan.source, name, plan.rules))
         else:
