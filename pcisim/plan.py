@@ -10,9 +10,8 @@ from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.errors import PcisimError, UsageError
 from pcisim.guest import Guest, evolved
-from pcisim.libvirt.completion import complete
 from pcisim.placement import Placement, PlacementStep, Policy
-from pcisim.policies import placed, policy_of
+from pcisim.policies import place, placed, policy_of
 from pcisim.topology import Topology, grouped
 
 TYPE_CHECKING = False
@@ -120,7 +119,7 @@ class Plan:
                 )
             )
         else:
-            logged = self.policy.place(complete(self.source, self.rules), log=True)
+            logged = place(self.source, self.policy, self.rules, log=True)
             steps += next((s for d, s in logged.log.items() if d.label == label), [])
         return Explanation(label, PciAddress.from_int(packed), tuple(steps))
 
@@ -178,7 +177,7 @@ class Plan:
         def place(rules: Libvirt) -> Placement:
             source, document = self.source, self.source.document
             if document is not None:
-                source = _read(document, rules, self._host_pci)
+                source = evolved(_read(document, rules, self._host_pci), wishes=source.wishes)
             return placed(source, LibvirtPolicy(rules), rules)
 
         return version_differences(self.placement, self.rules, place)
@@ -220,6 +219,7 @@ def assign(
     host_pci: HostPci = None,
     name: str | None = None,
     wishes: Mapping[str, Wish] | None = None,
+    group_by_host_slot: bool = False,
 ) -> Plan:
     """Place every PCI device of a guest.
 
@@ -234,6 +234,7 @@ def assign(
             nothing is read from this machine unless it is ``"auto"``.
         name: the name of the file, for error messages.
         wishes: what is wished for of the places of devices, by label: ``{"disk:vda": Wish(hotpluggable=True)}``.
+        group_by_host_slot: whether devices of the host that are functions of one slot there share one in the guest.
 
     Raises:
         RefusedError: libvirt refuses the guest, or a wish cannot be kept.
@@ -247,6 +248,10 @@ def assign(
     try:
         if not isinstance(guest, Guest):
             guest = _read(guest, rules, host_pci)
+        if group_by_host_slot:
+            from pcisim.placement.groups import host_slots
+
+            wishes = {**host_slots(guest), **(wishes or {})}
         if wishes:
             guest = evolved(guest, wishes={**guest.wishes, **wishes})
         return Plan(placed(guest, chosen, rules), rules, chosen, guest, host_pci)

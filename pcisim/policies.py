@@ -232,6 +232,27 @@ def listed(table: Mapping[str, PolicyRow] = POLICIES) -> list[str]:
     return lines
 
 
+def place(guest: Guest, policy: Policy, rules: Libvirt, *, log: bool = False) -> Placement:
+    """Complete a guest and place it, devices that are to share a slot in one.
+
+    Args:
+        guest: as it was read or described; it is not changed.
+        policy: what places it.
+        rules: the version of libvirt that completes it.
+        log: whether to say how each device got its place.
+
+    Raises:
+        RefusedError: the guest is refused.
+        UsageError: devices that are wished to share a slot cannot.
+    """
+    completed = complete(guest, rules)
+    if any(wish.group for wish in guest.wishes.values()):
+        from pcisim.placement.groups import place_groups
+
+        return place_groups(completed, lambda one: policy.place(one, log=log))
+    return policy.place(completed, log=log)
+
+
 def placed(guest: Guest, policy: Policy, rules: Libvirt) -> Placement:
     """Complete a guest, place it and validate the result: the way from a definition to addresses.
 
@@ -243,7 +264,7 @@ def placed(guest: Guest, policy: Policy, rules: Libvirt) -> Placement:
     Raises:
         RefusedError: the guest is refused, or something that is wished for of a place is not kept.
     """
-    placement = policy.place(complete(guest, rules))
+    placement = place(guest, policy, rules)
     validate(placement.guest, placement.addresses, rules, placement.overwritten)
     if guest.wishes:
         from pcisim.placement.wishes import check_wishes

@@ -17,10 +17,12 @@ class Wish(NamedTuple):
 
     hotpluggable: bool = False
     """Whether it can be detached while the guest runs: alone in its slot, on a bus that takes hotplug."""
+    group: str = ""
+    """The name of the group with which it shares a slot; "" for none."""
 
 
 NO_WISH = Wish()
-WISHES = ("hotpluggable",)
+WISHES = ("hotpluggable", "group")
 """What may be wished for, by name."""
 
 
@@ -93,6 +95,10 @@ def read_wish(text: str) -> tuple[str, Wish]:
 
 
 def _with(wish: Wish, key: str, value: str, named: str) -> Wish:
+    if key == "group":
+        if not value:
+            raise UsageError(f"{named}: a group has a name", code="usage", remedy="write group=gpu")
+        return wish._replace(group=value)
     if value not in ("on", "off"):
         raise UsageError(f"{named}: {key} is on or off, not {value!r}", code="usage")
-    return wish._replace(**{key: value == "on"})
+    return wish._replace(hotpluggable=value == "on")

@@ -45,7 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.capacity.max_count import how_many_more_under
     from pcisim.capacity.report import capacity
-    from pcisim.requests import read_request
 
     if common.lists_devices(arguments):
         return 0
@@ -53,10 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.of:
         common.answers_with_counts(plan, "capacity --of")
     report = capacity(plan.placement)
-    more = [
-        how_many_more_under(plan.source, read_request(text, "--of").model, plan.policy)  # type: ignore[arg-type]
-        for text in arguments.of
-    ]
+    more = [how_many_more_under(plan.source, name, plan.policy) for name in arguments.of]  # type: ignore[arg-type]
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         import json

@@ -80,7 +80,12 @@ def add_guest_options(parser: argparse.ArgumentParser, *, policy: bool = True) -
         action="append",
         default=[],
         metavar="LABEL:KEY=VALUE",
-        help="what is wished for of a device's place: disk:vda:hotpluggable=on (may be repeated)",
+        help="what is wished for of a device's place: disk:vda:hotpluggable=on, hostdev:0:group=gpu (may be repeated)",
+    )
+    parser.add_argument(
+        "--group-by-host-slot",
+        action="store_true",
+        help="devices of the host that are functions of one slot there share one in the guest, by their numbers",
     )
     add_libvirt(parser)
     if policy:
@@ -164,7 +169,17 @@ def plan_of(
     """
     guest, host_pci, name = guest_of(arguments, change, option)
     wishes = wishes_of(arguments)
-    plan = assigned(guest, arguments.policy, libvirt=arguments.libvirt, host_pci=host_pci, name=name, wishes=wishes)
+    plan = assigned(
+        guest,
+        arguments.policy,
+        libvirt=arguments.libvirt,
+        host_pci=host_pci,
+        name=name,
+        wishes=wishes,
+        group_by_host_slot=arguments.group_by_host_slot,
+    )
+    if any(wish.group for wish in plan.source.wishes.values()):
+        say("note: libvirt attaches and detaches what shares a slot only while the guest is off")
     say_what_differs(plan, arguments)
     return plan
 
@@ -244,6 +259,7 @@ def assigned(
     host_pci: HostPci = None,
     name: str | None = None,
     wishes: Mapping[str, Wish] | None = None,
+    group_by_host_slot: bool = False,
 ) -> Plan:
     """Return what `pcisim.assign` does; what a refusal says is to be done was tried.
 
@@ -254,12 +270,21 @@ def assigned(
         host_pci: as for `pcisim.assign`.
         name: as for `pcisim.assign`.
         wishes: as for `pcisim.assign`.
+        group_by_host_slot: as for `pcisim.assign`.
 
     Raises:
         PcisimError: as for `pcisim.assign`.
     """
     try:
-        return assign(guest, policy, libvirt=libvirt, host_pci=host_pci, name=name, wishes=wishes)
+        return assign(
+            guest,
+            policy,
+            libvirt=libvirt,
+            host_pci=host_pci,
+            name=name,
+            wishes=wishes,
+            group_by_host_slot=group_by_host_slot,
+        )
     except UsageError:
         raise
     except PcisimError as error:

@@ -53,7 +53,9 @@ def add_parser(commands: Any) -> None:
         help="directories of domain XML (*.xml), files of it, tar archives of it, tables of counts",
     )
     common.add_libvirt(parser)
-    parser.add_argument("--policy", default="libvirt", metavar="POLICY", help="how to place: libvirt (default)")
+    parser.add_argument(
+        "--policy", default="libvirt", metavar="POLICY", help="how to place, as for assign: libvirt (default)"
+    )
     parser.add_argument(
         "--add", action="append", default=[], metavar="MODEL=N", help="what every guest gets more (may be repeated)"
     )

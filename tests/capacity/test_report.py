@@ -165,6 +165,7 @@ def test_text_of_pc() -> None:
         "bus 0x00 pci-root: 256 in theory, 2 used, 2 reserved, 244 functions free in 29 empty slots and beside devices,"
         " 29 slots hot (slot 0 of the root bus belongs to the host bridge)\n"
         "free slots: cold 0 PCI Express + 29 conventional, hot 0 PCI Express + 29 conventional\n"
+        "hotplug: 29 empty slots left, 0 devices can be detached\n"
         "bus numbers: 1 of 256\n"
         "emulator's memory for 0 ports: about 0.0 MiB\n"
         "I/O windows: 0 asked for, room for 8 (qemu-10.0/seabios-1.16.3): boots"
@@ -177,8 +178,9 @@ def test_text_of_q35() -> None:
         "bus 0x01 pcie-root-port: 256 in theory, 1 used, 0 reserved, 7 functions free in 0 empty slots and beside"
         " devices, 0 slots hot (a port has one slot behind it)"
     )
-    assert lines[-4:] == [
+    assert lines[-5:] == [
         "free slots: cold 36 PCI Express + 0 conventional, hot 8 PCI Express + 0 conventional",
+        "hotplug: 8 empty slots left, 1 devices can be detached",
         "bus numbers: 10 of 256",
         "emulator's memory for 9 ports: about 6.2 MiB",
         "I/O windows: 1 asked for, room for 14 (qemu-10.0/seabios-1.16.3): boots",
@@ -249,6 +251,7 @@ def test_json_of_pc() -> None:
             "express": {"cold": {"slots": 0, "functions": 0}, "hot": {"slots": 0}},
             "conventional": {"cold": {"slots": 29, "functions": 244}, "hot": {"slots": 29}},
         },
+        "hotplug": {"empty_slots": 29, "detachable": 0},
         "budgets": {
             "bus_numbers": {"used": 1, "of": 256},
             "port_memory_kib": {"used": 0, "ports": 0},

@@ -36,6 +36,7 @@ def test_report() -> None:
         "bus 0x00 pci-root: 256 in theory, 2 used, 2 reserved, 244 functions free in 29 empty slots and beside devices,"
         " 29 slots hot (slot 0 of the root bus belongs to the host bridge)\n"
         "free slots: cold 0 PCI Express + 29 conventional, hot 0 PCI Express + 29 conventional\n"
+        "hotplug: 29 empty slots left, 0 devices can be detached\n"
         "bus numbers: 1 of 256\n"
         "emulator's memory for 0 ports: about 0.0 MiB\n"
         "I/O windows: 0 asked for, room for 8 (qemu-11.1/seabios-1.17): boots\n"
@@ -51,8 +52,8 @@ def test_json() -> None:
     """Rule: ``"of": {"virtio-blk": {"libvirt": {"most": 928, "holes": [[59, 59], [89, 90], ...]}}}``."""
     found = document("--machine", "pc", "--of", "virtio-blk")
     assert list(found) == [
-        "schema", "machine", "buses", "totals", "budgets", "libvirt", "measured", "profile", "policy", "raw_arguments",
-        "of", "no_more",
+        "schema", "machine", "buses", "totals", "hotplug", "budgets", "libvirt", "measured", "profile", "policy",
+        "raw_arguments", "of", "no_more",
     ]  # fmt: skip
     assert (found["schema"], found["libvirt"], found["policy"]) == ("pcisim.capacity/1", "12.9", "libvirt")
     assert found["of"] == {"virtio-blk": {"libvirt": {"most": 928, "holes": PC_HOLES}}}
@@ -124,9 +125,9 @@ def test_that_a_guest_will_not_boot_is_no_failure() -> None:
 
 
 def test_list_of_devices() -> None:
-    done = run("capacity", "--device=?")
+    done = run("capacity", "--of=help")
     assert done.status == 0
-    assert "virtio-blk               <disk> virtio\n" in done.out
+    assert "virtio-blk                 <disk> virtio\n" in done.out
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_list_of_devices() -> None:
         (["--machine", "q35", "--of", "x" * 100_000], 2, "unknown device 'xxx"),
         (["--machine", "q35", "--device", "frobnicator"], 2, "unknown device 'frobnicator'"),
         (["--machine", "q35", "--device", "vga,count=-1"], 2, "--device vga,count=-1: '-1' is no count"),
-        (["--machine", "q35", "--device", "vga,count=99999999"], 2, "--device vga,count=99999999: at most 50000"),
+        (["--machine", "q35", "--device", "vga,count=99999999"], 2, "--device vga,count=99999999: at most 65536"),
         (["--machine", "q35", "--libvirt", "12"], 2, "unknown libvirt version '12'"),
         (["--machine", "q35", "--policy", "random"], 2, "unknown policy 'random'"),
         (["--machine", "q35", "--format", "xml"], 2, "argument --format: invalid choice: 'xml'"),

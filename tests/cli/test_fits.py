@@ -61,9 +61,38 @@ def test_no_and_nothing_to_paste() -> None:
         1,
         "no: 300 more devices do not fit: places for root ports: 303 needed, 240 available, short by 63;"
         " bus numbers: 304 needed, 256 available, short by 48\n"
-        "no controllers that were tried make it fit; libvirt says: a PCIe slot is needed to connect a PCI controller"
-        " model='pcie-root-port', but none is available, and it cannot be automatically added\n",
+        "it fits under --policy dense, with 38 pcie-root-port: devices share slots, and what does cannot be detached while"
+        " the guest runs; add:\n"
+        + "".join(f"  {port(number)}\n" for number in range(1, 39))
+        + "  and the addresses of the devices: --format xml prints the whole definition\n",
         "",
+    )
+
+
+def port(number: int) -> str:
+    """Return a root port of a guest that is packed."""
+    slot, function = divmod(number + 7, 8)
+    bit = "" if function else " multifunction='on'"
+    address = f"domain='0x0000' bus='0x00' slot='{slot:#04x}' function='{function:#x}'{bit}"
+    return (
+        f"<controller type='pci' index='{number}' model='pcie-root-port'><address type='pci' {address}/></controller>"
+    )
+
+
+def test_nothing_fits_however_it_is_packed() -> None:
+    done = run("fits", "--machine", "q35", "--add", "virtio-blk=3000")
+    assert done.out.splitlines()[1] == (
+        "no controllers that were tried make it fit; libvirt says: a PCIe slot is needed to connect a PCI controller"
+        " model='pcie-root-port', but none is available, and it cannot be automatically added"
+    )
+    assert run("fits", "--machine", "q35", "--add", "virtio-blk=3000", "--policy", "dense").out.startswith(
+        "no: 3000 more devices do not fit: bus numbers: 378 needed, 256 available, short by 122\n"
+    )
+
+
+def test_packed() -> None:
+    assert run("fits", "--machine", "q35", "--add", "virtio-blk=300", "--policy", "dense") == Done(
+        0, "yes: 300 more devices fit\n", ""
     )
 
 
@@ -112,6 +141,7 @@ def test_json() -> None:
         " but none is available, and it cannot be automatically added",
         "short": [{"budget": "places for root ports", "needed": 247, "available": 240, "short": 7}],
         "missing": {},
+        "elsewhere": None,
         "raw_arguments": 0,
     }
 
@@ -168,9 +198,17 @@ def test_the_new_definition_of_a_running_guest_is_without_the_devices() -> None:
 
 
 def test_no_new_definition_where_nothing_helps() -> None:
-    done = run("fits", "--machine", "q35", "--add", "virtio-blk=300", "--format", "xml")
+    done = run("fits", "--machine", "q35", "--add", "virtio-blk=3000", "--format", "xml")
     assert (done.status, done.out) == (1, "")
-    assert done.err.startswith("no: 300 more devices do not fit")
+    assert done.err.startswith("no: 3000 more devices do not fit")
+
+
+def test_the_new_definition_is_packed_where_nothing_else_helps() -> None:
+    done = run("fits", "--machine", "q35", "--add", "virtio-blk=300", "--format", "xml")
+    assert done.status == 1
+    assert done.err.splitlines()[1] == "under --policy dense it fits: that is what is printed"
+    assert sum(label.startswith("disk:") for label in pcisim.assign(done.out).addresses) == 300
+    assert pcisim.assign(done.out).to_xml() == done.out
 
 
 def test_a_definition_in_another_encoding() -> None:
@@ -196,7 +234,7 @@ def test_a_definition_in_another_encoding() -> None:
         (["--machine", "q35", "--add", "virtio-blk=0x10"], 2, "--add virtio-blk=0x10: '0x10' is no count"),
         (["--machine", "q35", "--add", "virtio-blk=3=3"], 2, "--add virtio-blk=3=3: '3=3' is no count"),
         (["--machine", "q35", "--add", "virtio-blk=\u0663"], 2, "--add virtio-blk=\u0663: '\u0663' is no count"),
-        (["--machine", "q35", "--add", "virtio-blk=50001"], 2, "--add virtio-blk=50001: at most 50000 are tried"),
+        (["--machine", "q35", "--add", "virtio-blk=65537"], 2, "--add virtio-blk=65537: at most 65536 are tried"),
         (["--machine", "q35", "--add", f"virtio-blk={'9' * 5000}"], 2, "--add virtio-blk=999"),
         (["missing.xml", "--add", "vga"], 3, "cannot read missing.xml: no such file or directory"),
         (["", "--add", "vga"], 3, "cannot read a file without a name: no such file or directory"),

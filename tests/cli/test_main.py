@@ -19,7 +19,7 @@ from typing import IO
 import pytest
 
 import pcisim
-from pcisim.catalogue.devices import DEVICE_MODELS
+from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS
 from pcisim.cli import COMMANDS, assign, common, main, parser, terminal
 from tests.cli.running import EXAMPLES, PLAIN, Done, example, is_tidy, process, run
 
@@ -149,9 +149,9 @@ def test_any_width_of_a_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) 
 def test_lists_the_devices() -> None:
     done = run("assign", "--device=?")
     assert (done.status, done.err) == (0, "")
-    assert [line.split()[0] for line in done.out.splitlines()] == list(DEVICE_MODELS)
-    assert "virtio-blk               <disk> virtio\n" in done.out
-    assert "lsi                      <controller type='scsi'> lsilogic\n" in done.out
+    assert [line.split()[0] for line in done.out.splitlines()] == [*DEVICE_MODELS, *CONTROLLER_MODELS]
+    assert "virtio-blk                 <disk> virtio\n" in done.out
+    assert "lsi                        <controller type='scsi'> lsilogic\n" in done.out
     assert run("tree", "--machine", "q35", "--device", "?") == done
 
 

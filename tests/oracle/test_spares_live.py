@@ -155,3 +155,21 @@ def test_libvirt_places_as_virt_install_and_nova_ask(live: tuple[str, LiveLibvir
             assert answer.ok, answer.error
             plan = pcisim.assign(xml, f"hotplug:preset={preset}", libvirt=version)
             assert written(plan) == returned(answer.xml, version), (seed, preset)
+
+
+def test_libvirt_returns_groups(live: tuple[str, LiveLibvirt]) -> None:
+    version, client = live
+    source = "<source><address domain='0' bus='{:#x}' slot='{}' function='{}'/></source>"
+    for seed in range(min(SEEDS, 60)):
+        rng = random.Random(f"groups {seed}")
+        functions = [(bus, slot, number) for bus in (0x21, 0x22) for slot in (0, 3) for number in range(8)]
+        cards = [
+            f"<hostdev mode='subsystem' type='pci'>{source.format(*place)}</hostdev>"
+            for place in rng.sample(functions, rng.randrange(2, 14))
+        ]
+        xml = domain(rng.choice(("pc", "q35")), *cards, *[disk(number) for number in range(rng.randrange(5))])
+        policy = rng.choice(("libvirt", "dense", "hotplug:spare=3"))
+        plan = pcisim.assign(xml, policy, libvirt=version, group_by_host_slot=True)
+        answer = client.ask(text_of(plan))
+        assert answer.ok, answer.error
+        assert written(plan) == returned(answer.xml, version), (seed, policy)

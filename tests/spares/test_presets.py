@@ -8,6 +8,7 @@ import pytest
 
 import pcisim
 from pcisim.errors import UsageError
+from pcisim.fleet.survey.answers import Answers, Question
 from pcisim.formats.domain.text import render
 from pcisim.guest import Guest
 from pcisim.plan import Plan
@@ -230,3 +231,12 @@ def test_policies_are_listed() -> None:
     assert "  :mixed=                whether endpoints go on every bus on which a written address may put them" in [
         line.partition(" (")[0] for line in lines
     ]
+
+
+def test_a_fleet_looks_at_the_memory_of_each_guest() -> None:
+    question = Question(policy="hotplug:preset=kubevirt-v2").checked()
+    answers = Answers(question)
+    small, large = CIRROS.replace("<memory unit='GiB'>4</memory>", "<memory unit='GiB'>1</memory>"), CIRROS
+    rows = [answers.of_document(name, xml.encode()) for name, xml in (("small", small), ("large", large))]
+    assert [row.ports for row in rows] == [ports(pcisim.assign(xml, question.policy))[0] for xml in (small, large)]
+    assert rows[0].ports != rows[1].ports

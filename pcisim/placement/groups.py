@@ -1,0 +1,162 @@
+"""Devices that share a slot by wish: all of them in one slot, or none.
+
+A policy places the first of a group, alone in its slot; the others are put beside it.  Devices of the host keep their
+function numbers, so that a driver that looks for the other functions of its card finds them; the others get the lowest
+that are left, in the order of the definition.  Function 0 is always there, for a guest looks at no other function of a
+slot without it (firmware rule 1.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pcisim.address import FUNCTIONS, MAX_FUNCTION, format_packed
+from pcisim.catalogue.devices import plug_on
+from pcisim.errors import RefusedError, UsageError
+from pcisim.guest import Controller, Device, Guest, evolved
+from pcisim.placement import Placement, PlacementStep
+from pcisim.requests import Wish
+
+_HOST_PCI = "pci"
+
+
+def host_slots(guest: Guest) -> dict[str, Wish]:
+    """Return the wish that host devices of one slot of the host share a slot in the guest, too, by label.
+
+    Args:
+        guest: as it was read; devices with a written address stay where they are.
+    """
+    slots: dict[tuple[object, ...], list[Device]] = {}
+    for device in guest.all_devices():
+        host = _host(device)
+        if host is not None and device.wants and device.on_pci:
+            slots.setdefault(host[:-1], []).append(device)
+    return {
+        device.label: Wish(group=f"host slot {slot[0]:04x}:{slot[1]:02x}:{slot[2]:02x}")
+        for slot, devices in slots.items()
+        if len(devices) > 1
+        for device in devices
+    }
+
+
+def _host(device: Device) -> tuple[int, ...] | None:
+    """Return domain, bus, slot and function of the host's PCI device that a device is."""
+    host = device.traits.get("host")
+    return tuple(host[1:5]) if host and host[0] == _HOST_PCI else None
+
+
+def groups_of(guest: Guest) -> list[dict[int, Device]]:
+    """Return the groups that are wished for, each with the function of its members, function 0 among them.
+
+    Args:
+        guest: a completed guest.
+
+    Raises:
+        UsageError: a group has more members than a slot has functions, two that want one function, or one that has no
+            PCI address to be chosen.
+    """
+    devices = {d.label: d for d in guest.all_devices()}
+    members: dict[str, list[Device]] = {}
+    for label, wish in guest.wishes.items():
+        if not wish.group:
+            continue
+        device = devices.get(label)
+        if device is None:
+            known = ", ".join(devices)
+            raise _refused(wish.group, f"there is no device {label!r}", f"there are: {known}")
+        if wish.hotpluggable:
+            raise _refused(wish.group, f"{label} cannot share a slot and be hot-pluggable")
+        if (isinstance(device, Controller) and (device.is_pci or device.ich9)) or not device.plug:
+            raise _refused(wish.group, f"{label} is no device that can share a slot by wish")
+        if not device.wants:
+            raise _refused(wish.group, f"the address of {label} is written down", "take it out")
+        members.setdefault(wish.group, []).append(device)
+    order = {device: place for place, device in enumerate(guest.all_devices())}
+    return [_functions(name, sorted(group, key=lambda d: order[d])) for name, group in members.items()]
+
+
+def _functions(name: str, group: list[Device]) -> dict[int, Device]:
+    if len(group) > FUNCTIONS:
+        raise _refused(name, f"it has {len(group)} devices, and a slot {FUNCTIONS} functions")
+    functions: dict[int, Device] = {}
+    for device in group:
+        host = _host(device)
+        if host is not None:
+            other = functions.setdefault(host[-1], device)
+            if other is not device:
+                both = f"{other.label} and {device.label} both have function {host[-1]} of their host slot"
+                raise _refused(name, both)
+    left = (function for function in range(FUNCTIONS) if function not in functions)
+    functions.update([(next(left), device) for device in group if _host(device) is None])
+    if 0 not in functions:
+        functions[0] = functions.pop(min(functions))
+    return dict(sorted(functions.items()))
+
+
+def _refused(group: str, *details: str) -> UsageError:
+    return UsageError(f"group {group!r} cannot share a slot", code="group", details=details)
+
+
+def place_groups(guest: Guest, place: Callable[[Guest], Placement]) -> Placement:
+    """Place a guest, each group in one slot.
+
+    Args:
+        guest: a completed guest; it is not changed.
+        place: places a completed guest.
+
+    Raises:
+        UsageError: see `groups_of`.
+        RefusedError: the guest is refused, or a bus does not accept a member beside the first one.
+    """
+    groups = groups_of(guest)
+    beside = {device for group in groups for function, device in group.items() if function}
+    wishes = {label: wish for label, wish in guest.wishes.items() if not wish.group}
+    wishes |= {group[0].label: Wish(hotpluggable=True) for group in groups}
+    made = place(
+        evolved(
+            guest,
+            devices={element: [d for d in devices if d not in beside] for element, devices in guest.devices.items()},
+            controllers=[d for d in guest.controllers if d not in beside],
+            wishes=wishes,
+        )
+    )
+    known = {d.label: d for d in made.guest.all_devices()}
+    for group in groups:
+        first = made.addresses.get(known[group[0].label])
+        if first is None or first & MAX_FUNCTION:
+            raise RefusedError(
+                f"{group[0].label} has no slot that others can share", code="group", parties=(group[0].label,)
+            )
+        for function, device in group.items():
+            if function:
+                made.topology.reserve(first | function, plug_on(device.plug, guest.express), device)
+                made.addresses[device] = first | function
+                remark = f"shares slot {format_packed(first)} of {group[0].label}, as is wished"
+                made.log[device] = [PlacementStep(remark)]
+                made.multifunction[known[group[0].label]] = "on"
+    made.guest = evolved(
+        made.guest,
+        devices={
+            element: [d if d in beside else known.get(d.label, d) for d in devices]
+            for element, devices in guest.devices.items()
+        },
+        controllers=_with_controllers(made.guest.controllers, guest.controllers, beside),
+        wishes=guest.wishes,
+    )
+    return made
+
+
+def _with_controllers(made: list[Controller], before: list[Controller], beside: set[Device]) -> list[Controller]:
+    """Return the controllers with those that were put beside others, each behind the one that it follows."""
+    controllers = list(made)
+    for place, controller in enumerate(before):
+        if controller in beside:
+            previous = before[place - 1].label if place else None
+            at = next((n + 1 for n, d in enumerate(controllers) if d.label == previous), 0)
+            controllers.insert(at, controller)
+    return controllers
+
+
+def shares_by_wish(guest: Guest) -> bool:
+    """Return whether a group is wished for."""
+    return any(wish.group for wish in guest.wishes.values())
