@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pcisim.catalogue.connectors import EXPRESS, NO_CLASS
 from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS, ICH9_FUNCTIONS, PLUGS, DeviceModel
@@ -31,6 +31,26 @@ NO_TRAITS: Mapping[str, Any] = {}
 """Of a device or a guest of which nothing else is written."""
 IGNORED = "ignored"
 """The address type of a device whose address the version of libvirt does not read."""
+
+
+class Ram(NamedTuple):
+    """How much RAM a guest has, in bytes.
+
+    Args:
+        size: what it starts with.
+        most: what it may have at most; 0 where that is what it starts with.
+        slots: how many memory modules can be plugged in.
+        limit: how much of it may be below 4 GiB; 0 where nothing is said.
+    """
+
+    size: int = 256 << 20
+    most: int = 0
+    slots: int = 0
+    limit: int = 0
+
+
+NO_RAM = Ram()
+"""What QEMU gives a machine for which nothing is said."""
 
 
 class Device:
@@ -284,6 +304,7 @@ class Guest:
         document: the document it was read from.
         machine_origin: the element of the document that names the machine.
         rules: the version of libvirt that has completed it.
+        read_ram: finds out how much RAM the document gives it; ``None`` for a guest without a document.
         wishes: what is wished for of the places of devices, by label.
     """
 
@@ -301,6 +322,7 @@ class Guest:
         "document",
         "machine_origin",
         "rules",
+        "read_ram",
         "wishes",
     )
     __slots__ = (*fields, "_machine")
@@ -320,6 +342,7 @@ class Guest:
         document: Any = None,
         machine_origin: Any = None,
         rules: Libvirt | None = None,
+        read_ram: Callable[[], Ram] | None = None,
         wishes: Mapping[str, Wish] = NO_TRAITS,
     ) -> None:
         self.machine_type = machine_type
@@ -335,8 +358,14 @@ class Guest:
         self.document = document
         self.machine_origin = machine_origin
         self.rules = rules
+        self.read_ram = read_ram
         self.wishes = wishes
         self._machine: tuple[str, str, Libvirt | None, Machine] | None = None
+
+    @property
+    def ram(self) -> Ram:
+        """Return how much RAM it has."""
+        return NO_RAM if self.read_ram is None else self.read_ram()
 
     @property
     def machine(self) -> Machine:

@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pcisim.catalogue.profiles import Profile
     from pcisim.formats.xml.document import Document
     from pcisim.formats.xml.editor import Edit, Editor
     from pcisim.requests import Wish
@@ -143,7 +144,7 @@ class Plan:
         from pcisim.formats.domain.text import render
 
         text, wishes = render(self.source), self.source.wishes
-        return edit(assign(text, self.policy, libvirt=self.rules.version, wishes=wishes).placement)
+        return edit(assign(text, self.policy, libvirt=self.rules, wishes=wishes).placement)
 
     def to_qemu_args(self, *, runnable: bool = False) -> list[str]:
         """Return the plan as QEMU arguments: ``-machine``, then one ``-device`` for each device.
@@ -214,7 +215,8 @@ def assign(
     guest: Guest | str | bytes,
     policy: str | Policy = "libvirt",
     *,
-    libvirt: str = DEFAULT_VERSION,
+    libvirt: str | Libvirt = DEFAULT_VERSION,
+    profile: str | Profile | None = None,
     host_pci: HostPci = None,
     name: str | None = None,
     wishes: Mapping[str, Wish] | None = None,
@@ -226,6 +228,8 @@ def assign(
         policy: a policy by its name, as in `pcisim.policies`: ``libvirt``, ``qemu``; or a policy object.
         libvirt: whose rules: any version from ``7.0`` on (see `pcisim.catalogue.versions.libvirt_version`); by
             default the newest that was measured.
+        profile: the QEMU and the firmware that it goes with, such as ``qemu-10.0`` or ``qemu-11.1:ovmf=2026.08`` (see
+            `pcisim.catalogue.profiles.profile_of`); by default those of the distribution that it was measured on.
         host_pci: which host devices of a document are conventional; the others are PCI Express, and
             nothing is read from this machine unless it is ``"auto"``.
         name: the name of the file, for error messages.
@@ -234,9 +238,9 @@ def assign(
     Raises:
         RefusedError: libvirt refuses the guest, or a wish cannot be kept.
         InputError: the XML cannot be read.
-        UsageError: an unknown version or policy, or `host_pci` for a `Guest`, which names no host devices.
+        UsageError: an unknown version, profile or policy, or `host_pci` for a `Guest`, which names no host devices.
     """
-    rules = libvirt_version(libvirt)
+    rules = libvirt_version(libvirt, profile)
     chosen = policy_of(policy, rules)
     if isinstance(guest, Guest):
         check_host_pci(host_pci)
@@ -267,18 +271,22 @@ def _lookup(host_pci: HostPci) -> Any:
 
 
 @overload
-def assign_xml(xml: str, *, policy: str | Policy = ..., libvirt: str = ..., host_pci: HostPci = ...) -> str: ...
-@overload
-def assign_xml(xml: bytes, *, policy: str | Policy = ..., libvirt: str = ..., host_pci: HostPci = ...) -> bytes: ...
+def assign_xml(
+    xml: str, *, policy: str | Policy = ..., libvirt: str | Libvirt = ..., host_pci: HostPci = ...
+) -> str: ...
 @overload
 def assign_xml(
-    xml: str | bytes, *, policy: str | Policy = ..., libvirt: str = ..., host_pci: HostPci = ...
+    xml: bytes, *, policy: str | Policy = ..., libvirt: str | Libvirt = ..., host_pci: HostPci = ...
+) -> bytes: ...
+@overload
+def assign_xml(
+    xml: str | bytes, *, policy: str | Policy = ..., libvirt: str | Libvirt = ..., host_pci: HostPci = ...
 ) -> str | bytes: ...
 def assign_xml(
     xml: str | bytes,
     *,
     policy: str | Policy = "libvirt",
-    libvirt: str = DEFAULT_VERSION,
+    libvirt: str | Libvirt = DEFAULT_VERSION,
     host_pci: HostPci = None,
 ) -> str | bytes:
     """Return domain XML with every PCI address filled in, of the same kind as it came.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pcisim.catalogue.bars import IO, MEM64
 from pcisim.catalogue.bridges import ROOT_PORTS
-from pcisim.catalogue.profiles import DEFAULT_PROFILE, check_firmware
+from pcisim.catalogue.profiles import Profile, check_firmware, profile_of
 from pcisim.enumeration import linux
 from pcisim.enumeration.enumerate import program, view_of
 from pcisim.enumeration.firmware_result import FirmwareResult
@@ -29,6 +29,8 @@ _ENDED = {"seabios": "firmware gave up: {}", "ovmf": "tree unchanged"}
 """How the run of a firmware ends that does not come to boot."""
 _HANGS = "timeout"
 """How it ends when the firmware goes round in circles."""
+USUAL_PROFILE = "qemu-7.2"
+"""The profile of a simulation that names none."""
 _NO_FIRMWARE = ("microvm",)
 """Families on which no firmware looks for PCI devices."""
 
@@ -66,6 +68,7 @@ class Simulation:
         devices: as they were given.
         options: as they were given.
         firmware: ``seabios`` or ``ovmf``.
+        profile: the versions of QEMU, firmware and kernel.
         built: the machine as far as QEMU built it; with every device when it was accepted.
         refusal: why QEMU did not start; ``None`` when it did.
     """
@@ -76,6 +79,7 @@ class Simulation:
         devices: Sequence[str],
         options: Sequence[str],
         firmware: str,
+        profile: Profile,
         built: QemuMachine,
         refusal: RefusedError | None,
     ) -> None:
@@ -83,6 +87,7 @@ class Simulation:
         self.devices = tuple(devices)
         self.options = tuple(options)
         self.firmware = firmware
+        self.profile = profile
         self.built = built
         self.refusal = refusal
         self._programmed: FirmwareResult | None = None
@@ -104,14 +109,16 @@ class Simulation:
     def programmed(self) -> FirmwareResult | None:
         """Return what the firmware wrote into the functions; ``None`` where none runs or QEMU does not start."""
         if self._programmed is None and self.accepted and self.built.hardware.family not in _NO_FIRMWARE:
-            self._programmed = program(self.built.hardware, self.firmware)
+            self._programmed = program(self.built.hardware, self.firmware, self.profile)
         return self._programmed
 
     @property
     def view(self) -> GuestView | None:
         """Return what the guest sees; ``None`` where no firmware runs or QEMU does not start."""
         programmed = self.programmed
-        return None if programmed is None else view_of(self.built.hardware, self.firmware, programmed)
+        if programmed is None:
+            return None
+        return view_of(self.built.hardware, self.firmware, programmed, self.profile)
 
     def to_json(self) -> dict[str, Any]:
         """Return the simulation in the shape in which a real QEMU, its firmware and a Linux guest are recorded."""
@@ -127,7 +134,7 @@ class Simulation:
             return record
         record[self.firmware] = {
             "name": self.firmware,
-            "profile": DEFAULT_PROFILE.firmware_name(self.firmware),
+            "profile": self.profile.firmware_name(self.firmware),
             "ended": _ended(self.firmware, programmed),
             "buses": self._buses(programmed),
         }
@@ -147,9 +154,14 @@ class Simulation:
 
 
 def simulate_qemu(
-    machine: str, devices: Iterable[str], *, options: Iterable[str] = (), firmware: str = "seabios"
+    machine: str,
+    devices: Iterable[str],
+    *,
+    options: Iterable[str] = (),
+    firmware: str = "seabios",
+    profile: str | Profile = USUAL_PROFILE,
 ) -> Simulation:
-    """Simulate a QEMU 7.2 command line: who is taken where, what the firmware and a Linux guest make of it.
+    """Simulate a QEMU command line: who is taken where, what the firmware and a Linux guest make of it.
 
     ``-nodefaults`` is taken for given, and back-ends (``drive=``, ``netdev=``) for there.
 
@@ -158,20 +170,22 @@ def simulate_qemu(
         devices: what stands after each ``-device``, ``driver,key=value`` or JSON, in the order of the command line.
         options: other options that matter, each with its blank: ``-global X=Y``, ``-m 1G``.
         firmware: ``seabios`` or ``ovmf``.
+        profile: the versions of QEMU, firmware and kernel, as for `pcisim.assign`; by default `USUAL_PROFILE`.
 
     Raises:
-        UsageError: an unknown machine or firmware.
+        UsageError: an unknown machine, firmware or profile.
 
     A command line that QEMU refuses is a result, not an error: see `Simulation.refusal`.
     """
     check_firmware(firmware)
     devices, options = tuple(devices), tuple(options)
-    built = QemuMachine(machine, options)
+    versions = profile_of(profile)
+    built = QemuMachine(machine, options, versions.qemu)
     try:
         built.start(devices)
     except RefusedError as error:
-        return Simulation(machine, devices, options, firmware, built, error)
-    return Simulation(machine, devices, options, firmware, built, None)
+        return Simulation(machine, devices, options, firmware, versions, built, error)
+    return Simulation(machine, devices, options, firmware, versions, built, None)
 
 
 def _ended(firmware: str, programmed: FirmwareResult) -> str:
@@ -287,20 +301,26 @@ class HotplugSimulation:
 
 
 def simulate_hotplug(
-    machine: str, devices: Iterable[str], steps: Iterable[str], *, options: Iterable[str] = ()
+    machine: str,
+    devices: Iterable[str],
+    steps: Iterable[str],
+    *,
+    options: Iterable[str] = (),
+    profile: str | Profile = USUAL_PROFILE,
 ) -> HotplugSimulation:
-    """Simulate ``device_add`` and ``device_del`` on a QEMU 7.2 that was started with some devices.
+    """Simulate ``device_add`` and ``device_del`` on a QEMU that was started with some devices.
 
     Args:
         machine: as for `simulate_qemu`.
         devices: as for `simulate_qemu`.
         steps: a ``-device`` text to plug in, or ``-`` and an id to unplug.
         options: as for `simulate_qemu`.
+        profile: as for `simulate_qemu`.
 
     Raises:
-        UsageError: an unknown machine.
+        UsageError: an unknown machine or profile.
     """
-    start = simulate_qemu(machine, devices, options=options)
+    start = simulate_qemu(machine, devices, options=options, profile=profile)
     if not start.accepted:
         return HotplugSimulation(start, ())
     programmed = start.programmed

@@ -145,7 +145,11 @@ class Capacity(NamedTuple):
         else:
             verdict = "boots" if io.boots else "will not boot"
             if io.boots and io.windows > (io.room or 0):
-                verdict += ", but bridges go without, without memory too, until the guest's system repairs it"
+                verdict += (
+                    ", but bridges go without, without memory too, until the guest's system repairs it"
+                    if io.profile.all_ask
+                    else ", but devices go without I/O ports"
+                )
             windows += f", room for {io.room} ({io.profile.name}): {verdict}"
         if io.unknown:
             windows += f"; not known for {', '.join(io.unknown)}"

@@ -59,7 +59,7 @@ from pcisim.errors import RefusedError, UsageError
 NEVER, PORT, EXPRESS, ALWAYS = "never", "port", "express", "always"
 HYBRID, TRANSITIONAL, MODERN = "hybrid", "transitional", "modern"
 
-PROFILES = MappingProxyType({"7.2": "qemu-7.2.22", "10.0": "qemu-10.0.13"})
+PROFILES = MappingProxyType({"7.2": "qemu-7.2.22", "10.0": "qemu-10.0.13", "11.1": "qemu-11.1.3"})
 """The QEMU versions that were measured."""
 DEFAULT_PROFILE = "10.0"
 

@@ -7,7 +7,9 @@ Asked of QEMU 7.2.22 (Debian bookworm) itself, ``-device X,help``.  To ask again
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 # A row is a device and what it has beyond row "*", and beyond "@virtio" if it names that; with a minus what it lacks.
 # table
@@ -624,7 +626,7 @@ def _read(words: list[str], *shared: Mapping[str, str]) -> Mapping[str, str]:
         if kind:
             row[key] = kind
         else:
-            del row[word.removeprefix("-")]
+            row.pop(word.removeprefix("-"), None)
     return MappingProxyType(row)
 
 
@@ -666,3 +668,58 @@ NOT_ON_PCI: Mapping[str, str] = MappingProxyType(
     }
 )
 """QEMU's devices that sit on other buses, and on which; "" for those that sit on none."""
+
+
+class DeviceTable(NamedTuple):
+    """The devices of one QEMU."""
+
+    qemu: str
+    """Its version."""
+    properties: Mapping[str, Mapping[str, str]]
+    """As `PROPERTIES`."""
+    not_on_pci: Mapping[str, str]
+    """As `NOT_ON_PCI`."""
+
+
+@cache
+def devices_of(qemu: str) -> DeviceTable:
+    """Return the devices that a QEMU has.
+
+    Args:
+        qemu: its version, one of `pcisim.catalogue.profiles.QEMUS`.
+    """
+    table = DeviceTable(_OLDEST, PROPERTIES, NOT_ON_PCI)
+    if qemu == _OLDEST:
+        return table
+    from pcisim.catalogue.property_changes import CHANGES
+
+    for version, text in CHANGES:
+        table = _changed(table, version, text)
+        if version == qemu:
+            break
+    return table
+
+
+def _changed(table: DeviceTable, version: str, text: str) -> DeviceTable:
+    rows = {name: words for name, *words in _rows(text)}
+    every, virtio = rows.pop("*"), rows.pop("@virtio")
+    others = dict(table.not_on_pci)
+    others |= {name + CPU_SUFFIX: "" for name in rows.pop("+cpu")}
+    properties: dict[str, Mapping[str, str]] = {}
+    for name, old in table.properties.items():
+        if f"-{name}" in rows:
+            continue
+        shared = [] if name in others else [*every, *(virtio if "disable-legacy" in old else ())]
+        properties[name] = _read([*shared, *rows.get(name, ())], old)
+    for name, words in rows.items():
+        if name.startswith("+"):
+            properties[name[1:]] = _read([word for word in words if word[0] != "="])
+            others |= {name[1:]: word[1:].removeprefix("-") for word in words if word[0] == "="}
+    gone = {name for name in others if f"-{name}" in rows}
+    return DeviceTable(
+        version, MappingProxyType(properties), MappingProxyType({k: v for k, v in others.items() if k not in gone})
+    )
+
+
+_OLDEST = "7.2"
+"""The version of QEMU whose devices are in this module; of others what they changed is listed."""

@@ -189,8 +189,8 @@ ACPI_SINCE: Mapping[str, tuple[int, int]] = MappingProxyType({"pc": (2, 0), "q35
 
 FAMILIES: Mapping[str, str] = MappingProxyType({"i440fx": "pc", "q35": "q35"})
 """libvirt's families of machines that QEMU builds, and the names that go with them here."""
-NEWEST_MACHINE = (7, 2)
-"""The version of the newest machines."""
 CORES_FIRST_SINCE = (6, 2)
 """The machine version from which processors are cores of few sockets, where nothing says otherwise."""
 DEFAULT_CPU = "qemu64"
+AMD_PROCESSORS = ("qemu64", "EPYC", "Opteron", "athlon", "phenom")
+"""What the names of processors of AMD's begin with; those of other makers say 40 address bits where they have more."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pcisim.catalogue.profiles import PROFILES, Profile, profile_of
 from pcisim.errors import UsageError, check_type
 
 
@@ -16,8 +17,8 @@ class Libvirt(NamedTuple):
     """One row: how a version of libvirt differs where addresses depend on it."""
 
     version: str
-    qemu: str
-    """The version of QEMU that the distribution has with it."""
+    profile: Profile
+    """The QEMU, firmware and kernel of the distribution that has it; or what was chosen instead."""
     sorts_added_controllers: bool
     """Controllers that libvirt adds are sorted in by index, instead of put last."""
     integrated_conventional_on_express: bool
@@ -87,10 +88,18 @@ class Libvirt(NamedTuple):
     names_express_slots: bool
     """Refusals call the slot of a PCI Express controller a PCIe slot, and write connect flags with two digits."""
 
+    def __str__(self) -> str:
+        return self.version
+
     @property
     def release(self) -> tuple[int, int]:
         """Return the version as two numbers."""
         return _release(self.version)
+
+    @property
+    def qemu(self) -> str:
+        """Return the version of QEMU."""
+        return self.profile.qemu.version
 
     @property
     def measured(self) -> bool:
@@ -152,30 +161,43 @@ def _release(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _row(version: str, qemu: str) -> Libvirt:
+def _row(version: str, profile: Profile) -> Libvirt:
     release = _release(version)
-    return Libvirt(version, qemu, **{name: release >= since for name, since in SINCE.items()})
+    return Libvirt(version, profile, **{name: release >= since for name, since in SINCE.items()})
 
 
 VERSIONS: Mapping[str, Libvirt] = MappingProxyType(
-    {row.version: row for row in (_row("9.0", "7.2"), _row("11.3", "10.0"), _row("12.9", "11.1"))}
+    {
+        row.version: row
+        for row in (
+            _row("9.0", PROFILES["qemu-7.2"]),
+            _row("11.3", PROFILES["qemu-10.0"]),
+            _row("12.9", PROFILES["qemu-11.1"]),
+        )
+    }
 )
 """The versions that were measured, oldest first, each with the QEMU of its distribution."""
 DEFAULT_VERSION: str = [*VERSIONS][-1]
 """The newest version that was measured: it reads what all older ones wrote."""
 
 
-def libvirt_version(name: str) -> Libvirt:
+def libvirt_version(name: str | Libvirt, profile: str | Profile | None = None) -> Libvirt:
     """Return the row of a version, measured or not.
 
     Args:
         name: a release from `OLDEST` on, such as ``11.3`` or ``12.5.0``.  One that was not
             measured follows the newest older one that was (the oldest one, if it is older), with what is known to
-            have come in between.
+            have come in between.  A row is returned as it is.
+        profile: the QEMU and its firmware that go with it, as for `pcisim.catalogue.profiles.profile_of`; ``None``
+            for those of the distribution that it was measured on.
 
     Raises:
-        UsageError: it is no version, or older than `OLDEST`.
+        UsageError: it is no version, or older than `OLDEST`; or no profile.
     """
+    if profile is not None:
+        return libvirt_version(name)._replace(profile=profile_of(profile))
+    if isinstance(name, Libvirt):
+        return name
     check_type(name, str, "a version of libvirt is a str, such as '11.3'")
     row = VERSIONS.get(name)
     if row is not None:
@@ -195,7 +217,7 @@ def libvirt_version(name: str) -> Libvirt:
             code="unknown-version",
             details=(f"measured: {', '.join(VERSIONS)}",),
         )
-    return VERSIONS.get(f"{release[0]}.{release[1]}") or _row(name, VERSIONS[followed(release)].qemu)
+    return VERSIONS.get(f"{release[0]}.{release[1]}") or _row(name, VERSIONS[followed(release)].profile)
 
 
 def first_with(difference: str) -> str:

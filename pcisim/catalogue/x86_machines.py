@@ -8,9 +8,11 @@ QEMU 7.2 and 10.0.
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pcisim.address import whole_number
 from pcisim.catalogue.versions import Libvirt
 
 TYPE_CHECKING = False
@@ -213,3 +215,12 @@ def x86_machine(name: str) -> Machine:
     if row is not None:
         return row
     return next((row for prefix, row in _PREFIXES if name.startswith(prefix)), OTHER)
+
+
+def machine_version(name: str) -> tuple[int, int] | None:
+    """Return the version of a machine type such as ``pc-q35-9.2``; ``None`` for one without."""
+    found = _VERSION.match(name)
+    return (whole_number(found[1]), whole_number(found[2])) if found else None
+
+
+_VERSION = re.compile(r"pc(?:-q35|-i440fx)?-(\d+)\.(\d+)")

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pcisim.catalogue.versions import Libvirt
     from pcisim.diagnose import Finding
     from pcisim.plan import HostPci
 
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     return int(bool(counts["error"])) if counts["error"] > uncovered or not uncovered else NOT_COVERED
 
 
-def check_file(name: str, libvirt: str, host_pci: HostPci = None) -> tuple[list[Finding], bool]:
+def check_file(name: str, libvirt: str | Libvirt, host_pci: HostPci = None) -> tuple[list[Finding], bool]:
     """Return the findings of a file, and whether it could be read as a guest."""
     from pcisim.diagnose import Finding, Judge, examine, with_remedies
 
@@ -151,7 +152,7 @@ def _property(text: str) -> str:
 
 
 def _document(
-    rows: list[tuple[str, bool, list[Finding]]], counts: dict[str, int], unreadable: int, libvirt: str
+    rows: list[tuple[str, bool, list[Finding]]], counts: dict[str, int], unreadable: int, libvirt: str | Libvirt
 ) -> dict[str, Any]:
     from pcisim.catalogue.versions import libvirt_version
     from pcisim.diagnose import NOT_JUDGED
@@ -173,7 +174,7 @@ def _document(
     }
 
 
-def _summary(files: int, counts: dict[str, int], unreadable: int, libvirt: str) -> str:
+def _summary(files: int, counts: dict[str, int], unreadable: int, libvirt: str | Libvirt) -> str:
     found = ", ".join(_count(count, severity) for severity, count in counts.items() if count)
     text = f"{_count(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
     return text + (f"; {unreadable} cannot be read" if unreadable else "")

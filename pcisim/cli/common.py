@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from pcisim.catalogue.profiles import OVMFS, PROFILES, SEABIOSES
 from pcisim.catalogue.versions import DEFAULT_VERSION, OLDEST
 from pcisim.errors import InputError, PcisimError, UsageError
 from pcisim.formats.plain import printable, printable_lines
@@ -18,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
+    from pcisim.catalogue.versions import Libvirt
     from pcisim.placement import Placement
     from pcisim.plan import HostPci
     from pcisim.requests import Wish
@@ -87,13 +89,23 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_libvirt(parser: argparse.ArgumentParser) -> None:
-    """Add ``--libvirt``."""
+    """Add ``--libvirt``, and the options that say which QEMU and firmware go with it."""
     parser.add_argument(
         "--libvirt",
         metavar="VERSION",
         help=f"whose rules: any version from {'.'.join(map(str, OLDEST))} on, or auto for this machine's"
         f" (default: ${LIBVIRT}, else {DEFAULT_VERSION})",
     )
+    parser.add_argument(
+        "--profile",
+        metavar="QEMU",
+        help=f"the QEMU, firmware and kernel: {', '.join(PROFILES)} (default: those that the version of libvirt was"
+        " measured with)",
+    )
+    for option, name, rows in (("--seabios", "SeaBIOS", SEABIOSES), ("--ovmf", "OVMF", OVMFS)):
+        parser.add_argument(
+            option, metavar="VERSION", help=f"the version of {name}: {', '.join(rows)} (default: the profile's)"
+        )
 
 
 def add_host_pci(parser: argparse.ArgumentParser) -> None:
@@ -193,7 +205,7 @@ def assigned(
     guest: Guest | bytes,
     policy: str = "libvirt",
     *,
-    libvirt: str,
+    libvirt: str | Libvirt,
     host_pci: HostPci = None,
     name: str | None = None,
     wishes: Mapping[str, Wish] | None = None,
@@ -506,7 +518,7 @@ def warn_if_it_will_not_boot(placement: Placement, plan: Plan | None = None) -> 
     if plan is not None:
         from pcisim.diagnose import Judge, remedy_of
 
-        remedy = remedy_of("io-space", plan.source, Judge(plan.rules.version, plan.policy))
+        remedy = remedy_of("io-space", plan.source, Judge(plan.rules, plan.policy))
         if remedy:
             say(f"  to do: {remedy}")
 

@@ -154,7 +154,7 @@ def upgrade(name: str, data: bytes | InputError, old: Libvirt, new: Libvirt, hos
 
 def _planned(name: str, data: bytes, rules: Libvirt, host_pci: Any) -> Plan | PcisimError:
     try:
-        return assign(data, libvirt=rules.version, host_pci=host_pci, name=name)
+        return assign(data, libvirt=rules, host_pci=host_pci, name=name)
     except UsageError:
         raise
     except PcisimError as error:

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pcisim.catalogue.versions import Libvirt
     from pcisim.diagnose import Case, Text
 
 _UNKNOWN = 1
@@ -95,7 +96,7 @@ def meaning_lines(row: Text) -> list[str]:
     ]
 
 
-def case_lines(name: str, case: Case, libvirt: str) -> list[str]:
+def case_lines(name: str, case: Case, libvirt: str | Libvirt) -> list[str]:
     """Return where an error comes from in a guest, as lines.
 
     Args:

@@ -113,8 +113,8 @@ def _packed_headline(policy: str, placement: Placement) -> str:
         models[controller.model] = models.get(controller.model, 0) + 1
     with_ = ", ".join(f"{count} {model}" for model, count in models.items()) or "no more controllers"
     return (
-        f"it fits under --policy {policy}, with {with_}: devices share slots, and what does cannot be detached while the"
-        " guest runs; add:"
+        f"it fits under --policy {policy}, with {with_}: devices share slots, and what does cannot be detached while"
+        " the guest runs; add:"
     )
 
 
@@ -172,4 +172,4 @@ def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bo
     else:
         text = add_to_document(plan.source.document, [*answer.controllers, *answer.devices])
     policy = plan.policy if answer.elsewhere is None else answer.elsewhere[0]
-    return assign(text, policy, libvirt=plan.rules.version).to_xml()
+    return assign(text, policy, libvirt=plan.rules).to_xml()

@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.fleet.survey.summary import Summary
 
     more = tuple(sorted(common.device_counts(arguments.add, "--add").items()))
-    question = Question(arguments.libvirt, arguments.policy, more).checked()
+    question = Question(arguments.libvirt.version, arguments.policy, more, str(arguments.libvirt.profile)).checked()
     _check_files(arguments)
     if arguments.output is not None:
         format_of(arguments.output)
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         logging.disable()  # what Dask says of what goes wrong, beside what is said here
     found = batches(arguments.sources)
     results = rows_of(found, question, workers=arguments.workers, scheduler=arguments.scheduler)
-    summary = Summary(question.libvirt, more)
+    summary = Summary(arguments.libvirt, more)
     printer = _Printer() if arguments.format in ("csv", "jsonl") else None
     output = Output(arguments.output, raw=arguments.raw) if arguments.output is not None else None
     if output is not None and output.rival:

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         from pcisim.formats.jsondoc import libvirt_keys
 
-        document = guest.document(view, names) | libvirt_keys(plan.rules) | {"raw_arguments": uncounted}
+        document = libvirt_keys(plan.rules) | guest.document(view, names) | {"raw_arguments": uncounted}
         common.write_stdout(json.dumps(document, indent=2) + "\n")
     else:
         common.write_stdout(terminal.text_of(guest.table(view, names), _STYLES))

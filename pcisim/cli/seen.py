@@ -63,7 +63,7 @@ def names_of(plan: Plan, view: GuestView, scheme: str | None) -> Names:
     """
     from pcisim.enumeration.names import names_of_guest
 
-    return names_of_guest(plan.placement, view, scheme, qemu=plan.rules.qemu)
+    return names_of_guest(plan.placement, view, scheme)
 
 
 def status_of(view: GuestView) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from pcisim.catalogue.profiles import profile_of
 from pcisim.catalogue.versions import DEFAULT_VERSION, SINCE, VERSIONS, Libvirt, followed, libvirt_version
 from pcisim.cli import common
 from pcisim.errors import UsageError
@@ -23,10 +24,10 @@ _PATIENCE = 10
 
 
 def settle(arguments: argparse.Namespace) -> None:
-    """Put a version in the place of what the options say, and say what there is to know of it.
+    """Put a version with its profile in the place of what the options say, and say what there is to know of it.
 
     Raises:
-        UsageError: there is no such version, or none on this machine.
+        UsageError: there is no such version, or none on this machine; or no such profile or firmware.
     """
     given = vars(arguments)
     arguments.libvirt_chosen = False
@@ -45,7 +46,8 @@ def settle(arguments: argparse.Namespace) -> None:
         except UsageError as error:
             error.details = (*error.details, *([f"{origin} says so"] if origin else []))
             raise
-        setattr(arguments, option, rules.version)
+        profile = profile_of(arguments.profile or rules.profile, seabios=arguments.seabios, ovmf=arguments.ovmf)
+        setattr(arguments, option, rules._replace(profile=profile))
         if not rules.measured:
             common.say(remark(rules))
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from pcisim.address import FUNCTIONS, MAX_BUS, MAX_FUNCTION, SLOTS, format_packed, pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
-from pcisim.catalogue.profiles import DEFAULT_PROFILE
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.dense.composition import Composition, Demand, Freedom, Shortage, number_budget
@@ -366,9 +365,9 @@ class _Packing:
         return budget if budget.boots is False else None
 
     def _arrangements(self, layout: Layout) -> Iterator[int]:
-        """Yield in how many chains bridges hang on each other: windows are inside each other.  0 is as flat as can be."""
+        """Yield in how many chains bridges hang on each other, so that their windows do too; 0 is as flat as can be."""
         bridges = sum(PCI_CONTROLLERS[model].plug == c.PCI_BRIDGE for model in layout.models.values())
-        room = DEFAULT_PROFILE.io_room(self._firmware, self.guest.machine.family)
+        room = self.policy.rules.profile.io_room(self._firmware, self.guest.machine.family)
         most = room.windows if room is not None and room.fatal else MAX_INDEX
         if bridges <= most:
             yield 0

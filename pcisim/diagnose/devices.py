@@ -11,10 +11,13 @@ from types import MappingProxyType
 from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
 from pcisim.catalogue.connectors import EXPRESS
 from pcisim.catalogue.devices import DIMMS
-from pcisim.catalogue.functions import ALIASES, FUNCTIONS
+from pcisim.catalogue.functions import ALIASES
+from pcisim.catalogue.properties import devices_of
+from pcisim.catalogue.qemu_rules import NOT_CREATABLE
 from pcisim.catalogue.x86_machines import X86
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import PlacedView, found
+from pcisim.enumeration.io_windows import profile_of_guest
 from pcisim.guest import Controller
 from pcisim.qemu.device import is_pci, other_bus
 from pcisim.qemu.device_names import driver_of
@@ -34,16 +37,17 @@ def missing_devices(view: PlacedView) -> Iterator[Finding]:
     """Find devices on PCI that QEMU does not have."""
     if view.guest.arch not in X86:
         return
+    table = devices_of(profile_of_guest(view.guest).qemu.version)
     for device, packed in view.addresses.items():
         driver = driver_of(device, view.guest)
         driver = ALIASES.get(driver, driver)
-        if not driver or device.element == "hostdev" or is_pci(driver) or driver in FUNCTIONS:
+        if not driver or device.element == "hostdev" or is_pci(driver, table) or driver in NOT_CREATABLE:
             continue
         headline = f"QEMU has no device {driver}, which is what libvirt makes of {device.label}"
         said = f"'{driver}' is not a valid device model name"
         if device.element == "controller":
             said = f"USB controller model '{device.model}' not supported in this QEMU binary"
-        elif other_bus(driver) is not None:
+        elif other_bus(driver, table) is not None:
             headline = f"QEMU's {driver}, which is what libvirt makes of {device.label}, is not on PCI"
             said = f"Device '{driver}' can't go on {_kind_of_bus(view, packed)} bus"
         yield found(

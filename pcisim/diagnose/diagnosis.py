@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
+from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.diagnose.buses import BUS_RULES
 from pcisim.diagnose.devices import DEVICE_RULES
 from pcisim.diagnose.finding import ERROR, NOTE, Finding, by_line
@@ -56,7 +56,7 @@ def examine(
     guest: Guest | str | bytes,
     policy: str | Policy = "libvirt",
     *,
-    libvirt: str = DEFAULT_VERSION,
+    libvirt: str | Libvirt = DEFAULT_VERSION,
     host_pci: HostPci = None,
 ) -> Diagnosis:
     """Return everything that is wrong with a guest, and what it was read and placed as; no remedy is tried.
@@ -87,7 +87,7 @@ def examine(
 class _Examination:
     """One diagnosis."""
 
-    def __init__(self, guest: Guest, problems: list[Problem], policy: Policy, version: str) -> None:
+    def __init__(self, guest: Guest, problems: list[Problem], policy: Policy, version: str | Libvirt) -> None:
         self.guest = guest
         self.problems = problems
         self.policy = policy
@@ -177,7 +177,7 @@ MOST_PASTED = 12
 """How many controllers a remedy lists at most."""
 
 
-def controllers_to_paste(guest: Guest, version: str, policy: str | Policy = "libvirt") -> list[Controller]:
+def controllers_to_paste(guest: Guest, version: str | Libvirt, policy: str | Policy = "libvirt") -> list[Controller]:
     """Return controllers that make a guest fit which libvirt refuses for want of room; none when none help.
 
     Args:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pcisim.address import MAX_BUS, parse_number
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, TARGET_RANGES
+from pcisim.catalogue.versions import Libvirt
 from pcisim.diagnose.diagnosis import Diagnosis
 from pcisim.diagnose.finding import Finding
 from pcisim.formats.xml.document import Element
@@ -31,7 +32,9 @@ class Site:
         document: the edited document where something else than the editor made it, else ``None``.
     """
 
-    def __init__(self, finding: Finding, diagnosis: Diagnosis, libvirt: str, policy: str | Policy = "libvirt") -> None:
+    def __init__(
+        self, finding: Finding, diagnosis: Diagnosis, libvirt: str | Libvirt, policy: str | Policy = "libvirt"
+    ) -> None:
         assert diagnosis.guest is not None
         self.guest = diagnosis.guest
         self.source = diagnosis.guest.document

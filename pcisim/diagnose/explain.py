@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pcisim.address import format_packed
 from pcisim.capacity.fits import fits
 from pcisim.capacity.report import room
-from pcisim.catalogue.versions import DEFAULT_VERSION, libvirt_version
+from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.diagnose.diagnosis import Diagnosis, controller_text, examine
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.headlines import about_attribute, rows
@@ -76,7 +76,9 @@ def near(text: str, most: int = 3) -> list[Text]:
     return [row for _, _, row in sorted(found, key=lambda hit: hit[:2])[:most]]
 
 
-def explain_in(row: Text | None, document: str | bytes, *, libvirt: str = DEFAULT_VERSION, text: str = "") -> Case:
+def explain_in(
+    row: Text | None, document: str | bytes, *, libvirt: str | Libvirt = DEFAULT_VERSION, text: str = ""
+) -> Case:
     """Say where an error comes from in a guest, and mend it.
 
     Args:
@@ -143,7 +145,7 @@ _rows = cache(rows)
 _ABOUT_HOT = frozenset({"no-hot-slot"})
 
 
-def _for_conventional(diagnosis: Diagnosis, libvirt: str) -> tuple[str, ...]:
+def _for_conventional(diagnosis: Diagnosis, libvirt: str | Libvirt) -> tuple[str, ...]:
     """Return the controllers that a running guest lacks for one conventional device."""
     guest = diagnosis.guest
     if guest is None or diagnosis.placement is None or not guest.express:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pcisim.catalogue.x86_machines import X86
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import PlacedView, found
-from pcisim.guest import Device
+from pcisim.guest import NO_RAM, Device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def interface_names(view: PlacedView) -> Iterator[Finding]:
     from pcisim.enumeration import enumerate_guest  # 20 ms, so not before they are needed
     from pcisim.enumeration.names import ONBOARD, PATH, clashes, names_of_guest, spans
 
-    seen = enumerate_guest(view.placement, view.guest.firmware)
+    seen = enumerate_guest(view.placement, view.guest.firmware, ram=NO_RAM)
     names = names_of_guest(view.placement, seen)
     who: dict[GuestAddress, Device] = {}
     for function in seen.functions:

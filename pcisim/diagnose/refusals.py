@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from pcisim.catalogue.controllers import PCI_CONTROLLERS, TARGET_RANGES
-from pcisim.catalogue.versions import libvirt_version
+from pcisim.catalogue.versions import Libvirt, libvirt_version
 from pcisim.errors import PcisimError, RefusedError
 from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.libvirt.completion import complete
@@ -39,7 +39,7 @@ class Refusals:
         placement: what is left when everything refused is set aside; ``None`` when that cannot be judged.
     """
 
-    def __init__(self, guest: Guest, policy: Policy, version: str) -> None:
+    def __init__(self, guest: Guest, policy: Policy, version: str | Libvirt) -> None:
         self.errors: list[PcisimError] = []
         self.subjects: dict[PcisimError, Device] = {}
         self.placement: Placement | None = None

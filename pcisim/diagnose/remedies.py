@@ -282,7 +282,7 @@ def _write_word(site: Site, word: str) -> bool:
 def _versions(site: Site) -> Iterator[Proposal]:
     """Propose another version of libvirt, which knows the word."""
     for version in reversed([*VERSIONS]):
-        if version != site.libvirt:
+        if version != str(site.libvirt):
             yield Proposal(f"ask for --libvirt {version}", partial(e.other_version, version=version))
 
 

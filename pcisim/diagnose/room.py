@@ -9,6 +9,7 @@ from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.versions import Libvirt
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import PlacedView, found
+from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH
 from pcisim.enumeration.io_windows import IoBudget, io_budget
 from pcisim.errors import RefusedError
 from pcisim.guest import Controller, Guest, evolved
@@ -92,13 +93,34 @@ def io_ports(view: PlacedView) -> Iterator[Finding]:
     elif not profile.fatal and len(budget.asking) > profile.windows - _in_use(view, budget):
         yield found(
             "io-windows",
-            f"{len(budget.asking)} bridges ask for I/O windows, more than the firmware hands out: some get no window"
-            " at all, not for memory either, until the operating system repairs it",
+            f"{len(budget.asking)} bridges ask for I/O windows, more than the firmware hands out, until the operating"
+            " system repairs it",
             (),
+            *_without(view),
             f"it hands out {profile.windows}, one fewer when devices with I/O ports are behind them",
             *details,
             remedy="take bridges away, or devices with I/O ports from behind them",
         )
+
+
+def _without(view: PlacedView) -> Iterator[str]:
+    """Yield who goes without: bridges and devices, by the windows and addresses that the firmware gives."""
+    from pcisim.enumeration.enumerate import enumerated  # 20 ms, so not before it is needed
+
+    hardware, programmed = enumerated(view.placement)
+    bridges = [part for part in hardware.parts() if part.behind is not None and part in programmed.found]
+    asking = set(io_budget(view.placement).asking)
+    without = [part for part in bridges if part.label in asking and not programmed.window(part, IO)]
+    dead = [part for part in without if not (programmed.window(part, MEMORY) or programmed.window(part, PREFETCH))]
+    served = [part for part in without if part not in dead]
+    lost = [part for part in hardware.parts() if part.row and part.row.bars and part not in programmed.bars]
+    for parts, what in (
+        (dead, "get no window at all, not for memory either: nothing can be plugged in there"),
+        (served, "get windows for what is behind them and none for I/O: nothing more can be plugged in there"),
+        ([part for part in lost if part not in bridges], "get no addresses"),
+    ):
+        if parts:
+            yield f"{', '.join(str(part.label) for part in parts)} {what}"
 
 
 def _in_use(view: PlacedView, budget: IoBudget) -> bool:

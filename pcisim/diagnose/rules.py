@@ -142,7 +142,7 @@ _ROWS = (
     Rule("bus-numbers-no-boot", ERROR, GUEST, "measured", "OVMF does not boot when bus numbers overlap"),
     Rule("bus-numbers-overlap", WARNING, GUEST, "measured",
          "an expander's busNr leaves too few numbers for the buses below it, or below the one before it"),
-    Rule("io-windows", WARNING, GUEST, "measured", "OVMF has too few I/O windows: bridges get no window at all"),
+    Rule("io-windows", WARNING, GUEST, "measured", "OVMF has too few I/O windows: bridges or devices go without"),
     Rule("orphan-function", WARNING, GUEST, "measured", "functions of a slot without function 0 are never seen"),
     Rule("companion-orphan", WARNING, GUEST, "measured",
          "ICH9 USB controllers without ich9-uhci1, which is function 0, are never seen"),

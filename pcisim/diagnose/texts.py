@@ -335,7 +335,8 @@ TEXTS = (
     Text(LIBVIRT, ("Found duplicate drive address for disk with target name *",
                    "SCSI host address * in use by another SCSI host device",
                    "SCSI host address * in use by a SCSI disk",
-                   "using disk target name * conflicts with SCSI host device address *"), ("duplicate-drive",),
+                   "using disk target name * conflicts with SCSI host device address *",
+                   "Domain already contains a disk with that address"), ("duplicate-drive",),
          "two disks or SCSI host devices have one controller, bus, target and unit; a disk without an address has one"
          " by its name", "each unit of a controller holds one device (8.6)", "give one of the two another unit"),
     Text(LIBVIRT, ("Only 1 IDE controller is supported", "target must be 0 for *", "bus must be 0 for *",

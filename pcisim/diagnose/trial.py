@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
-from pcisim.catalogue.versions import DEFAULT_VERSION
+from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt
 from pcisim.diagnose.diagnosis import Diagnosis, examine
 from pcisim.diagnose.edits import Site
 from pcisim.diagnose.finding import ERROR, Finding
@@ -21,7 +21,7 @@ from pcisim.diagnose.phrases import clauses, is_tried, said_edit
 from pcisim.diagnose.refusals import ROOM
 from pcisim.diagnose.remedies import ALONE, FIRST, LAST, LAST_OF_ALL, Proposal
 from pcisim.errors import PcisimError
-from pcisim.guest import Guest
+from pcisim.guest import NO_RAM, Guest
 from pcisim.placement import Policy
 from pcisim.plan import HostPci
 
@@ -53,7 +53,7 @@ class Judge(NamedTuple):
         host_pci: which host devices are conventional.
     """
 
-    libvirt: str = DEFAULT_VERSION
+    libvirt: str | Libvirt = DEFAULT_VERSION
     policy: str | Policy = "libvirt"
     host_pci: HostPci = None
 
@@ -81,7 +81,7 @@ def diagnose(
     guest: Guest | str | bytes,
     policy: str | Policy = "libvirt",
     *,
-    libvirt: str = DEFAULT_VERSION,
+    libvirt: str | Libvirt = DEFAULT_VERSION,
     host_pci: HostPci = None,
 ) -> list[Finding]:
     """Return everything that is wrong with a guest, or worth knowing, in the order of the document.
@@ -154,7 +154,7 @@ def _size(document: str | bytes | Guest) -> int:
 
 
 def patched(
-    document: str | bytes, before: Diagnosis, which: frozenset[str | Finding], libvirt: str
+    document: str | bytes, before: Diagnosis, which: frozenset[str | Finding], libvirt: str | Libvirt
 ) -> tuple[str | bytes, int, Diagnosis]:
     """Mend findings in a document: no device is taken away for it, and the machine type stays.
 
@@ -270,7 +270,7 @@ def _is_gone(finding: Finding, before: Diagnosis, after: Diagnosis) -> bool:
     if finding.code in _LATER and after.placement is not None:
         from pcisim.enumeration import enumerate_guest  # 20 ms, so not before it is needed
 
-        if enumerate_guest(after.placement, after.placement.guest.firmware).boots is False:
+        if enumerate_guest(after.placement, after.placement.guest.firmware, ram=NO_RAM).boots is False:
             return False
     old = _counted(before.errors)
     return all(count <= old[key] or key[0] in _LATER - {finding.code} for key, count in _counted(after.errors).items())

@@ -11,11 +11,12 @@ from types import MappingProxyType
 from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.bridges import PORT
 from pcisim.catalogue.functions import NEVER, PciFunction
-from pcisim.catalogue.profiles import DEFAULT_PROFILE, SEABIOS, Profile, check_firmware
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, SEABIOS, Profile, check_firmware, profile_of
 from pcisim.catalogue.x86_machines import X86
 from pcisim.enumeration import linux
 from pcisim.enumeration.firmware_result import FirmwareResult
 from pcisim.enumeration.from_placement import hardware_of
+from pcisim.enumeration.io_windows import profile_of_guest
 from pcisim.enumeration.numbers import (
     UNNUMBERED,
     Reserve,
@@ -28,6 +29,7 @@ from pcisim.enumeration.ovmf import ovmf
 from pcisim.enumeration.seabios import seabios
 from pcisim.enumeration.view import GuestBus, GuestFunction, GuestView, Numbers
 from pcisim.errors import NotCoveredError
+from pcisim.guest import Ram
 from pcisim.placement import Placement
 from pcisim.qemu.functions import Hardware, QemuFunction
 from pcisim.topology import Topology
@@ -41,21 +43,28 @@ FIRMWARE_RULES: Mapping[str, tuple[Reserve, Writer]] = MappingProxyType(
 
 
 def enumerate_guest(
-    placed: Placement | Topology, firmware: str = SEABIOS, profile: Profile = DEFAULT_PROFILE
+    placed: Placement | Topology,
+    firmware: str = SEABIOS,
+    profile: str | Profile | None = None,
+    *,
+    ram: Ram | None = None,
 ) -> GuestView:
     """Return what firmware and guest will see of a placed guest.
 
     Args:
         placed: a placement, or its topology alone (``plan.topology``).
         firmware: ``seabios`` or ``ovmf``.
-        profile: the versions of QEMU, firmware and kernel.
+        profile: the versions of QEMU, firmware and kernel, as for `pcisim.assign`; by default those that the
+            placement was made for, of a topology the newest.
+        ram: how much RAM it has; by default what its definition says, else 256 MiB.
 
     Raises:
-        UsageError: an unknown firmware.
+        UsageError: an unknown firmware or profile.
         NotCoveredError: a guest of another architecture than x86.
     """
     check_firmware(firmware)
     guest = None if isinstance(placed, Topology) else placed.guest
+    rows = profile_of_guest(guest) if profile is None else profile_of(profile)
     if guest is not None and guest.arch not in X86:
         raise NotCoveredError(
             f"what a guest of {guest.arch} sees is not covered",
@@ -68,8 +77,8 @@ def enumerate_guest(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        hardware = hardware_of(placed)
-        return view_of(hardware, firmware, program(hardware, firmware, profile), profile)
+        hardware = hardware_of(placed, rows.qemu, ram)
+        return view_of(hardware, firmware, program(hardware, firmware, rows), rows)
     finally:
         if collecting:
             if not gc.get_freeze_count():
@@ -77,6 +86,14 @@ def enumerate_guest(
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+
+
+def enumerated(placement: Placement) -> tuple[Hardware, FirmwareResult]:
+    """Return the functions of a placed guest, and what its firmware writes into them."""
+    guest = placement.guest
+    profile = profile_of_guest(guest)
+    hardware = hardware_of(placement, profile.qemu)
+    return hardware, program(hardware, guest.firmware, profile)
 
 
 def program(hardware: Hardware, firmware: str, profile: Profile = DEFAULT_PROFILE) -> FirmwareResult:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pcisim.enumeration.numbers import Routing
 from pcisim.qemu.functions import QemuFunction, forwards_io
+from pcisim.qemu.ram import up
 
 IO, MEMORY, PREFETCH = range(3)
 """Kinds of windows, by which lists are indexed; their names are `pcisim.enumeration.view.WINDOW_KINDS`."""
@@ -56,8 +57,3 @@ class FirmwareResult(NamedTuple):
         """Return base and size of a window, if the bridge has one."""
         windows = self.windows.get(part)
         return windows[kind] if windows else None
-
-
-def up(value: int, align: int) -> int:
-    """Return a number rounded up to a power of two."""
-    return (value + align - 1) & -align

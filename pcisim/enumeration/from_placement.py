@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDERS, ROOT
-from pcisim.guest import Controller, Device, Guest
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, Qemu
+from pcisim.catalogue.x86_machines import machine_version
+from pcisim.guest import Controller, Device, Guest, Ram
 from pcisim.placement import Placement
 from pcisim.qemu.device_names import driver_of
 from pcisim.qemu.functions import NO_OPTIONS, Hardware, PciBus, QemuFunction, add_built_ins, expander_bus, row_on
@@ -15,11 +18,13 @@ from pcisim.topology import Topology
 _WITHOUT_ACPI = frozenset({"PIIX4_PM"})
 
 
-def hardware_of(placed: Placement | Topology) -> Hardware:
+def hardware_of(placed: Placement | Topology, qemu: Qemu = DEFAULT_PROFILE.qemu, ram: Ram | None = None) -> Hardware:
     """Return the functions of a placed guest, the chipset's included.
 
     Args:
-        placed: a placement, or its topology alone: that has everything but whether there is ACPI.
+        placed: a placement, or its topology alone: that has everything but RAM, and whether there is ACPI.
+        qemu: the version of QEMU.
+        ram: how much RAM it has; by default what the definition says.
     """
     topology, guest = (placed.topology, placed.guest) if isinstance(placed, Placement) else (placed, None)
     devices = {packed: owner for packed, owner in topology.owners.items() if isinstance(owner, Device) and owner.on_pci}
@@ -29,6 +34,7 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
         videos = sorted((d for d in devices.values() if d.element == "video"), key=lambda d: d.label)
         guest = Guest(family, devices={"video": videos})
     root = PciBus(ROOT, express=express, label="pci:0")
+    part_of = partial(_part, qemu=qemu.function_table(machine_version(guest.machine_type)))
     if topology.buses:
         add_built_ins(root, family, without=frozenset() if guest.acpi else _WITHOUT_ACPI)
     buses = {0: root}
@@ -40,18 +46,20 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
         if not ready:
             break  # what is left hangs on each other, or on a bus that nobody gives
         for packed, controller in ready.items():
-            part = _part(packed, controller, buses[packed >> 8 & MAX_BUS], controller.model_name, _options(controller))
+            part = part_of(
+                packed, controller, buses[packed >> 8 & MAX_BUS], controller.model_name, _options(controller)
+            )
             buses[controller.index or 0] = _bus_behind(part, controller, extra)
             del bridges[packed]
-    unreachable = [_part(packed, device, _loose_bus(), device.model_name) for packed, device in bridges.items()]
+    unreachable = [part_of(packed, device, _loose_bus(), device.model_name) for packed, device in bridges.items()]
     for packed, device in devices.items():
         if isinstance(device, Controller) and device.is_pci:
             continue
         bus = buses.get(packed >> 8 & MAX_BUS)
         if bus is not None:
-            _part(packed, device, bus, driver_of(device, guest))
+            part_of(packed, device, bus, driver_of(device, guest))
         else:
-            unreachable.append(_part(packed, device, _loose_bus(), driver_of(device, guest)))
+            unreachable.append(part_of(packed, device, _loose_bus(), driver_of(device, guest)))
     for bus in buses.values():
         if len(bus.parts) > 1:
             for place in bus.parts:
@@ -59,7 +67,15 @@ def hardware_of(placed: Placement | Topology) -> Hardware:
                     bus.parts[place & ~MAX_FUNCTION].multifunction = True
     hotplug = guest.acpi
     acpi_root = hotplug and 0 not in topology.hotplug_off
-    return Hardware(family, root, extra, acpi_root=acpi_root, acpi_bridges=hotplug, unreachable=unreachable)
+    return Hardware(
+        family,
+        root,
+        extra,
+        ram=guest.ram if ram is None else ram,
+        acpi_root=acpi_root,
+        acpi_bridges=hotplug,
+        unreachable=unreachable,
+    )
 
 
 def _loose_bus() -> PciBus:
@@ -67,13 +83,13 @@ def _loose_bus() -> PciBus:
 
 
 def _part(
-    packed: int, device: Device, bus: PciBus, driver: str, options: Mapping[str, str] = NO_OPTIONS
+    packed: int, device: Device, bus: PciBus, driver: str, options: Mapping[str, str] = NO_OPTIONS, *, qemu: str
 ) -> QemuFunction:
     built_in = bus.parts.get(packed & 0xFF)
     if built_in is not None:
         built_in.label, built_in.configured = device.label, packed
         return built_in
-    row = row_on(driver, bus, options) if driver else None
+    row = row_on(driver, bus, options, qemu) if driver else None
     return QemuFunction(
         driver, packed >> 3 & MAX_SLOT, packed & MAX_FUNCTION, bus, row, device.label, packed, options=options
     )

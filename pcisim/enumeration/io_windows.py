@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, SHPC_BRIDGES
-from pcisim.catalogue.profiles import DEFAULT_PROFILE, WINDOW, IoRoom
-from pcisim.guest import Controller, Device
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, WINDOW, IoRoom, Profile
+from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement
 from pcisim.qemu.device_names import driver_of
 
@@ -53,6 +53,11 @@ class IoBudget(NamedTuple):
         return not self.profile.fatal or self.bytes < self.profile.room
 
 
+def profile_of_guest(guest: Guest | None) -> Profile:
+    """Return the QEMU and the firmware that a guest was placed for; the newest if no libvirt has completed it."""
+    return DEFAULT_PROFILE if guest is None or guest.rules is None else guest.rules.profile
+
+
 def io_budget(placement: Placement) -> IoBudget:
     """Return what a placed guest asks of its firmware in I/O ports.
 
@@ -72,7 +77,7 @@ def io_budget(placement: Placement) -> IoBudget:
             bridges.append((device, number))
         else:
             own[number] += ports
-    profile = DEFAULT_PROFILE.io_room(guest.firmware, guest.machine.family)
+    profile = profile_of_guest(guest).io_room(guest.firmware, guest.machine.family)
     all_ask = profile is not None and profile.all_ask
     below = {controller.index: number for controller, number in bridges}
     roots = [number for number in range(len(buses)) if number not in below]
@@ -119,7 +124,8 @@ def io_ports(placement: Placement) -> Iterator[tuple[Device, int, int | None]]:
 
 def stops(placement: Placement) -> IoBudget | None:
     """Return the budget of a guest whose firmware stops for want of I/O ports, else ``None``."""
-    profile = DEFAULT_PROFILE.io_room(placement.guest.firmware, placement.guest.machine.family)
+    guest = placement.guest
+    profile = profile_of_guest(guest).io_room(guest.firmware, guest.machine.family)
     if profile is None or not profile.fatal:
         return None
     # Modern virtio behind a port has no ports, so that most guests need no closer look.

@@ -126,7 +126,7 @@ def is_interface(function: GuestFunction) -> bool:
 
 
 def names_of_guest(
-    placement: Placement, view: GuestView, scheme: str | None = None, *, qemu: str = "10.0"
+    placement: Placement, view: GuestView, scheme: str | None = None
 ) -> dict[GuestAddress, tuple[InterfaceName, ...]]:
     """Return the names of the interfaces of a guest of libvirt.
 
@@ -134,7 +134,6 @@ def names_of_guest(
         placement: the placed guest; its multifunction bits are those that somebody wrote down, too.
         view: what it sees.
         scheme: as for `interface_names`.
-        qemu: whose ACPI tables it has: ``7.2`` or ``10.0``.
 
     Raises:
         UsageError: as for `interface_names`.
@@ -146,7 +145,7 @@ def names_of_guest(
         f._replace(multifunction=True) if f.label in shared and not f.multifunction else f for f in view.functions
     )
     view = view._replace(functions=tuple(functions))
-    return interface_names(view, slot_rules(guest, qemu), indexes, scheme)
+    return interface_names(view, slot_rules(guest), indexes, scheme)
 
 
 def interface_names(

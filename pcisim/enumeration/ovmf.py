@@ -1,8 +1,8 @@
 """What OVMF makes of the buses: windows of bridges and addresses of BARs.
 
 Each bridge asks for what is behind it or for what hotplug wants, whichever is more.  Where the room
-of a root bus does not do, OVMF takes away, one after the other, the largest request behind a bridge:
-what hotplug wanted of a bridge (all its windows), or a device (all its BARs).  It always boots.
+of a root bus does not do, OVMF takes away, round by round, the largest request behind a bridge:
+what hotplug wanted of a bridge (all its windows), or a device (all its BARs).
 
 Source: firmware rules 4.1 to 4.5.
 """
@@ -10,14 +10,16 @@ Source: firmware rules 4.1 to 4.5.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from pcisim.catalogue.bars import IO as IO_BAR
 from pcisim.catalogue.bars import MEM32
 from pcisim.catalogue.bridges import PORT
 from pcisim.catalogue.profiles import Ovmf, Profile
-from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult, up
+from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult
 from pcisim.enumeration.numbers import Routing
 from pcisim.qemu.functions import Hardware, QemuFunction, has_hotplug_controller
+from pcisim.qemu.ram import HIGH_MEMORY, below_4g, up
 
 PORTS, MEM, PMEM, MEM_64, PMEM_64 = range(5)
 """The five kinds of requests that OVMF keeps apart."""
@@ -27,8 +29,8 @@ WINDOW_OF = (IO, MEMORY, PREFETCH, MEMORY, PREFETCH)
 """The window of a bridge that each of them goes through."""
 GRANULARITY = (0x1000, 0x100000, 0x100000, 0x100000, 0x100000)
 
-LEAST_BAR = 0x1000
-"""Memory BARs smaller than this take as much."""
+LEAST_ALIGNMENT = 0x1000
+"""What memory BARs are aligned to that are smaller."""
 RESERVE = (("io-reserve", PORTS), ("mem-reserve", MEM), ("pref32-reserve", PMEM), ("pref64-reserve", PMEM_64))
 _UNSET = (1 << 64) - 1
 
@@ -42,10 +44,10 @@ class Request:
         length: in bytes.
         align: a power of two.
         hotplug: whether nothing is there yet that needs it.
-        inside: of a window, the requests that it forwards.
+        window: whether it forwards other requests.
     """
 
-    __slots__ = ("align", "bar", "hotplug", "inside", "length", "offset", "part")
+    __slots__ = ("align", "bar", "by_align", "hotplug", "length", "offset", "part")
 
     def __init__(
         self,
@@ -55,46 +57,54 @@ class Request:
         align: int,
         *,
         hotplug: bool = False,
-        inside: bool = False,
+        window: bool = False,
     ) -> None:
         self.part = part
         self.bar = bar
         self.length = length
         self.align = align
         self.hotplug = hotplug
-        self.inside: list[Request] | None = [] if inside else None
+        self.by_align: dict[int, list[Request]] | None = {} if window else None
+        """Of a window the requests inside, by alignment, the first one last."""
         self.offset = 0
 
     def insert(self, request: Request) -> None:
-        """Put a request among those inside: large alignments first, of equal ones the last comer."""
-        assert self.inside is not None
-        rest = request.length & request.align - 1
-        place = len(self.inside)
-        for number, other in enumerate(self.inside):
-            if request.align > other.align or (
-                request.align == other.align and (not rest or rest >= other.length & other.align - 1)
-            ):
-                place = number
-                break
-        self.inside.insert(place, request)
+        """Put a request among those inside: large alignments first, of equal ones the last comer.
+
+        One that does not end at its alignment comes after those that end further beyond theirs.
+        """
+        assert self.by_align is not None
+        group = self.by_align.setdefault(request.align, [])
+        below = request.align - 1
+        rest = request.length & below
+        place = len(group)
+        while rest and place and group[place - 1].length & below > rest:
+            place -= 1
+        group.insert(place, request)
+
+    @property
+    def inside(self) -> list[Request]:
+        """Return the requests that a window forwards, in order."""
+        by_align = self.by_align or {}
+        return [request for align in sorted(by_align, reverse=True) for request in reversed(by_align[align])]
 
     def absorb(self, other: Request) -> None:
         """Take over what is inside another window."""
-        assert other.inside is not None
         for request in other.inside:
             self.insert(request)
-        other.inside = []
+        other.by_align = {}
 
     def lay_out(self) -> None:
         """Give each request inside its offset, and the window its length and alignment."""
-        assert self.inside is not None
+        if not self.by_align:
+            return
         ends = [0, 0]
         for request in self.inside:
             request.offset = up(ends[request.hotplug], request.align)
             ends[request.hotplug] = request.offset + request.length
-        self.length = max(up(ends[0], self.align), ends[1])
-        if self.inside:
-            self.align = max(self.align, self.inside[0].align)
+        reserved = ends[1] if self.bar == IO else up(ends[1], self.align)
+        self.length = max(up(ends[0], self.align), reserved)
+        self.align = max(self.align, *self.by_align)
 
 
 def ovmf(
@@ -112,7 +122,7 @@ def ovmf(
     clash = _clash(hardware, routing, found)
     if clash:
         return FirmwareResult(routing, found, {}, {}, False, clash)
-    if not _Allocation(hardware, routing, buses, programmed, profile.ovmf).run():
+    if not _Allocation(hardware, routing, buses, programmed, profile).run():
         return FirmwareResult(
             routing, found, {}, {}, False, "OVMF does not get by with the room, and programs no window"
         )
@@ -141,84 +151,120 @@ class _Allocation:
         routing: Routing,
         buses: dict[int, list[QemuFunction]],
         programmed: FirmwareResult,
-        rules: Ovmf,
+        profile: Profile,
     ) -> None:
-        self.rules = rules
+        rules = self.rules = profile.ovmf
         self.buses = buses
         self.routing = routing
         self.programmed = programmed
         self.roots = sorted({0, *(bus.number for bus in hardware.extra)})
+        start, end = rules.memory_room[hardware.family]
+        free = HIGH_MEMORY - below_4g(hardware.ram, hardware.family, profile.qemu)
+        start = max(start, HIGH_MEMORY - (1 << free.bit_length() - 1))
         self.rooms = {
             PORTS: rules.io_room_of[hardware.family],
-            MEM: rules.memory_room[hardware.family],
+            MEM: (start, end),
             MEM_64: rules.high_room,
         }
         self.rejected: set[QemuFunction] = set()
         """Devices that go without."""
         self.without_hotplug: set[QemuFunction] = set()
         """Bridges from which what hotplug wants was taken away."""
+        self.expected: set[tuple[int, int]] = set()
+        """Root buses and kinds that OVMF goes on to hand out, even if they ask for nothing any more."""
 
     def run(self) -> bool:
         """Hand the room out; return whether OVMF came to an end with it."""
         while True:
             trees = [self._root(number) for number in self.roots]
-            short = next((pool for pool in POOLS if not all(self._try(trees, pool))), None)
-            if short is None:
+            if any(tree[MEM].length >= HIGH_MEMORY for tree in trees):
+                return False
+            states = self._place(trees)
+            if all(states.values()):
                 break
-            if not self._make_fit(trees, short):
+            # of the root buses that asked for a kind, OVMF remembers how the last one fared
+            served = {pool: state for (_, pool), state in sorted(states.items())}
+            taken_away = [self._reject(trees, pool) for pool in POOLS if not served.get(pool, True)]
+            if not any(taken_away):
                 return False
         for tree in trees:
             for pool in POOLS:
                 self._write(tree[pool], 0)
         return True
 
-    def _make_fit(self, trees: list[list[Request]], pool: int) -> bool:
-        """Take requests of one kind away until the others fit; return whether that was possible.
+    def _place(self, trees: list[list[Request]]) -> dict[tuple[int, int], bool]:
+        """Give each root bus its part of the room; return who got it, by root bus and kind.
 
-        OVMF takes something away only if the last root bus that asked for the kind went without; where
-        an earlier one did, it gives up.
+        A root bus that asks for memory no longer, or for I/O no longer that it did not get, counts as one whose
+        request is never met.
         """
-        found = [way for tree in reversed(trees) for way in _behind_bridges(tree[pool])]
-        found.reverse()
-        found.sort(key=lambda way: -way[-1].length)  # the largest first, of equal ones the last
-        for *windows, request in found:
-            states = self._try(trees, pool)
-            if all(states):
-                return True
-            if states[-1]:
-                return False
-            given_up = self.without_hotplug if request.hotplug else self.rejected
-            if request.part is not None and request.part not in given_up:
-                given_up.add(request.part)
-                _drop(request, windows)
-        return all(self._try(trees, pool))
-
-    def _try(self, trees: list[list[Request]], pool: int) -> list[bool]:
-        """Give each root bus its part of the room; return who got one, of those that asked."""
-        start, end = self.rooms[pool]
-        states = []
-        for tree in trees:
-            request = tree[pool]
-            if not request.length:
-                continue
-            request.offset = up(start, request.align)
-            states.append(request.offset + request.length <= end)
-            if states[-1]:
-                start = request.offset + request.length
+        taken: dict[int, list[tuple[int, int]]] = {pool: [] for pool in POOLS}
+        states: dict[tuple[int, int], bool] = {}
+        for root, tree in enumerate(trees):
+            for pool in sorted(POOLS, key=lambda pool: (tree[pool].align, pool), reverse=True):
+                request = tree[pool]
+                if request.length:
+                    fits = self._fit(request, pool, taken) or (pool == MEM_64 and self._fit(request, MEM, taken))
+                    states[root, pool] = fits
+                    if pool == PORTS and fits:
+                        self.expected.discard((root, pool))
+                    else:
+                        self.expected.add((root, pool))
+                elif (root, pool) in self.expected:
+                    states[root, pool] = False
         return states
 
+    def _fit(self, request: Request, pool: int, taken: dict[int, list[tuple[int, int]]]) -> bool:
+        """Put a request into the first gap of a room that is large enough; return whether there is one."""
+        start, end = self.rooms[pool]
+        address = up(start, request.align)
+        for low, high in sorted(taken[pool]):
+            if address + request.length <= low:
+                break
+            address = max(address, up(high, request.align))
+        if address + request.length > end:
+            return False
+        request.offset = address
+        taken[pool].append((address, address + request.length))
+        return True
+
+    def _reject(self, trees: list[list[Request]], pool: int) -> bool:
+        """Take away what asks for most of a kind; return whether there was anything to take."""
+        roots = Request(None, -1, 0, 1, window=True)
+        for tree in trees:
+            if tree[pool].length:
+                roots.insert(tree[pool])
+        requests = [request for root in roots.inside for request in _behind_bridges(root)]
+        if not requests:
+            return False
+        part = max(reversed(requests), key=attrgetter("length")).part
+        given_up = self.rejected if part is None or part.behind is None else self.without_hotplug
+        if part is None or part in given_up:
+            return False
+        given_up.add(part)
+        return True
+
     def _root(self, number: int) -> list[Request]:
-        tree = [Request(None, -1, 0, granularity, inside=True) for granularity in GRANULARITY]
-        if number == self.roots[0]:
-            rom = max((part.row.rom for part in self.programmed.found if part.row), default=0)
-            if rom:
-                tree[MEM].insert(Request(None, -1, rom, rom))
+        tree = [Request(None, -1, 0, granularity, window=True) for granularity in GRANULARITY]
+        rom = self._rom(number)
+        if rom:
+            tree[MEM].insert(Request(None, -1, rom, rom))
         self._fill(tree, number)
         tree[MEM].absorb(tree[PMEM])
         tree[MEM_64].absorb(tree[PMEM_64])
         for request in tree:
             request.lay_out()
         return tree
+
+    def _rom(self, number: int) -> int:
+        """Return the size of the largest option ROM on a bus and below."""
+        size = 0
+        for part in self.buses.get(number, ()):
+            if part.row is not None and part not in self.rejected:
+                size = max(size, part.row.rom)
+            if part.behind is not None:
+                size = max(size, self._rom(self.routing.numbers[part][1]))
+        return size
 
     def _fill(self, tree: list[Request], number: int) -> None:
         """Add everything on a bus, bridges with what is behind them included."""
@@ -228,22 +274,22 @@ class _Allocation:
                     tree[kind].insert(request)
             if part.behind is None:
                 continue
-            windows = [Request(part, WINDOW_OF[kind], 0, size, inside=True) for kind, size in enumerate(GRANULARITY)]
+            windows = [Request(part, WINDOW_OF[kind], 0, size, window=True) for kind, size in enumerate(GRANULARITY)]
             self._fill(windows, self.routing.numbers[part][1])
             if part not in self.without_hotplug:
                 for kind, size in hotplug_wants(part, self.rules):
                     windows[kind].insert(Request(part, -1, size, size, hotplug=True))
             windows[MEM].absorb(windows[MEM_64])  # a bridge forwards 64-bit addresses only if they are prefetchable
-            if windows[PMEM].inside:
-                windows[PMEM].absorb(windows[PMEM_64])
+            if windows[PMEM_64].by_align:
+                windows[MEM].absorb(windows[PMEM])
             for kind, window in enumerate(windows):
-                if window.inside:
+                if window.by_align:
                     window.lay_out()
                     tree[kind].insert(window)
 
     def _write(self, request: Request, base: int) -> None:
         base += request.offset
-        if request.inside is None:
+        if request.by_align is None:
             if request.part is not None and request.bar >= 0:
                 self.programmed.bars.setdefault(request.part, {})[request.bar] = base
             return
@@ -255,23 +301,19 @@ class _Allocation:
             self.programmed.open_window(request.part, request.bar, base, up(request.length, grain))
 
 
-def _behind_bridges(*way: Request) -> Iterator[tuple[Request, ...]]:
-    """Yield every request behind a bridge of a root bus, at the end of the windows that lead to it."""
-    for request in way[-1].inside or ():
-        if request.inside is not None:
-            yield from _behind_bridges(*way, request)
-        elif len(way) > 1:
-            yield (*way, request)
+def _behind_bridges(root: Request) -> Iterator[Request]:
+    """Yield every request behind a bridge of a root bus."""
+    for request in root.inside:
+        if request.by_align is not None:
+            yield from _leaves(request)
 
 
-def _drop(gone: Request, windows: list[Request]) -> None:
-    """Take out of a window all that one function asks for, of the same sort, and windows that become empty."""
-    out = [request for request in windows[-1].inside or () if request.inside is None]
-    out = [request for request in out if request.part is gone.part and request.hotplug == gone.hotplug]
-    for window in reversed(windows):
-        window.inside = [request for request in window.inside or () if request not in out]
-        window.lay_out()
-        out = [] if window.inside else [window]
+def _leaves(window: Request) -> Iterator[Request]:
+    for request in window.inside:
+        if request.by_align is not None:
+            yield from _leaves(request)
+        else:
+            yield request
 
 
 def _bars(part: QemuFunction) -> Iterator[tuple[int, Request]]:
@@ -284,8 +326,7 @@ def _bars(part: QemuFunction) -> Iterator[tuple[int, Request]]:
             kind = PMEM if bar.prefetchable else MEM
         else:
             kind = PMEM_64 if bar.prefetchable else MEM_64
-        size = bar.size if kind == PORTS else max(bar.size, LEAST_BAR)
-        yield kind, Request(part, bar.number, size, size)
+        yield kind, Request(part, bar.number, bar.size, bar.size if kind == PORTS else max(bar.size, LEAST_ALIGNMENT))
 
 
 def hotplug_wants(part: QemuFunction, rules: Ovmf) -> Iterator[tuple[int, int]]:
@@ -297,8 +338,9 @@ def hotplug_wants(part: QemuFunction, rules: Ovmf) -> Iterator[tuple[int, int]]:
     wants = {PORTS: rules.hotplug_io, MEM: rules.hotplug_memory, PMEM_64: rules.hotplug_prefetch}
     for option, kind in RESERVE:
         size = int(part.options.get(option, _UNSET))
-        if size != _UNSET:
-            if kind == PMEM:
-                del wants[PMEM_64]
-            wants[kind] = 1 << (size - 1).bit_length() if size else 0
+        if size == _UNSET or (not size and kind in (PMEM, PMEM_64)):
+            continue
+        if kind == PMEM:
+            del wants[PMEM_64]
+        wants[kind] = 1 << (size - 1).bit_length() if size else 0
     yield from ((kind, size) for kind, size in wants.items() if size)

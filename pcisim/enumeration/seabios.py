@@ -17,14 +17,14 @@ from pcisim.catalogue.bars import MEM64
 from pcisim.catalogue.bridges import PORT, RESERVES_READ
 from pcisim.catalogue.functions import PciFunction
 from pcisim.catalogue.profiles import GIB, Profile, SeaBios
-from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult, up
+from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH, FirmwareResult
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.view import ROM
 from pcisim.qemu.functions import Hardware, QemuFunction, has_hotplug_controller
+from pcisim.qemu.ram import below_4g, end_above_4g, up
 
 LEAST_BAR = 0x1000
 """Memory BARs smaller than this take as much."""
-HIGH_MEMORY = 1 << 32
 RESERVE_OPTIONS = (("io-reserve",), ("mem-reserve",), ("pref32-reserve", "pref64-reserve"))
 _UNSET = (1 << 64) - 1
 _USB = 0x0C03
@@ -76,7 +76,9 @@ def seabios(
         profile: which version it is, and of which QEMU.
     """
     rules = profile.seabios
-    needs, bridges = _needs(buses, programmed.routing, rules)
+    below = below_4g(hardware.ram, hardware.family, profile.qemu)
+    above = max(0, hardware.ram.size - below) if hardware.wide else 0
+    needs, bridges = _needs(buses, programmed.routing, rules, least_prefetch=rules.high_prefetch if above else 0)
     if not programmed.routing.unique:
         left = frozenset(part for part in programmed.found if part.behind is not None) - bridges
         programmed = programmed._replace(forgotten=left)
@@ -87,14 +89,15 @@ def seabios(
         root[IO].base = rules.io_base
     else:
         return _stopped(programmed, "out of I/O address space")
-    below = _memory_below(hardware, profile)
     starts = rules.memory_start[hardware.family]
     start = next((start for start in starts if below <= start), below)
-    if not _settle(root, start, rules):
+    if (above and rules.high_end) or not _settle(root, start, rules):
         high = [root[MEMORY].split_64bit(), root[PREFETCH].split_64bit()]
         if not _settle(root, start, rules):
             return _stopped(programmed, "out of 32bit address space")
-        base = HIGH_MEMORY + hardware.memory - below
+        base = end_above_4g(hardware.ram, hardware.family, profile.qemu)
+        if rules.high_end and hardware.wide:
+            base = max(base, _high_base(high, rules, share=rules.high_share if above else GIB))
         for region, kind in zip(high, (MEMORY, PREFETCH)):
             region.base = up(up(base, region.align), GIB)
             base = region.base + region.total
@@ -113,16 +116,21 @@ def _stopped(programmed: FirmwareResult, why: str) -> FirmwareResult:
     return programmed._replace(boots=False, reason=f"PCI: {why}", closes_windows=False)
 
 
-def _memory_below(hardware: Hardware, profile: Profile) -> int:
-    """Return how much of the RAM is below 4 GiB."""
-    threshold, below = profile.qemu.ram_below[hardware.family]
-    return below if hardware.memory >= threshold else hardware.memory
+def _high_base(high: list[Region], rules: SeaBios, *, share: int) -> int:
+    """Return where 64-bit windows begin that are put at the end of the address space.
+
+    The last GiBs of it are reserved for HyperTransport, so that they move down by their own size.
+    """
+    size = up(sum(up(region.total, GIB) for region in high), share)
+    return rules.high_end - 2 * size
 
 
 def _needs(
-    buses: dict[int, list[QemuFunction]], routing: Routing, rules: SeaBios
+    buses: dict[int, list[QemuFunction]], routing: Routing, rules: SeaBios, *, least_prefetch: int
 ) -> tuple[dict[int, list[Region]], frozenset[QemuFunction]]:
     """Return what each bus needs, windows of the bridges on it included, and the bridges.
+
+    Hotplug wants `least_prefetch` of 64-bit prefetchable memory, if that is more than usual.
 
     Everything on a root bus, also on those of expanders, counts for bus 0.  Of bridges with the same number only the
     last one counts.
@@ -156,6 +164,8 @@ def _needs(
         hotplug = _hotplug(part)
         for kind, region in enumerate(needs[secondary]):
             align = max(region.align, rules.least_windows[kind])
+            if kind == PREFETCH and hotplug[kind] and region.only_64bit:
+                align = max(align, least_prefetch)
             size = _window_size(part, kind, region.total or (align if hotplug[kind] else 0), align)
             parent[kind].add((align, size, part, -1, kind == PREFETCH and region.only_64bit))
     return needs, frozenset(part for part, _ in bridges.values())

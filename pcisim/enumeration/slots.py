@@ -13,22 +13,21 @@ Source: measured: Linux 6.1 on QEMU 7.2.22 and 10.0.13.  They differ in what the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pcisim.address import FUNCTIONS, SLOTS, whole_number
+from pcisim.address import FUNCTIONS, SLOTS
 from pcisim.catalogue.bridges import BRIDGES, PORT, SHPC_BRIDGES, SWITCH
-from pcisim.catalogue.profiles import ACPI_BRIDGES_SINCE, ACPI_TABLES_OF_SEABIOS, QEMUS, SEABIOS
+from pcisim.catalogue.profiles import ACPI_BRIDGES_SINCE, SEABIOS, Profile
 from pcisim.catalogue.qemu_rules import NOT_HOTPLUGGABLE
+from pcisim.catalogue.x86_machines import machine_version
+from pcisim.enumeration.io_windows import profile_of_guest
 from pcisim.enumeration.view import GuestFunction, GuestView
 from pcisim.guest import Guest
 
 CHIPSET = frozenset({"ICH9-LPC", "ICH9-SMB", "PIIX3", "PIIX4_PM", "gpex-root", "i440FX", "mch"})
 """What a machine is made of, and which is never plugged; nor is what `NOT_HOTPLUGGABLE` lists, nor a bridge that was
 there from the start."""
-
-_VERSION = re.compile(r"pc(?:-q35|-i440fx)?-(\d+)\.(\d+)")
 
 
 class SlotRules(NamedTuple):
@@ -50,21 +49,22 @@ class SlotRules(NamedTuple):
     firmware_tables: bool = False
 
 
-def slot_rules(guest: Guest, qemu: str = "10.0") -> SlotRules:
+def slot_rules(guest: Guest, profile: Profile | None = None) -> SlotRules:
     """Return what a guest's definition says about slots.
 
     Args:
         guest: the guest.
-        qemu: ``7.2``, ``10.0`` or ``11.1``.
+        profile: the QEMU and the firmware; by default those that it was placed for.
     """
-    version = _VERSION.match(guest.machine_type)
+    profile = profile or profile_of_guest(guest)
+    version = machine_version(guest.machine_type)
     since = ACPI_BRIDGES_SINCE.get(guest.machine.family, (0, 0))
     return SlotRules(
         acpi=guest.acpi,
         off=frozenset(d.label for d in guest.controllers if d.is_pci and d.target.get("hotplug") == "off"),
-        bridges=version is None or (whole_number(version[1]), whole_number(version[2])) >= since,
-        thorough=QEMUS[qemu].acpi_of_every_function,
-        firmware_tables=guest.firmware == SEABIOS and ACPI_TABLES_OF_SEABIOS[qemu].get(guest.machine.family, False),
+        bridges=version is None or version >= since,
+        thorough=profile.qemu.acpi_of_every_function,
+        firmware_tables=guest.firmware == SEABIOS and profile.seabios.acpi_tables.get(guest.machine.family, False),
     )
 
 

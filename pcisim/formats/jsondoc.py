@@ -88,8 +88,12 @@ def plan_document(
 
 
 def libvirt_keys(rules: Libvirt) -> dict[str, Any]:
-    """Return what every document says of the version of libvirt: the one that was asked for, and if it was measured."""
-    return {"libvirt": rules.version, "measured": rules.measured}
+    """Return what every document says of the versions.
+
+    Keys: ``libvirt``, the version that was asked for; ``measured``, whether it was; ``profile``, the QEMU and its
+    firmware.
+    """
+    return {"libvirt": rules.version, "measured": rules.measured, "profile": str(rules.profile)}
 
 
 def _zpci(ids: tuple[int, int] | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, PCI_CONTROLL
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import X86
 from pcisim.guest import Controller, Device, Guest, refuse
+from pcisim.libvirt.drives import drive_of, said
 from pcisim.libvirt.twice import host_devices, is_same_host_device
 from pcisim.libvirt.validation import check_ide, check_options
 from pcisim.topology import Bus
@@ -231,6 +232,26 @@ def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
             f"target {device.label[5:]} already exists" if is_disk else f"controller {device.label} already exists",
             "duplicate-target" if is_disk else "duplicate-index",
             "give it another target" if is_disk else "give it another index, or none",
+        )
+    _check_unit(device, guest)
+
+
+_TWO_UNITS = "lsisas1068"
+"""The model of SCSI controllers on which libvirt takes units above 1 for occupied when a disk comes."""
+
+
+def _check_unit(disk: Device, guest: Guest) -> None:
+    drive = drive_of(disk) if disk.element == "disk" and disk.bus == "scsi" else None
+    if drive is None or drive[3] <= 1:
+        return
+    on = next((d for d in guest.controllers if d.type == "scsi" and d.index == drive[0]), None)
+    if on is not None and on.model == _TWO_UNITS:
+        raise refuse(
+            disk,
+            "Domain already contains a disk with that address",
+            "duplicate-drive",
+            f"edit the definition (virsh edit), or attach it at a target of its own with unit 0 of {on.label}",
+            f"{said(drive)} is that of nobody, but libvirt attaches to units 0 and 1 of a {_TWO_UNITS} only",
         )
 
 

@@ -548,7 +548,7 @@ def _scsi_models(controllers: ControllerList, machine: Machine, rules: Libvirt) 
     scsi = [item for item in controllers.items if item.type == "scsi"]
     if rules.scsi_follows_first and default == Models().scsi:
         said = [item for item in scsi if item.model not in ("", "auto")]
-        default = min(said, key=lambda item: item.index or 0).model if said else default
+        default = said[0].model if said else default
     for index, controller in enumerate(controllers.items):
         if controller.type == "scsi" and controller.model in ("", "auto"):
             controllers.items[index] = evolved(

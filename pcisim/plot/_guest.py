@@ -78,7 +78,7 @@ def guest_map(subject: Placed | GuestView, *, firmware: str | None = None, schem
             )
         guest = placement.guest
         view = enumerate_guest(placement, firmware or guest.firmware)
-        names = names_of_guest(placement, view, scheme, qemu=subject.rules.qemu)
+        names = names_of_guest(placement, view, scheme)
         machine = printable(f"{guest.machine_name} ({guest.arch}), ")
     return _drawn(f"{machine}{view.profile}", view, _folded(_rows(view, names)))
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pcisim.catalogue.functions import ALIASES
-from pcisim.catalogue.properties import CPU_SUFFIX, NOT_ON_PCI, PROPERTIES
+from pcisim.catalogue.properties import CPU_SUFFIX, DeviceTable
 from pcisim.catalogue.qemu_values import (
     BLOCK_SIZES,
     ENUMERATIONS,
@@ -61,8 +61,8 @@ _HOST_LIMITS = (0xFFFF, 0xFF, 0x1F, 7)
 _VIRTUAL = ("virtio-", "vhost-")
 _SIZE_END = 1 << 64
 _LAST_PLACE = 0xFF
-_PLACE = "int32"
-"""The type of ``addr`` where it is a slot and a function; elsewhere it is an address in memory."""
+_PLACE = ("int32", "str")
+"""The types of ``addr`` where it is a slot and a function; elsewhere it is an address in memory."""
 
 
 class QemuDevice(NamedTuple):
@@ -153,14 +153,14 @@ def _parse_json(text: str) -> QemuDevice:
     return QemuDevice(text, driver, found, True)
 
 
-def read_properties(device: QemuDevice) -> dict[str, str]:
+def read_properties(device: QemuDevice, table: DeviceTable) -> dict[str, str]:
     """Return the properties of a device as canonical text: ``on`` and ``off``, decimal numbers.
 
     Raises:
         RefusedError: QEMU's device has no such property, or it does not take the value.
     """
     name = device.name
-    known = PROPERTIES.get(name)
+    known = table.properties.get(name)
     values: dict[str, str] = {}
     for key, value in device.properties.items():
         if key in _SPECIAL:
@@ -172,7 +172,7 @@ def read_properties(device: QemuDevice) -> dict[str, str]:
         if kind is None:
             raise refusal(
                 f"Property '{name}.{key}' not found",
-                f"QEMU 7.2's {name} has no property {key!r}",
+                f"QEMU {table.qemu}'s {name} has no property {key!r}",
                 code="qemu-property",
                 remedy=_similar(key, known),
             )
@@ -199,7 +199,7 @@ def _value(driver: str, key: str, kind: str, value: str) -> str:
     """Return a property given as text."""
     if (inner_name(driver).removesuffix("-device"), key) in NOT_WRITABLE:
         raise refusal(f"Property '{inner_name(driver)}.{key}' is not writable", "it only tells", code="qemu-value")
-    if key == "addr" and kind == _PLACE:
+    if key == "addr" and kind in _PLACE:
         return str(_address(driver, value))
     if kind == "bool":
         if value in _ON or value in _OFF:
@@ -260,7 +260,7 @@ def _block_size(driver: str, key: str, size: int) -> str:
 
 def _typed(driver: str, key: str, kind: str, value: object) -> str:
     """Return a property given as JSON."""
-    if key == "addr" and kind == _PLACE:
+    if key == "addr" and kind in _PLACE:
         if isinstance(value, str):
             return str(_address(driver, value))
         if isinstance(value, int) and not -1 <= value <= _LAST_PLACE:
@@ -334,24 +334,24 @@ def _hex(sign: str, digits: str, whole: str) -> int | None:
     return value if sign != "-" or not value else None
 
 
-def is_pci(name: str) -> bool:
+def is_pci(name: str, table: DeviceTable) -> bool:
     """Return whether QEMU has a PCI device of that name (not an alias)."""
-    return name in PROPERTIES and name not in NOT_ON_PCI
+    return name in table.properties and name not in table.not_on_pci
 
 
-def is_cpu(name: str) -> bool:
+def is_cpu(name: str, table: DeviceTable) -> bool:
     """Return whether QEMU has a CPU model of that name."""
-    return name.endswith(CPU_SUFFIX) and name in NOT_ON_PCI
+    return name.endswith(CPU_SUFFIX) and name in table.not_on_pci
 
 
-def other_bus(name: str) -> str | None:
+def other_bus(name: str, table: DeviceTable) -> str | None:
     """Return the kind of bus on which a device sits that is not on PCI, "" for none; ``None`` for an unknown device."""
-    return NOT_ON_PCI.get(name)
+    return table.not_on_pci.get(name)
 
 
-def similar_driver(name: str) -> str:
+def similar_driver(name: str, table: DeviceTable) -> str:
     """Return a question with the names of devices that are nearly that one; "" when there are none."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, PROPERTIES, 3)
+    near = get_close_matches(name, table.properties, 3)
     return f"did you mean {', '.join(near)}?" if near else ""

@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDER_BRIDGE, ROOT, SHPC_BRIDGES, UNSET_RESERVE
 from pcisim.catalogue.functions import BUILT_INS, FUNCTIONS, PciFunction, function_at, is_measured
-from pcisim.catalogue.profiles import QEMUS
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, QEMUS
+from pcisim.guest import NO_RAM, Ram
 
 HIDDEN_BRIDGE: Mapping[str, str] = MappingProxyType({"shpc": "off"})
 """The options of the bridge between the root bus of a conventional expander and what is plugged into it."""
@@ -125,13 +126,14 @@ class Hardware:
         family: ``pc``, ``q35`` or ``microvm``.
         root: the main root bus.
         extra: the root buses of expanders, in the order in which they were made.
-        memory: bytes of RAM.
+        ram: how much RAM it has.
         acpi_root: whether ACPI hotplug is on for the root bus (of pc).
         acpi_bridges: whether it is on below bridges.
+        wide: whether the firmware takes the processor's word for the size of the address space.
         unreachable: functions on buses that hang on nothing, or on each other.
     """
 
-    __slots__ = ("acpi_bridges", "acpi_root", "unreachable", "extra", "family", "memory", "root")
+    __slots__ = ("acpi_bridges", "acpi_root", "unreachable", "extra", "family", "ram", "root", "wide")
 
     def __init__(
         self,
@@ -139,18 +141,20 @@ class Hardware:
         root: PciBus,
         extra: list[PciBus],
         *,
-        memory: int = 256 << 20,
+        ram: Ram = NO_RAM,
         acpi_root: bool = True,
         acpi_bridges: bool = True,
         unreachable: Sequence[QemuFunction] = (),
+        wide: bool = True,
     ) -> None:
         self.family = family
         self.root = root
         self.extra = extra
-        self.memory = memory
+        self.ram = ram
         self.acpi_root = acpi_root
         self.acpi_bridges = acpi_bridges
         self.unreachable = unreachable
+        self.wide = wide
 
     def parts(self) -> Iterator[QemuFunction]:
         """Yield every function, each bridge before what is behind it."""
@@ -164,20 +168,28 @@ class Hardware:
 
 
 @lru_cache(maxsize=4096)
-def _row(driver: str, express: bool, root: bool, options: tuple[tuple[str, str], ...]) -> PciFunction | None:
-    for profile in QEMUS:
+def _row(driver: str, express: bool, root: bool, options: tuple[tuple[str, str], ...], qemu: str) -> PciFunction | None:
+    for profile in (qemu, *QEMUS):
         if is_measured(driver, profile):
             return function_at(driver, express_bus=express, root_bus=root, options=dict(options), profile=profile)
     return None
 
 
-def row_on(driver: str, bus: PciBus, options: Mapping[str, str] = NO_OPTIONS) -> PciFunction | None:
+def row_on(
+    driver: str, bus: PciBus, options: Mapping[str, str] = NO_OPTIONS, qemu: str = DEFAULT_PROFILE.qemu.version
+) -> PciFunction | None:
     """Return what a device is on a bus; ``None`` when it was not measured.
+
+    Args:
+        driver: QEMU's name of the device.
+        bus: where it sits.
+        options: its properties.
+        qemu: the version of QEMU; what it does not have is as in one that has it.
 
     Raises:
         PcisimError: as for `pcisim.catalogue.functions.function_at`.
     """
-    return _row(driver, bus.express, bus.kind == ROOT, tuple(options.items()) if options else ())
+    return _row(driver, bus.express, bus.kind == ROOT, tuple(options.items()) if options else (), qemu)
 
 
 def add_built_ins(root: PciBus, family: str, *, without: frozenset[str] = frozenset(), usb: bool = False) -> None:

@@ -11,6 +11,8 @@ from pcisim.address import MAX_SLOT
 from pcisim.catalogue.bars import MEMDEV_SIZE, MEMORY_LINKS
 from pcisim.catalogue.bridges import BRIDGES, EXPANDERS, PORT, ROOT
 from pcisim.catalogue.functions import PLACE_IS_ID_IN_7_2
+from pcisim.catalogue.profiles import QEMUS, Qemu
+from pcisim.catalogue.properties import devices_of
 from pcisim.catalogue.qemu_buses import (
     DYNAMIC,
     HOTPLUG_WITHOUT_BUS,
@@ -20,6 +22,7 @@ from pcisim.catalogue.qemu_buses import (
     SYSTEM,
 )
 from pcisim.catalogue.qemu_rules import (
+    AMD_PROCESSORS,
     DISPLAYS,
     FIRST_DISPLAY,
     HIGHEST_ACPI_INDEX,
@@ -70,24 +73,30 @@ class QemuMachine:
     Args:
         machine: as after ``-machine``: ``q35``, ``microvm,pcie=on``, ``pc,usb=on``.
         options: further options, each one text with its blank: ``-global X=Y``, ``-m 1G``.
+        qemu: the version of QEMU.
 
     Raises:
         UsageError: a machine that is not pc, q35 or microvm, or an option that cannot be read.
     """
 
-    def __init__(self, machine: str, options: Iterable[str] = ()) -> None:
-        self.options = MachineOptions(machine, options)
+    def __init__(self, machine: str, options: Iterable[str] = (), qemu: Qemu = QEMUS["7.2"]) -> None:
+        self.qemu = qemu
+        self.devices = devices_of(qemu.version)
+        self.options = MachineOptions(machine, options, qemu)
         family = self.options.family
-        self.warnings: list[str] = []
+        self._table = qemu.function_table(self.options.version)
+        self._dead_slots: list[str] = []
+        self._no_peers: list[str] = []
         self.not_on_pci: list[str] = []
         self.root = self._root() if self.options.has_pci else None
         self.hardware = Hardware(
             family,
             self.root or PciBus(ROOT, express=False, label=None),
             [],
-            memory=self.options.memory,
+            ram=self.options.ram,
             acpi_root=self.options.acpi_root,
             acpi_bridges=self.options.acpi_bridges,
+            wide=self.options.cpu_model.startswith(AMD_PROCESSORS),
         )
         self.others = OtherBuses(family, usb=self.options.is_on("usb"))
         self.ids: dict[str, QemuFunction | OtherBus | None] = {}
@@ -107,6 +116,11 @@ class QemuMachine:
         self._singles: set[str] = set()
         self._has_display = False
         self._serials: dict[str, str] = {}
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what QEMU prints though it starts; network cards come last."""
+        return self._dead_slots + self._no_peers
 
     def _root(self) -> PciBus:
         family, options = self.options.family, self.options
@@ -133,9 +147,9 @@ class QemuMachine:
 
     def _bus_of(self, device: QemuDevice) -> PciBus | OtherBus | None:
         """Return the bus that a device goes to; ``None`` for a device that sits on none."""
-        wanted = "PCI" if is_pci(device.name) else other_bus(device.name)
+        wanted = "PCI" if is_pci(device.name, self.devices) else other_bus(device.name, self.devices)
         name = device.properties.get("bus")
-        if not wanted or is_cpu(device.name):
+        if not wanted or is_cpu(device.name, self.devices):
             return None
         if name is not None:
             return self._named_bus(device, wanted, name)
@@ -241,7 +255,7 @@ class QemuMachine:
             self._check_hotplug(device, bus)
         if device.id in self.ids:
             raise refusal(f"Duplicate device ID '{device.id}'", "a device has that id", code="qemu-duplicate-id")
-        options = {**self._defaults(name), **read_properties(device)}
+        options = {**self._defaults(name), **read_properties(device, self.devices)}
         self._backends.check(device, options, self.ids)
         part = None
         if isinstance(bus, PciBus):
@@ -263,20 +277,20 @@ class QemuMachine:
             raise refusal(
                 MISSING_MODULES[name], "it is in a module that does not come with QEMU itself", code="qemu-module"
             )
-        if other_bus(name) is None and not is_pci(name):
+        if other_bus(name, self.devices) is None and not is_pci(name, self.devices):
             if name in NOT_CREATABLE:
                 raise refusal(_NO_PLUGGABLE, f"{name} comes with the machine", code="qemu-not-pluggable")
             raise refusal(
                 f"'{device.driver}' is not a valid device model name",
-                "QEMU 7.2 has no such device",
+                f"QEMU {self.qemu.version} has no such device",
                 code="unknown-driver",
-                remedy=similar_driver(name),
+                remedy=similar_driver(name, self.devices),
             )
         if hot and name in NOT_HOTPLUGGABLE:
             raise refusal(
                 _NO_PLUGGABLE, f"a {name} cannot be plugged into a running machine", code="qemu-not-pluggable"
             )
-        if other_bus(name) == SYSTEM and self.options.family not in DYNAMIC[name]:
+        if other_bus(name, self.devices) == SYSTEM and self.options.family not in DYNAMIC.get(name, ()):
             raise refusal(
                 "Parameter 'driver' expects a dynamic sysbus device type for the machine",
                 f"machines of the family {self.options.family} have no {name}",
@@ -290,7 +304,7 @@ class QemuMachine:
         elif bus is not None:
             if not bus.hotpluggable:
                 raise rules.no_hotplug(bus.name)
-        elif device.name not in HOTPLUG_WITHOUT_BUS and not is_cpu(device.name):
+        elif device.name not in HOTPLUG_WITHOUT_BUS and not is_cpu(device.name, self.devices):
             raise refusal(
                 f"Device '{device.name}' can not be hotplugged on this machine",
                 "it has no bus, and the machine does not handle it",
@@ -321,8 +335,8 @@ class QemuMachine:
         rules.check_virtio(name, bus, options)
         rules.check_path(bus, place)
         size = self.options.memory_of(options.get(MEMORY_LINKS.get(name, ""), ""))
-        row = row_on(name, bus, options if size is None else {**options, MEMDEV_SIZE: str(size)})
-        if row is not None and name in PLACE_IS_ID_IN_7_2:
+        row = row_on(name, bus, options if size is None else {**options, MEMDEV_SIZE: str(size)}, self._table)
+        if row is not None and name in PLACE_IS_ID_IN_7_2 and self._table == "7.2":
             row = row._replace(device=place)
         check_values(name, options, legacy=row is not None and is_legacy(name, row.device))
         self._memory.plug(device, options)
@@ -340,6 +354,11 @@ class QemuMachine:
             options=options,
         )
         self._add(part, bus, hot=hot)
+        if bus.kind == PORT and part.slot and self.qemu.warns_of_dead_slots:
+            self._dead_slots.append(
+                f"-device {device.text}: warning: PCI: slot {part.slot} is not valid for {name}, parent device only"
+                " allows plugging into slot 0."
+            )
         return part
 
     def _plug_other(self, device: QemuDevice, bus: OtherBus | None, options: dict[str, str]) -> QemuFunction | None:
@@ -351,7 +370,7 @@ class QemuMachine:
         needed, words = NEEDS_DEVICE.get(name, ("", ""))
         if needed and needed not in self._singles:
             raise refusal(words, f"there is no {needed}", code="qemu-required", remedy=f"add a {needed} before it")
-        if is_cpu(name):
+        if is_cpu(name, self.devices):
             self._processors.plug(device, options)
         else:
             self._check_device(device, options)
@@ -388,9 +407,9 @@ class QemuMachine:
         found: dict[str, str] = {}
         for switch, value in self.options.globals.items():
             kind, _, key = switch.rpartition(".")
-            if kind == name or (kind == "virtio-pci" and name.startswith("virtio-") and is_pci(name)):
+            if kind == name or (kind == "virtio-pci" and name.startswith("virtio-") and is_pci(name, self.devices)):
                 try:
-                    found |= read_properties(QemuDevice("", name, {key: value}, False))
+                    found |= read_properties(QemuDevice("", name, {key: value}, False), self.devices)
                 except RefusedError as error:
                     words = error.headline.replace("expects integer", "expects uint64")
                     raise refusal(
@@ -482,7 +501,7 @@ class QemuMachine:
         if int(options.get("acpi-index", 0)):
             self._acpi_indexes[int(options["acpi-index"])] = part
         if name in NEEDS_PEER and "netdev" not in options:
-            self.warnings.append(f"warning: nic {identity or self._numbered(name)} has no peer")
+            self._no_peers.append(f"warning: nic {identity or self._numbered(name)} has no peer")
         if name in EXPANDERS:
             inner = expander_bus(part, int(options.get("bus_nr", 0)), self._bus_name(name, identity))
             assert part.expander is not None

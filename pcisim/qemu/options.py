@@ -9,19 +9,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from pcisim.catalogue.machines import machine_of
+from pcisim.catalogue.machines import MACHINES_FROM, machine_of
+from pcisim.catalogue.profiles import QEMUS, Qemu
 from pcisim.catalogue.qemu_rules import (
     ACPI_SINCE,
     ACPI_SWITCHES,
     CORES_FIRST_SINCE,
     DEFAULT_CPU,
     FAMILIES,
-    NEWEST_MACHINE,
 )
 from pcisim.errors import UsageError
+from pcisim.guest import NO_RAM, Ram
 from pcisim.qemu.device import refusal
 
-_DEFAULT_MEMORY = 256 << 20
+_LIMIT = "max-ram-below-4g"
+_MOST_BELOW_4G = 4 << 30
 _VERSION = re.compile(r"-(\d+)\.(\d+)(?:\.\d+)?$")
 _MEMORY_BACKEND = "memory-backend-"
 _BACKENDS = ("-object", "-chardev", "-netdev", "-blockdev", "-drive", "-fsdev", "-audiodev")
@@ -45,12 +47,14 @@ class MachineOptions:
     Args:
         machine: as after ``-machine``: ``q35``, ``microvm,pcie=on``, ``pc,usb=on``.
         options: further options, each one text with its blank: ``-global X=Y``, ``-m 1G``.
+        qemu: the version of QEMU.
 
     Raises:
         UsageError: a machine that is not pc, q35 or microvm, or an option that cannot be read.
     """
 
-    def __init__(self, machine: str, options: Iterable[str] = ()) -> None:
+    def __init__(self, machine: str, options: Iterable[str] = (), qemu: Qemu = QEMUS["7.2"]) -> None:
+        self.qemu = qemu
         self.name, *settings = machine.split(",")
         self.settings = dict(_pairs(",".join(settings)))
         self.globals: dict[str, str] = {}
@@ -66,8 +70,8 @@ class MachineOptions:
             self._read(*option.strip().partition(" ")[::2], option)
         self.family = _family(self.name)
         found = _VERSION.search(self.name)
-        self.version = (int(found[1]), int(found[2])) if found else NEWEST_MACHINE
-        self.memory = _size(self._memory["size"]) or _DEFAULT_MEMORY
+        self.version = (int(found[1]), int(found[2])) if found else qemu.release
+        self.memory = _size(self._memory["size"]) or NO_RAM.size
         self.slots = int(self._memory.get("slots") or 0)
         self.maxmem = _size(self._memory.get("maxmem", ""))
         self.processors = _processors(self._smp, cores_first=self.since(CORES_FIRST_SINCE))
@@ -92,6 +96,11 @@ class MachineOptions:
             for name in _NAMES:
                 if name in words:
                     self.backends[words[name]] = words
+
+    @property
+    def ram(self) -> Ram:
+        """Return how much RAM there is."""
+        return Ram(self.memory, self.maxmem, self.slots, _size(self.settings.get(_LIMIT, ""), unit=0))
 
     def since(self, version: tuple[int, int]) -> bool:
         """Return whether the machine is of a version or a newer one."""
@@ -146,12 +155,14 @@ class MachineOptions:
         Raises:
             RefusedError: QEMU does not start with them.
         """
-        if self.version > NEWEST_MACHINE:
+        names = {name: since for (_, name), since in MACHINES_FROM[self.qemu.version].items()}
+        oldest = names.get(_VERSION.sub("", self.name), (0, 0))
+        if not oldest <= self.version <= self.qemu.release:
             raise refusal(
                 "unsupported machine type",
-                f"QEMU {NEWEST_MACHINE[0]}.{NEWEST_MACHINE[1]} does not have {self.name}",
+                f"QEMU {self.qemu.version} does not have {self.name}",
                 code="qemu-machine",
-                remedy="name an older version, or none",
+                remedy="name a version that it has, or none",
             )
         self._check_processors()
         self._check_memory()
@@ -175,6 +186,12 @@ class MachineOptions:
             )
 
     def _check_memory(self) -> None:
+        if self.ram.limit > _MOST_BELOW_4G:
+            raise refusal(
+                f"Machine option '{_LIMIT}={self.ram.limit}' expects size less than or equal to 4G",
+                "what is below 4 GiB is no more than that",
+                code="qemu-memory",
+            )
         if "slots" in self._memory and self.slots and not self.maxmem:
             raise refusal("slots specified but no max-size", "-m slots= goes with maxmem=", code="qemu-memory")
         if self.maxmem and self.maxmem < self.memory:

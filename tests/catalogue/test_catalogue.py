@@ -531,7 +531,7 @@ def test_unknown_version(name: str) -> None:
 
 
 def test_every_difference_between_versions_has_a_first_release() -> None:
-    flags = [name for name in Libvirt._fields if name not in ("version", "qemu")]
+    flags = [name for name in Libvirt._fields if name not in ("version", "profile")]
     assert sorted(flags) == sorted(SINCE)
     assert not any(getattr(VERSIONS["9.0"], flag) for flag in flags)
     assert all(getattr(VERSIONS["12.9"], flag) for flag in flags)

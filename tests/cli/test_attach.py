@@ -180,6 +180,7 @@ def test_live_json() -> None:
         "schema": "pcisim.attach/1",
         "libvirt": "12.9",
         "measured": True,
+        "profile": "qemu-11.1",
         "mode": "live",
         "asked": 2,
         "done": 1,
@@ -287,6 +288,7 @@ def test_detach_json() -> None:
         "schema": "pcisim.detach/1",
         "libvirt": "12.9",
         "measured": True,
+        "profile": "qemu-11.1",
         "detached": [{"label": "disk:sda", "address": None}, {"label": "rng:0", "address": "0000:00:03.0"}],
         "free": {"express": {"cold": 0, "hot": 0}, "conventional": {"cold": 29, "hot": 29}},
     }

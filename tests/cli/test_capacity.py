@@ -39,7 +39,7 @@ def test_report() -> None:
         "hotplug: 29 empty slots left, 0 devices can be detached\n"
         "bus numbers: 1 of 256\n"
         "emulator's memory for 0 ports: about 0.0 MiB\n"
-        "I/O windows: 0 asked for, room for 8 (qemu-7.2/seabios-1.16.2): boots\n"
+        "I/O windows: 0 asked for, room for 8 (qemu-11.1/seabios-1.17): boots\n"
         "virtio-net: up to 928 more fit; refused below that: 59, 89-90, 119-121, 149-152, 179-183, 209-214, 239-245,"
         " 269-276, 299-307, 329-338, 359-369, 389-400, 419-431, 449-462, 479-493, 509-524, 539-555, 569-586, 599-617,"
         " 629-648, 659-679, 689-710, 719-741, 749-772, 779-803, 809-834, 839-865, 869-896, 899-927;"
@@ -52,8 +52,8 @@ def test_json() -> None:
     """Rule: ``"of": {"virtio-blk": {"libvirt": {"most": 928, "holes": [[59, 59], [89, 90], ...]}}}``."""
     found = document("--machine", "pc", "--of", "virtio-blk")
     assert list(found) == [
-        "schema", "machine", "buses", "totals", "hotplug", "budgets", "libvirt", "measured", "policy", "raw_arguments", "of",
-        "no_more",
+        "schema", "machine", "buses", "totals", "hotplug", "budgets", "libvirt", "measured", "profile", "policy",
+        "raw_arguments", "of", "no_more",
     ]  # fmt: skip
     assert (found["schema"], found["libvirt"], found["policy"]) == ("pcisim.capacity/1", "12.9", "libvirt")
     assert found["of"] == {"virtio-blk": {"libvirt": {"most": 928, "holes": PC_HOLES}}}
@@ -120,7 +120,7 @@ def test_that_a_guest_will_not_boot_is_no_failure() -> None:
     done = run("capacity", "--machine", "q35", "--device", "e1000e,count=15")
     assert done.status == 0
     assert done.out.splitlines()[-1] == (
-        "I/O windows: 15 asked for, room for 14 (qemu-7.2/seabios-1.16.2): will not boot"
+        "I/O windows: 15 asked for, room for 14 (qemu-11.1/seabios-1.17): will not boot"
     )
 
 

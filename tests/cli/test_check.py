@@ -95,7 +95,7 @@ def test_examples_are_sound_but_for_the_one_that_is_meant_not_to_be() -> None:
 def test_json(folder: Path) -> None:
     done = check(folder, "lost.xml", "missing.xml", "--format", "json")
     document = json.loads(done.out)
-    assert list(document) == ["schema", "libvirt", "measured", "files", "not_judged", "summary"]
+    assert list(document) == ["schema", "libvirt", "measured", "profile", "files", "not_judged", "summary"]
     assert (document["schema"], document["libvirt"]) == ("pcisim.check/1", "12.9")
     assert document["summary"] == {"errors": 1, "warnings": 1, "notes": 0, "unreadable": 1}
     lost, missing = document["files"]

@@ -61,8 +61,8 @@ def test_no_and_nothing_to_paste() -> None:
         1,
         "no: 300 more devices do not fit: places for root ports: 303 needed, 240 available, short by 63;"
         " bus numbers: 304 needed, 256 available, short by 48\n"
-        "it fits under --policy dense, with 38 pcie-root-port: devices share slots, and what does cannot be detached while"
-        " the guest runs; add:\n"
+        "it fits under --policy dense, with 38 pcie-root-port: devices share slots, and what does cannot be detached"
+        " while the guest runs; add:\n"
         + "".join(f"  {port(number)}\n" for number in range(1, 39))
         + "  and the addresses of the devices: --format xml prints the whole definition\n",
         "",
@@ -132,6 +132,7 @@ def test_json() -> None:
         "schema": "pcisim.fits/1",
         "libvirt": "12.9",
         "measured": True,
+        "profile": "qemu-11.1",
         "fits": False,
         "headline": f"no: 244 more devices do not fit: {PORTS}",
         "boots": True,
@@ -154,7 +155,7 @@ def test_json_of_a_running_guest() -> None:
 def test_fits_and_boots_are_two_answers() -> None:
     done = run("fits", "--machine", "q35", "--add", "e1000e=15")
     assert (done.status, done.out) == (0, "yes: 15 more devices fit\n")
-    assert done.err.startswith("warning: this guest will not boot: 15 bridges ask for an I/O window, and qemu-7.2/sea")
+    assert done.err.startswith("warning: this guest will not boot: 15 bridges ask for an I/O window, and qemu-11.1/se")
     assert is_tidy(done.err)
     status, found = document("--machine", "q35", "--add", "e1000e=15")
     assert (status, found["fits"], found["boots"]) == (0, True, False)

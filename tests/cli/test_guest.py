@@ -34,7 +34,7 @@ interface:3  0000:09:01.0  0000:03:01.0*         ens1
 interface:0  0000:02:00.0  0000:04:00.0*         enp4s0
 interface:1  0000:03:00.0  0000:05:00.0*         enp5s0
 """
-SUMMARY = "17 functions, 5 of them not where they are configured (*), 4 interfaces, as qemu-7.2/seabios-1.16.2\n"
+SUMMARY = "17 functions, 5 of them not where they are configured (*), 4 interfaces, as qemu-11.1/seabios-1.17\n"
 TREE = """\
 seabios: the guest's numbers; <- the configured address where it differs
 bus 00
@@ -90,7 +90,7 @@ def test_json() -> None:
     } == {
         "schema": "pcisim.guest/1",
         "firmware": "seabios",
-        "profile": "qemu-7.2/seabios-1.16.2",
+        "profile": "qemu-11.1/seabios-1.17",
         "boots": True,
         "reason": None,
         "libvirt": "12.9",
@@ -110,7 +110,7 @@ def test_json() -> None:
 
 def test_firmware() -> None:
     assert "pref 512M" in run("guest", "--firmware", "ovmf", PORTS).out
-    assert "ovmf-2022.11" in run("guest", "--firmware", "ovmf", PORTS).err
+    assert "ovmf-2025.02" in run("guest", "--firmware", "ovmf", PORTS).err
 
 
 def test_what_is_never_seen() -> None:

@@ -182,3 +182,31 @@ def test_without_each_two_are_compared(folder: Path) -> None:
         done = run("diff", *[os.path.join(folder, name) for name in names])
         assert done.status == 2
         assert done.err.startswith(f"two definitions are compared, {len(names)} given")
+
+
+WRONG_PROFILES = {
+    ("--profile", "qemu-8.0"): "one of qemu-7.2, qemu-10.0, qemu-11.1",
+    ("--seabios", "1.15"): "one of 1.16.2, 1.16.3, 1.17",
+    ("--ovmf", "2023.05"): "one of 2020.11, 2022.11, 2025.02, 2026.08",
+}
+
+
+@pytest.mark.parametrize(("options", "allowed"), WRONG_PROFILES.items())
+@pytest.mark.parametrize("command", ["guest", "check", "capacity", "fits", "tree", "lspci", "assign"])
+def test_a_wrong_profile_is_a_usage_error(command: str, options: tuple[str, str], allowed: str) -> None:
+    more = ("--add", "virtio-blk") if command == "fits" else ()
+    done = run(command, *options, *more, "-", given=PLAIN.encode())
+    assert (done.status, done.out) == (2, "")
+    assert allowed in done.err
+
+
+def test_another_firmware_has_another_answer() -> None:
+    ports = "".join(f"<controller type='pci' index='{n}' model='pcie-root-port'/>" for n in range(1, 15))
+    guest = domain("q35", BARE, "<controller type='pci' model='pcie-root'/>", ports)
+    guest = guest.replace("<os>", "<os firmware='efi'>")
+    old = run("check", "-", "--ovmf", "2022.11", "--format", "json", given=guest.encode())
+    (finding,) = json.loads(old.out)["files"][0]["findings"]
+    assert finding["code"] == "io-windows"
+    assert finding["details"][0].startswith("pci:1, pci:2, pci:3, pci:4 get no window at all")
+    assert json.loads(old.out)["profile"] == "qemu-11.1:ovmf=2022.11"
+    assert json.loads(run("check", "-", "--format", "json", given=guest.encode()).out)["files"][0]["findings"] == []

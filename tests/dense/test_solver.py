@@ -99,7 +99,7 @@ def test_one_controller_fewer_would_not_do(seed: int) -> None:
         express = rng.random() < 0.7
         root = "pcie-root" if express else "pci-root"
         freedom = Freedom(rng.random() < 0.3, rng.random() < 0.3) if express else Freedom()
-        buses = {0: (root, 3 if express else 3, False)}
+        buses = {0: (root, 3, False)}
         devices = [BARE]
         for index in range(1, rng.randrange(1, 5)):
             name = rng.choice(MODELS[:1] * 3 + MODELS) if express else "pci-bridge"

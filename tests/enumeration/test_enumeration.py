@@ -39,7 +39,7 @@ def test_addresses_of_a_placed_guest_differ_from_the_configured_ones() -> None:
     assert seen.unseen == ()
     assert function(seen, "sata:0").address == GuestAddress("0000:00:1f.2")
     assert [f.driver for f in seen.functions if f.label is None] == ["mch", "ICH9-LPC", "ICH9-SMB"]
-    assert (seen.boots, seen.reason, seen.profile) == (True, "", "qemu-7.2/seabios-1.16.2")
+    assert (seen.boots, seen.reason, seen.profile) == (True, "", "qemu-11.1/seabios-1.17")
 
 
 def test_numbers_go_by_place_not_by_index() -> None:

@@ -9,24 +9,25 @@ import pytest
 from hypothesis import given
 
 import pcisim
-from pcisim.catalogue.profiles import DEFAULT_PROFILE, FIRMWARES
+from pcisim.catalogue.profiles import FIRMWARES, PROFILES
 from pcisim.enumeration.io_windows import IoBudget, io_budget, stops
 from pcisim.guest import Guest
 from tests.guests import BARE, NO_BALLOON, at, controller, domain, nic, pci, video
 from tests.property.strategies import Drawn, drawn_guests
 from tests.property.test_occupancy_laws import accepted
 
-SEABIOS_Q35 = DEFAULT_PROFILE.io_room("seabios", "q35")
-SEABIOS_PC = DEFAULT_PROFILE.io_room("seabios", "i440fx")
-OVMF_Q35 = DEFAULT_PROFILE.io_room("ovmf", "q35")
-OVMF_PC = DEFAULT_PROFILE.io_room("ovmf", "i440fx")
+PROFILE = PROFILES["qemu-7.2"]
+SEABIOS_Q35 = PROFILE.io_room("seabios", "q35")
+SEABIOS_PC = PROFILE.io_room("seabios", "i440fx")
+OVMF_Q35 = PROFILE.io_room("ovmf", "q35")
+OVMF_PC = PROFILE.io_room("ovmf", "i440fx")
 
 
-def budget(machine: str, *devices: str, firmware: str = "") -> IoBudget:
+def budget(machine: str, *devices: str, firmware: str = "", profile: str = PROFILE.name) -> IoBudget:
     text = domain(machine, BARE, *devices)
     if firmware:
         text = text.replace("<os>", f"<os firmware='{firmware}'>")
-    plan = pcisim.assign(text)
+    plan = pcisim.assign(text, profile=profile)
     found = io_budget(plan.placement)
     assert stops(plan.placement) == (None if found.boots in (True, None) else found)
     return found
@@ -42,7 +43,7 @@ def bridges(count: int) -> list[str]:
 
 def test_profiles() -> None:
     """Every figure carries the versions that it was measured with; no other is guessed."""
-    rooms = [DEFAULT_PROFILE.io_room(name, family) for name in FIRMWARES for family in ("q35", "i440fx", "arm-virt")]
+    rooms = [PROFILE.io_room(name, family) for name in FIRMWARES for family in ("q35", "i440fx", "arm-virt")]
     assert [room and (room.name, room.family, room.windows, room.occupied, room.fatal) for room in rooms] == [
         ("qemu-7.2/seabios-1.16.2", "q35", 14, 14, True),
         ("qemu-7.2/seabios-1.16.2", "pc", 8, 8, True),
@@ -200,7 +201,7 @@ def test_ovmf_has_room_for_one_less_with_io_behind() -> None:
 
 def test_a_loader_of_type_pflash_is_ovmf() -> None:
     text = domain("q35", BARE).replace("<os>", "<os><loader type='pflash' readonly='yes'>/OVMF_CODE.fd</loader>")
-    assert io_budget(pcisim.assign(text).placement).profile == OVMF_Q35
+    assert io_budget(pcisim.assign(text, profile=PROFILE).placement).profile == OVMF_Q35
 
 
 # unknown

@@ -41,7 +41,7 @@ def test_there_are_cases() -> None:
 def test_names_are_those_of_udev(case: str, libvirt: str) -> None:
     plan = pcisim.assign(read_guest(case), libvirt=libvirt)
     view = enumerate_guest(plan.placement)
-    names = names_of_guest(plan.placement, view, qemu=VERSIONS[libvirt].qemu)
+    names = names_of_guest(plan.placement, view)
     predicted = {str(a): {option.name: spans(option.schemes) for option in options} for a, options in names.items()}
     assert predicted == recorded(case)[VERSIONS[libvirt].qemu]["names"]
 
@@ -49,7 +49,7 @@ def test_names_are_those_of_udev(case: str, libvirt: str) -> None:
 @pytest.mark.parametrize(("case", "libvirt"), CASES)
 def test_slots_are_those_of_linux(case: str, libvirt: str) -> None:
     plan = pcisim.assign(read_guest(case), libvirt=libvirt)
-    slots = slots_of(enumerate_guest(plan.placement), slot_rules(plan.guest, VERSIONS[libvirt].qemu))
+    slots = slots_of(enumerate_guest(plan.placement), slot_rules(plan.guest))
     numbers = {f"0000:{place >> 5:02x}:{place & 31:02x}": number for place, number in slots.numbers.items()}
     answer = recorded(case)[VERSIONS[libvirt].qemu]
     assert numbers == answer["slots"]

@@ -45,6 +45,7 @@ def test_summary() -> None:
         "schema": "pcisim.fleet-summary/1",
         "libvirt": "11.3",
         "measured": True,
+        "profile": "qemu-10.0",
         "more": {"virtio-net": 2},
         "guests": 7,
         "fit": 3,

@@ -14,6 +14,7 @@ def test_a_small_guest() -> None:
         "schema": "pcisim.plan/1",
         "libvirt": "12.9",
         "measured": True,
+        "profile": "qemu-11.1",
         "other_versions": [],
         "policy": "as libvirt 12.9",
         "machine": "pc-i440fx-9.2",

@@ -113,6 +113,17 @@ def test_what_has_to_be_edited_into_a_stored_definition(element: str) -> None:
     assert (caught.value.code, caught.value.remedy) == ("not-attachable", "edit the definition (virsh edit)")
 
 
+def test_units_of_a_controller_that_takes_two() -> None:
+    """Asked of libvirt 11.3 and 12.9: with lsisas1068, what comes at a unit above 1 is refused as if it were taken."""
+    placement = pcisim.assign(domain("q35", "<controller type='scsi' index='0' model='lsisas1068'/>")).placement
+    disks = [
+        read_device(f"<disk type='file'><target dev='{name}' bus='scsi'/></disk>", RULES) for name in ("sdb", "sdc")
+    ]
+    assert attach_config(placement, disks[:1])
+    with pytest.raises(RefusedError, match="Domain already contains a disk with that address"):
+        attach_config(placement, disks[1:])
+
+
 def test_libvirt_9_0_attaches_no_iommu() -> None:
     iommu = read_device("<iommu model='intel'/>", VERSIONS["9.0"])
     placement = pcisim.assign(domain("q35", BARE)).placement

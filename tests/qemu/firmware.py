@@ -27,10 +27,12 @@ class Refused(Exception):
 class Machine:
     """A paused QEMU, spoken to over QMP."""
 
-    def __init__(self, machine: str, devices: Sequence[str], options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, machine: str, devices: Sequence[str], options: Sequence[str] = (), *, command: Sequence[str] = (PROGRAM,)
+    ) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.log = Path(self.folder.name) / "debugcon"
-        words = [PROGRAM, "-accel", "tcg", "-machine", machine, "-S", "-nodefaults", "-no-user-config", "-m", "256M"]
+        words = [*command, "-accel", "tcg", "-machine", machine, "-S", "-nodefaults", "-no-user-config", "-m", "256M"]
         words += ["-display", "none", "-qmp", "stdio", "-chardev", f"file,id=log,path={self.log}"]
         words += ["-device", "isa-debugcon,iobase=0x402,chardev=log"]
         for option in options:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pcisim.catalogue.properties import devices_of
 from pcisim.errors import InputError, RefusedError, UsageError
 from pcisim.qemu.device import parse_device, read_properties
 from pcisim.qemu.listing import placement_of
@@ -195,24 +196,24 @@ def test_buses_without_an_id_get_numbered_names() -> None:
     ("text", "place"), [("1f", 0xF8), ("0x1f.0x7", 0xFF), (" 5", 0x28), ("+5.1", 0x29), ("0x", 0), ("05.0", 0x28)]
 )
 def test_addresses_as_c_reads_them(text: str, place: int) -> None:
-    assert read_properties(parse_device(f"{RNG},addr={text}"))["addr"] == str(place)
+    assert read_properties(parse_device(f"{RNG},addr={text}"), devices_of("7.2"))["addr"] == str(place)
 
 
 @pytest.mark.parametrize("text", ["", "5.", ".1", "5.1.2", "zz", "-1", "5:1", "100000000000000000000"])
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(RefusedError, match="doesn't take value"):
-        read_properties(parse_device(f"{RNG},addr={text}"))
+        read_properties(parse_device(f"{RNG},addr={text}"), devices_of("7.2"))
 
 
 def test_short_forms_and_doubled_commas() -> None:
     device = parse_device("pcie-root-port,multifunction,nohotplug,id=a,romfile=a,,b,")
     assert (device.driver, device.id) == ("pcie-root-port", "a")
-    assert read_properties(device) == {"multifunction": "on", "hotplug": "off", "romfile": "a,b"}
+    assert read_properties(device, devices_of("7.2")) == {"multifunction": "on", "hotplug": "off", "romfile": "a,b"}
 
 
 def test_numbers_and_sizes() -> None:
     device = parse_device("pcie-root-port,chassis=0x10,slot=010,io-reserve=1.5k,mem-reserve=0x10M")
-    assert read_properties(device) == {
+    assert read_properties(device, devices_of("7.2")) == {
         "chassis": "16", "slot": "8", "io-reserve": "1536", "mem-reserve": str(16 << 20)
     }  # fmt: skip
 
@@ -220,7 +221,7 @@ def test_numbers_and_sizes() -> None:
 def test_json() -> None:
     device = parse_device('{"driver": "pcie-root-port", "id": "r", "multifunction": true, "chassis": 3, "addr": "2.0"}')
     assert device.id == "r"
-    assert read_properties(device) == {"multifunction": "on", "chassis": "3", "addr": "16"}
+    assert read_properties(device, devices_of("7.2")) == {"multifunction": "on", "chassis": "3", "addr": "16"}
 
 
 @pytest.mark.parametrize("text", ["{", '{"id": "x"}', '{"driver": 5}', "{" * 20000])

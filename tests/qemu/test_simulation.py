@@ -6,9 +6,13 @@ number, every window and the address of every BAR.
 
 from __future__ import annotations
 
+import os
+import shlex
+
 import pytest
 
-from pcisim.simulation import simulate_qemu
+from pcisim.catalogue.profiles import PROFILES
+from pcisim.simulation import USUAL_PROFILE, simulate_qemu
 from tests.qemu import running
 from tests.qemu.firmware import Machine, Refused, shaped_prediction
 from tests.qemu.topologies import Tree
@@ -59,11 +63,19 @@ NAMED: dict[str, tuple[str, list[str]]] = {
 }  # fmt: skip
 
 
-def compare(machine: str, devices: list[str], options: list[str]) -> None:
-    simulation = simulate_qemu(machine, devices, options=options)
+OTHERS = {
+    profile: shlex.split(os.environ.get(f"PCISIM_QEMU_{profile.removeprefix('qemu-').replace('.', '_')}", ""))
+    for profile in PROFILES
+    if profile != USUAL_PROFILE
+}
+"""The commands of other QEMUs, each with the ``-L`` of its firmware, such as PCISIM_QEMU_10_0 in the environment."""
+
+
+def compare(machine: str, devices: list[str], options: list[str], profile: str = USUAL_PROFILE) -> None:
+    simulation = simulate_qemu(machine, devices, options=options, profile=profile)
     error, real = None, None
     try:
-        real = Machine(machine, devices, options)
+        real = Machine(machine, devices, options, command=OTHERS.get(profile, [running.PROGRAM]))
     except Refused as refused:
         error = str(refused).splitlines()[-1]
     assert simulation.error == error, (machine, devices, options)
@@ -101,3 +113,37 @@ def test_many(batch: int) -> None:
     for number in range(15):
         tree = Tree(f"more {batch} {number}")
         compare(tree.machine, tree.devices, tree.options)
+
+
+LACKING = (
+    ("igb", "'igb' is not a valid device model name"),
+    ("ufs", "'ufs' is not a valid device model name"),
+    ("virtio-multitouch-pci", "'virtio-multitouch-pci' is not a valid device model name"),
+    ("cxl-switch-mailbox-cci", "'cxl-switch-mailbox-cci' is not a valid device model name"),
+    ("vfio-pci,iommufd=i", "Property 'vfio-pci.iommufd' not found"),
+    ("cxl-type3,volatile-memdev=m", "Property 'cxl-type3.volatile-memdev' not found"),
+)
+
+
+@pytest.mark.parametrize(("device", "error"), LACKING)
+def test_what_7_2_lacks(device: str, error: str) -> None:
+    assert simulate_qemu("q35", [device]).error == f"-device {device}: {error}"
+    compare("q35", [device], [])
+    for profile in OTHERS:
+        assert error not in (simulate_qemu("q35", [device], profile=profile).error or "")
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("profile", OTHERS)
+@pytest.mark.parametrize("batch", range(5))
+def test_other_qemus(profile: str, batch: int) -> None:
+    if not OTHERS[profile]:
+        pytest.skip(f"no command for {profile}")
+    for device, _ in LACKING[1:3]:  # igb has virtual functions, which the guest does not see
+        compare("q35", [device], [], profile)
+    for name, (machine, devices) in NAMED.items():
+        if batch == 0 and name != "nothing-on-pc":
+            compare(machine, devices, [], profile)
+    for memory in ("2G", "5G"):
+        tree = Tree(f"{profile} {batch} {memory}")
+        compare(tree.machine, tree.devices, [*tree.options, f"-m {memory}"], profile)

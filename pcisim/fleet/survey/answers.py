@@ -33,22 +33,24 @@ class Question(NamedTuple):
         libvirt: the libvirt version to emulate, from ``7.0`` on.
         policy: the name of a policy.
         more: what every guest is to get beside what it has: models by QEMU's name, and how many.
+        profile: the QEMU and its firmware, as for `pcisim.assign`.
     """
 
     libvirt: str = DEFAULT_VERSION
     policy: str = "libvirt"
     more: tuple[tuple[str, int], ...] = ()
+    profile: str | None = None
 
     def checked(self) -> Question:
-        """Return the question with the version as rows name it.
+        """Return the question with the version and the profile as rows name them.
 
         Raises:
-            UsageError: an unknown version, policy or device, or a count that is none.
+            UsageError: an unknown version, profile, policy or device, or a count that is none.
         """
-        rules = libvirt_version(self.libvirt)
+        rules = libvirt_version(self.libvirt, self.profile)
         policy_of(self.policy, rules)
         Guest.of("q35", dict(self.more))
-        return self._replace(libvirt=rules.version)
+        return self._replace(libvirt=rules.version, profile=str(rules.profile))
 
 
 class Figures(NamedTuple):
@@ -116,7 +118,7 @@ class Answers:
 
     def __init__(self, question: Question) -> None:
         self.question = question
-        self.rules: Libvirt = libvirt_version(question.libvirt)
+        self.rules: Libvirt = libvirt_version(question.libvirt, question.profile)
         self.worked_out = 0
         self._known: dict[Hashable, Figures | Refusal] = {}
 
@@ -205,7 +207,7 @@ class Answers:
         self.worked_out += 1
         if self.question.more:
             guest = guest.extended(dict(self.question.more))
-        return figures(assign(guest, self.question.policy, libvirt=self.question.libvirt).placement)
+        return figures(assign(guest, self.question.policy, libvirt=self.rules).placement)
 
     def _keep(self, key: Hashable, answer: Figures | Refusal) -> None:
         if sum(len(text) for text in answer if isinstance(text, str)) > _MOST_KEPT:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pcisim.catalogue.machines import machine_of
-from pcisim.catalogue.versions import libvirt_version
+from pcisim.catalogue.versions import Libvirt, libvirt_version
 from pcisim.catalogue.x86_machines import OTHER
 from pcisim.errors import NOT_COVERED_CODES
 from pcisim.fleet.survey.rows import Row
@@ -59,7 +59,7 @@ class Summary:
         more: what every guest was to get beside what it has.
     """
 
-    def __init__(self, libvirt: str, more: Iterable[tuple[str, int]] = ()) -> None:
+    def __init__(self, libvirt: str | Libvirt, more: Iterable[tuple[str, int]] = ()) -> None:
         self.libvirt = libvirt
         self.more = tuple(more)
         self.guests = 0

@@ -6,6 +6,7 @@ Source: libvirt rules 1 and 3; what is refused was asked of libvirt 11.3.0.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from pcisim.address import USUAL_NUMBERS, parse_number, whole_number
 from pcisim.catalogue.attribute_words import WORDS
@@ -22,6 +23,7 @@ from pcisim.catalogue.x86_machines import I440FX, Machine
 from pcisim.errors import InputError, PcisimError, RefusedError
 from pcisim.formats.domain.attributes import as_pci, bad, check_words, holder_of, short
 from pcisim.formats.domain.devices import READ, DeviceReader, HostPci, serial_of
+from pcisim.formats.domain.ram import ram_of
 from pcisim.formats.domain.traits import guest_traits, read_traits
 from pcisim.formats.xml.document import Document, Element, parse
 from pcisim.guest import IGNORED, Controller, Device, Guest
@@ -118,7 +120,7 @@ class Reader(DeviceReader):
             )
         kinds: list[Element] = []
         cells: list[Element] = []
-        guest = Guest("", document=self.document, acpi=False)
+        guest = Guest("", document=self.document, acpi=False, read_ram=partial(ram_of, self.document))
         for child in root.children:
             if child.tag == "os":
                 kinds += child.findall("type")[:1]
