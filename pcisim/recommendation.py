@@ -27,6 +27,7 @@ from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.hotplug.unplug import check_goes
 from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement
+from pcisim.placement.groups import host_slots
 from pcisim.plan import HostPci, Plan, assign
 from pcisim.policies import policy_of
 from pcisim.rewrite.reassign import reassign
@@ -206,9 +207,11 @@ def recommend(
     *,
     later: Mapping[str, int] | None = None,
     machines: Iterable[str] = (),
-    libvirt: str = DEFAULT_VERSION,
+    libvirt: str | Libvirt = DEFAULT_VERSION,
+    profile: str | None = None,
     host_pci: HostPci = None,
     wishes: Mapping[str, Wish] | None = None,
+    group_by_host_slot: bool = False,
 ) -> Recommendation:
     """Compare layouts of a guest and say which to take.
 
@@ -220,14 +223,16 @@ def recommend(
         later: how many devices of each model will be attached while the guest runs.
         machines: the machine types to compare; by default the guest's own.
         libvirt: the libvirt version to emulate, from ``7.0`` on.
+        profile: the QEMU and firmware to ask, as for `assign`.
         host_pci: which host devices of a document are conventional, as for `assign`.
         wishes: what is wished for of the places of devices, as for `assign`; a layout that cannot keep them is refused.
+        group_by_host_slot: as for `assign`.
 
     Raises:
         InputError: the XML cannot be read.
         UsageError: an unknown version, policy or model, or nothing to compare.
     """
-    rules = libvirt_version(libvirt)
+    rules = libvirt_version(libvirt, profile)
     check_type(guest, (Guest, str, bytes), "a guest is a Guest, or domain XML as str or bytes")
     names = None if policies is None else tuple(policies)
     if names is not None and not names:
@@ -240,6 +245,8 @@ def recommend(
         guest = render(guest)
     text = guest
     source = read(text, rules)
+    if group_by_host_slot:
+        wanted = {**host_slots(source), **wanted}
     more = dict(later or {})
     source.extended(more)  # refuses models that there are not
     layouts = []
@@ -295,7 +302,7 @@ def _layout(
     title: str = "",
 ) -> Layout:
     try:
-        plan = assign(text, policy, libvirt=rules.version, host_pci=host_pci, wishes=wishes)
+        plan = assign(text, policy, libvirt=rules, host_pci=host_pci, wishes=wishes)
     except RefusedError as error:
         return Layout(title or policy, machine, error.headline)
     placement = plan.placement

@@ -78,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             libvirt=arguments.libvirt,
             host_pci=host_pci,
             wishes=common.wishes_of(arguments),
+            group_by_host_slot=arguments.group_by_host_slot,
         )
     except PcisimError as error:
         error.file = error.file or name
