@@ -22,9 +22,10 @@ from pcisim.enumeration.io_windows import io_budget
 from pcisim.errors import RefusedError, UsageError, check_type
 from pcisim.formats.domain.reader import read
 from pcisim.formats.domain.text import render
+from pcisim.formats.jsondoc import libvirt_keys
 from pcisim.formats.plain import printable
 from pcisim.guest import Controller, Device, Guest, evolved
-from pcisim.hotplug.unplug import check_goes
+from pcisim.hotplug.unplug import check_goes, detachable
 from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement
 from pcisim.placement.groups import host_slots
@@ -121,21 +122,18 @@ class Recommendation(NamedTuple):
     Args:
         layouts: one row for each machine type and policy, in the order in which they were asked for.
         best: the recommended row; ``None`` where none qualifies.
-        libvirt: the version of libvirt.
-        measured: whether that version was measured.
+        rules: the version of libvirt, with its profile.
     """
 
     layouts: tuple[Layout, ...]
     best: Layout | None
-    libvirt: str
-    measured: bool
+    rules: Libvirt
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as plain data; the key ``schema`` names its version."""
         return {
             "schema": SCHEMA,
-            "libvirt": self.libvirt,
-            "measured": self.measured,
+            **libvirt_keys(self.rules),
             "layouts": [layout.to_json() for layout in self.layouts],
             "recommended": None if self.best is None else self.layouts.index(self.best),
         }
@@ -266,11 +264,11 @@ def recommend(
             )
         if not error and movable(source.devices.get("disk", [])) > 1:
             layouts.append(_on_scsi(own, title, source, more, rules, host_pci, wanted))
-    return Recommendation(tuple(layouts), _best(layouts), rules.version, rules.measured)
+    return Recommendation(tuple(layouts), _best(layouts), rules)
 
 
 def _usual(guest: Guest, later: Mapping[str, int]) -> tuple[str, ...]:
-    """Return what is compared where nobody says: a spare for each device that comes later, of the kind that it needs."""
+    """Return what is compared where nobody says: `hotplug` has a spare for each device that comes later."""
     spares = Counter(plug_on(device.plug, guest.express) for device in _more(guest, later))
     options = "".join(f":{name}={spares[plug]}" for plug, name in _SPARES.items() if spares[plug])
     return "libvirt", "dense", f"hotplug{options}"
@@ -306,8 +304,7 @@ def _layout(
     except RefusedError as error:
         return Layout(title or policy, machine, error.headline)
     placement = plan.placement
-    own = [d for d in placement.addresses if not isinstance(d, Controller) or not d.is_pci]
-    own += [d for d in placement.guest.devices.get("disk", ()) if d.bus == "scsi"]
+    scsi = [d for d in placement.guest.devices.get("disk", ()) if d.bus == "scsi"]
     return Layout(
         title or policy,
         machine,
@@ -319,8 +316,8 @@ def _layout(
         capacity=capacity(placement),
         controllers=sum(c.is_pci and bool(c.index) for c in placement.guest.controllers),
         shared_slots=_shared(placement),
-        detachable=sum(_can_go(d, placement) for d in own),
-        devices=len(own),
+        detachable=sum(map(_is_device, detachable(placement))) + sum(_can_go(disk, placement) for disk in scsi),
+        devices=sum(map(_is_device, placement.addresses)) + len(scsi),
     )
 
 
@@ -385,9 +382,13 @@ def _shared(placement: Placement) -> int:
     return sum(count > 1 for count in slots.values())
 
 
-def _can_go(device: Device, placement: Placement) -> bool:
+def _is_device(device: Device) -> bool:
+    return not isinstance(device, Controller) or not device.is_pci
+
+
+def _can_go(disk: Device, placement: Placement) -> bool:
     try:
-        check_goes(device, placement.addresses.get(device), placement.guest, placement.topology)
+        check_goes(disk, None, placement.guest, placement.topology)
     except RefusedError:
         return False
     return True
