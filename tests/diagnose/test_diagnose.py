@@ -714,8 +714,11 @@ def test_finds(case: Case) -> None:
     assert [f.code for f in findings if f.severity == ERROR and f.code != case.code] == []
 
 
-DECISIONS = ("duplicate-panic", "second-device", "no-pci-bus", "duplicate-hostdev", "duplicate-drive", "machine-gone")
-"""What only its owner can decide: a device less, another one, or another machine."""
+DECISIONS = (
+    "duplicate-panic", "second-device", "no-pci-bus", "duplicate-hostdev", "duplicate-drive", "machine-gone",
+    "card-split",
+)  # fmt: skip
+"""What only its owner can decide: a device less, another one, another machine, or no hot-unplug."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.code for case in CASES])
