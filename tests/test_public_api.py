@@ -148,7 +148,7 @@ def test_arguments_of_another_type(what: str) -> None:
 
 def test_counts_of_numpy() -> None:
     counts = {"virtio-blk": numpy.int64(2), "virtio-net": numpy.uint8(1)}
-    guest = pcisim.Guest.of("q35", counts)  # type: ignore[arg-type]  # they are no int for mypy
+    guest = pcisim.Guest.of("q35", counts)  # they are no int for mypy
     assert len(pcisim.assign(guest).addresses) == len(
         pcisim.assign(pcisim.Guest.of("q35", {"virtio-blk": 2, "virtio-net": 1})).addresses
     )

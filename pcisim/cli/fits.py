@@ -113,8 +113,8 @@ def _packed_headline(policy: str, placement: Placement) -> str:
         models[controller.model] = models.get(controller.model, 0) + 1
     with_ = ", ".join(f"{count} {model}" for model, count in models.items()) or "no more controllers"
     return (
-        f"it fits under --policy {policy}, with {with_}: devices share slots, and what does cannot be detached while the"
-        " guest runs; add:"
+        f"it fits under --policy {policy}, with {with_}: devices share slots, and what does cannot be detached while"
+        " the guest runs; add:"
     )
 
 

@@ -1,7 +1,7 @@
 """Packing: the layout with the fewest PCI controllers that holds a guest.
 
-libvirt gives each endpoint a slot of its own and stops where its own growth stops.  A bus has 256 functions, though, and
-a bridge or port can hang on nearly all of them.  `DensePolicy` finds, of all legal layouts, the one with the fewest
+libvirt gives each endpoint a slot of its own and stops where its own growth stops.  A bus has 256 functions, though,
+and a bridge or port can hang on nearly all of them.  `DensePolicy` finds, of all legal layouts, the one with the fewest
 controllers; of those the one with the most empty slots that take hotplug; of those the one whose places are lowest.
 
     wanted        what keeps its place, and what looks for one, in libvirt's order

@@ -167,7 +167,7 @@ class Chooser:
         self.used[number] |= mask
 
     def choose_alone(self, count: int, kind: int) -> dict[int, int] | None:
-        """Take function 0 of the lowest empty slots that take hotplug, each with the slot; ``None`` if they are too few."""
+        """Take the lowest empty slots that take hotplug, of each function 0; ``None`` if they are too few."""
         chosen: dict[int, int] = {}
         for number, place in enumerate(self.places):
             if not count:

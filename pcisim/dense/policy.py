@@ -8,10 +8,9 @@ from functools import cmp_to_key
 from itertools import combinations_with_replacement, permutations
 from typing import NamedTuple
 
-from pcisim.address import FUNCTIONS, MAX_FUNCTION, SLOTS, format_packed, pack
+from pcisim.address import FUNCTIONS, MAX_BUS, MAX_FUNCTION, SLOTS, format_packed, pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
-from pcisim.catalogue.profiles import DEFAULT_PROFILE
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.dense.composition import Composition, Demand, Freedom, Shortage, number_budget
@@ -22,7 +21,7 @@ from pcisim.enumeration.io_windows import IoBudget, io_budget, io_ports
 from pcisim.errors import NotCoveredError, RefusedError
 from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.libvirt.completion import ControllerList
-from pcisim.libvirt.growth import Budget
+from pcisim.libvirt.growth import NUMBER_BUDGET, Budget
 from pcisim.libvirt.passes import highest_index, index_too_high
 from pcisim.libvirt.targets import multifunction, readdress, settle_controllers, with_own_bridges
 from pcisim.placement import Placement, PlacementStep
@@ -339,6 +338,9 @@ class _Packing:
                     made = None if devices is None else self._seated(layout, sets, chains, devices)
                     if made is None:
                         continue
+                    numbers = _numbers_short(made)
+                    if numbers is not None:  # the tree has as many buses however they hang on each other
+                        raise self._refused((numbers,))
                     budget = self._io(made)
                     if budget is None:
                         return made
@@ -363,9 +365,9 @@ class _Packing:
         return budget if budget.boots is False else None
 
     def _arrangements(self, layout: Layout) -> Iterator[int]:
-        """Yield in how many chains bridges hang on each other: windows are inside each other.  0 is as flat as can be."""
+        """Yield in how many chains bridges hang on each other, so that their windows do too; 0 is as flat as can be."""
         bridges = sum(PCI_CONTROLLERS[model].plug == c.PCI_BRIDGE for model in layout.models.values())
-        room = DEFAULT_PROFILE.io_room(self._firmware, self.guest.machine.family)
+        room = self.policy.rules.profile.io_room(self._firmware, self.guest.machine.family)
         most = room.windows if room is not None and room.fatal else MAX_INDEX
         if bridges <= most:
             yield 0
@@ -533,6 +535,27 @@ def _added(index: int, model: str) -> Controller:
 
 def _given(guest: Guest) -> dict[Device, int]:
     return {device: device.address for device in guest.all_devices() if device.address is not None}
+
+
+def _numbers_short(made: Placement) -> Budget | None:
+    """Return the budget of bus numbers between expanders that does not suffice (firmware rule 2.4)."""
+    expanders = {d.index or 0: d.target["busNr"] for d in made.guest.controllers if d.is_pci and "busNr" in d.target}
+    if not expanders:
+        return None
+    parents = {d.index or 0: made.addresses[d] >> 8 for d in made.guest.controllers if d.is_pci and d in made.addresses}
+    taken = {0: 1} | dict.fromkeys(expanders, 0)
+    for controller in made.guest.controllers:
+        index = controller.index or 0
+        if controller.is_pci and index:
+            root = index
+            while root and root not in expanders:
+                root = parents.get(root, 0)
+            taken[root] += PCI_CONTROLLERS[controller.model].own_bus_numbers
+    begins = [(0, 0), *sorted((number, index) for index, number in expanders.items())]
+    for (begin, index), (end, _) in zip(begins, [*begins[1:], (MAX_BUS + 1, 0)]):
+        if taken[index] > end - begin:
+            return Budget(NUMBER_BUDGET, taken[index], end - begin)
+    return None
 
 
 def _worth_a_try(layouts: list[tuple[Layout, dict[int, int]]]) -> list[tuple[Layout, dict[int, int]]]:

@@ -61,8 +61,8 @@ def test_no_and_nothing_to_paste() -> None:
         1,
         "no: 300 more devices do not fit: places for root ports: 303 needed, 240 available, short by 63;"
         " bus numbers: 304 needed, 256 available, short by 48\n"
-        "it fits under --policy dense, with 38 pcie-root-port: devices share slots, and what does cannot be detached while"
-        " the guest runs; add:\n"
+        "it fits under --policy dense, with 38 pcie-root-port: devices share slots, and what does cannot be detached"
+        " while the guest runs; add:\n"
         + "".join(f"  {port(number)}\n" for number in range(1, 39))
         + "  and the addresses of the devices: --format xml prints the whole definition\n",
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 
 import pytest
 
@@ -10,8 +11,7 @@ import pcisim.dense.composition
 import pcisim.dense.layout
 from pcisim.catalogue.versions import libvirt_version
 from pcisim.dense.composition import MODELS, Freedom
-from pcisim.dense.policy import DensePolicy
-from pcisim.errors import RefusedError
+from pcisim.dense.policy import DensePolicy, NoLayoutError
 from pcisim.formats.domain.reader import read
 from pcisim.libvirt.completion import complete
 from pcisim.placement import Placement
@@ -112,11 +112,9 @@ def one(seed: int, number: int) -> None:
     xml, small, freedom = drawn(random.Random(f"{seed} {number}"))
     expected = exhaustive.best(small, exhaustive.Freedom(*freedom), most=3)
     guest = complete(read(xml, RULES), RULES)
-    try:
+    got = None
+    with suppress(NoLayoutError):
         got = seen(DensePolicy(RULES, freedom, firmware="none").place(guest))
-    except RefusedError as error:
-        assert error.code == "no-layout", f"{error.explanation()}\n{xml}"
-        got = None
     if expected is None and got is not None:
         assert got.controllers > len(small.listed) + 3, f"{got}\n{xml}"
     else:

@@ -45,7 +45,7 @@ def crowded(seed: int) -> str:
         parts.append(video(rng.choice(("vga", "qxl", "virtio"))))
     if rng.random() < 0.3:
         parts.append("<sound model='ich9'/>")
-    if rng.random() < 0.3 and not parts[:1] == [BARE]:
+    if rng.random() < 0.3 and parts[:1] != [BARE]:
         parts.append(ich9())
     if rng.random() < 0.2:
         parts.append("<panic model='pvpanic'/>")
