@@ -325,8 +325,8 @@ class Guest:
         document: the document it was read from.
         machine_origin: the element of the document that names the machine.
         rules: the version of libvirt that has completed it.
-        wishes: what is wished for of the places of devices, by label.
         read_ram: finds out how much RAM the document gives it; ``None`` for a guest without a document.
+        wishes: what is wished for of the places of devices, by label.
     """
 
     fields = (
@@ -343,8 +343,8 @@ class Guest:
         "document",
         "machine_origin",
         "rules",
-        "wishes",
         "read_ram",
+        "wishes",
     )
     __slots__ = (*fields, "_machine")
 
@@ -363,8 +363,8 @@ class Guest:
         document: Any = None,
         machine_origin: Any = None,
         rules: Libvirt | None = None,
-        wishes: Mapping[str, Wish] = NO_TRAITS,
         read_ram: Callable[[], Ram] | None = None,
+        wishes: Mapping[str, Wish] = NO_TRAITS,
     ) -> None:
         self.machine_type = machine_type
         self.arch = arch
@@ -379,8 +379,8 @@ class Guest:
         self.document = document
         self.machine_origin = machine_origin
         self.rules = rules
-        self.wishes = wishes
         self.read_ram = read_ram
+        self.wishes = wishes
         self._machine: tuple[str, str, Libvirt | None, Machine] | None = None
 
     @property

@@ -289,6 +289,7 @@ UNTRIED = frozenset(
         "nothing",
         NEWER_MACHINE,
         "attach it with --config, for the next boot",
+        "leave their addresses out and assign with --group-by-host-slot",
         "write bus= and addr= of a place that 'pcisim tree' shows as free",
     }
 )

@@ -165,6 +165,8 @@ _ROWS = (
     Rule("interface-bus-number", NOTE, GUEST, "measured",
          "an interface is named after a bus number that is not the index of its controller"),
     Rule("other-model", NOTE, LIBVIRT, "13.1", "libvirt adds a controller of another model than the definition uses"),
+    Rule("card-split", NOTE, GUEST, "measured",
+         "functions of one card of the host are in different slots of the guest"),
     Rule("raw-arguments", NOTE, EMULATOR, "pcisim", "raw QEMU arguments of <qemu:commandline> are not counted"),
     Rule("more-findings", NOTE, LIBVIRT, "pcisim", "only the first refusals are listed"),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import PlacedView, found, is_port, line_of
 from pcisim.enumeration.virtual_functions import in_the_way, met_at_start, overflows, virtual_functions
 from pcisim.guest import IGNORED, Controller, Device
+from pcisim.placement.groups import by_host_slot
 from pcisim.topology import Topology, bits
 
 HIGHEST_ACPI_INDEX = 16383
@@ -250,6 +251,21 @@ def dropped_addresses(devices: Iterable[Device]) -> Iterator[Finding]:
             )
 
 
+def split_cards(view: PlacedView) -> Iterator[Finding]:
+    """Find cards of the host whose functions are in different slots; what has no function 0 may be virtual ones."""
+    for slot, functions in by_host_slot(view.guest.devices.get("hostdev", ())).items():
+        placed = [device for _, device in sorted(functions.items()) if device in view.addresses]
+        if 0 in functions and len({view.addresses[device] >> 3 for device in placed}) > 1:
+            places = ", ".join(f"{device.label} at {view.place(device)}" for device in placed)
+            yield found(
+                "card-split",
+                f"functions of {slot} of the host are in different slots of the guest: {places}",
+                placed,
+                "drivers that look for the other functions of their card beside them do not find them",
+                remedy="leave their addresses out and assign with --group-by-host-slot",
+            )
+
+
 SLOT_RULES = (
     orphan_functions,
     single_functions,
@@ -259,4 +275,5 @@ SLOT_RULES = (
     acpi_indexes,
     chassis_numbers,
     rewritten_addresses,
+    split_cards,
 )

@@ -8,7 +8,7 @@ slot without it (firmware rule 1.1).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pcisim.address import FUNCTIONS, MAX_FUNCTION, format_packed
 from pcisim.catalogue.devices import plug_on
@@ -26,17 +26,28 @@ def host_slots(guest: Guest) -> dict[str, Wish]:
     Args:
         guest: as it was read; devices with a written address stay where they are.
     """
-    slots: dict[tuple[object, ...], list[Device]] = {}
-    for device in guest.all_devices():
-        host = _host(device)
-        if host is not None and device.wants and device.on_pci:
-            slots.setdefault(host[:-1], []).append(device)
+    slots = by_host_slot(device for device in guest.all_devices() if device.wants and device.on_pci)
     return {
-        device.label: Wish(group=f"host slot {slot[0]:04x}:{slot[1]:02x}:{slot[2]:02x}")
-        for slot, devices in slots.items()
-        if len(devices) > 1
-        for device in devices
+        device.label: Wish(group=f"host slot {slot}")
+        for slot, functions in slots.items()
+        if len(functions) > 1
+        for device in functions.values()
     }
+
+
+def by_host_slot(devices: Iterable[Device]) -> dict[str, dict[int, Device]]:
+    """Return the devices that are PCI devices of the host, by its slot and their function there.
+
+    Args:
+        devices: of a guest in which none is there twice.
+    """
+    slots: dict[str, dict[int, Device]] = {}
+    for device in devices:
+        host = _host(device)
+        if host is not None:
+            domain, bus, slot, function = host
+            slots.setdefault(f"{domain:04x}:{bus:02x}:{slot:02x}", {})[function] = device
+    return slots
 
 
 def _host(device: Device) -> tuple[int, ...] | None:

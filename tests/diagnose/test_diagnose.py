@@ -644,6 +644,18 @@ CASES = (
         "the address of memballoon:0 is not kept: it needs none",
     ),
     Case(
+        "card-split",
+        "q35",
+        [
+            f"<hostdev mode='subsystem' type='pci'><source><address domain='0' bus='0x21' slot='{slot}'"
+            f" function='{function}'/></source></hostdev>"
+            for slot, function in ((0, 0), (0, 1), (1, 3), (1, 4))
+        ],
+        10,
+        "functions of 0000:21:00 of the host are in different slots of the guest: hostdev:0 at 0000:02:00.0, hostdev:1"
+        " at 0000:03:00.0",
+    ),
+    Case(
         "no-hot-slot",
         "q35",
         [R, port(1), port(2)],
@@ -702,8 +714,11 @@ def test_finds(case: Case) -> None:
     assert [f.code for f in findings if f.severity == ERROR and f.code != case.code] == []
 
 
-DECISIONS = ("duplicate-panic", "second-device", "no-pci-bus", "duplicate-hostdev", "duplicate-drive", "machine-gone")
-"""What only its owner can decide: a device less, another one, or another machine."""
+DECISIONS = (
+    "duplicate-panic", "second-device", "no-pci-bus", "duplicate-hostdev", "duplicate-drive", "machine-gone",
+    "card-split",
+)  # fmt: skip
+"""What only its owner can decide: a device less, another one, another machine, or no hot-unplug."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.code for case in CASES])
