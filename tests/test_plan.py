@@ -172,7 +172,7 @@ def test_cannot_explain_what_is_not_there() -> None:
 def test_json_schema() -> None:
     plan = pcisim.assign(domain("q35", BARE, disk(), nic("e1000", at(1, 1))))
     document = plan.to_json()
-    assert list(document)[:5] == ["schema", "libvirt", "measured", "other_versions", "policy"]
+    assert list(document)[:6] == ["schema", "libvirt", "measured", "profile", "other_versions", "policy"]
     assert {key: document[key] for key in ("schema", "libvirt", "policy", "machine", "arch")} == {
         "schema": "pcisim.plan/1",
         "libvirt": "12.9",

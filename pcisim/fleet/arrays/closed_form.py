@@ -223,10 +223,9 @@ class Form:
         """Count what libvirt adds, and what is left then."""
         express = self.machine.express
         root = EMPTY_SLOTS - self.has_video.astype(np.int32)
-        on_root, before = self.none, self.none
-        for item in self.elements:
-            if item.plug & c.INTEGRATED and not express:
-                on_root, before = item.search, item.before
+        integrated = [] if express else [item for item in self.elements if item.plug & c.INTEGRATED]
+        on_root = sum((item.search for item in integrated), start=self.none)
+        before = integrated[0].before if integrated else self.none
         if express:
             self.root = root = root - self.has_sound - self.integrated
         self.demand = Demand(
