@@ -140,8 +140,12 @@ class Recommendation(NamedTuple):
 
     def lines(self) -> list[str]:
         """Return the comparison for people: a table, then what does not go into it."""
-        rows = [_HEADS, *(_cells(layout) for layout in self.layouts)]
-        widths = [max(len(row[n]) for row in rows) for n in range(len(_HEADS))]
+        cells = [_cells(layout) for layout in self.layouts]
+        shown = [
+            n for n, head in enumerate(_HEADS) if head not in _IF_THEY_DIFFER or len({row[n] for row in cells}) > 1
+        ]
+        rows = [[row[n] for n in shown] for row in (_HEADS, *cells)]
+        widths = [max(map(len, column)) for column in zip(*rows)]
         marks = [" ", *("*" if layout is self.best else " " for layout in self.layouts)]
         lines = [
             f"{mark} {'  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()}"
@@ -173,15 +177,17 @@ class Recommendation(NamedTuple):
 
 _FIRMWARE = {"seabios": "SeaBIOS", "ovmf": "OVMF"}
 _HEADS = (
-    "policy", "machine", "fits", "boots", "controllers", "buses", "I/O windows", "port memory", "empty hot slots",
-    "detachable", "shared slots", "moved",
+    "policy", "machine", "fits", "boots", "controllers", "I/O windows", "port memory", "hot slots", "detachable",
+    "shared slots", "moved",
 )  # fmt: skip
+_IF_THEY_DIFFER = ("machine", "moved")
+"""Columns that are left out where all rows say the same."""
 
 
 def _cells(layout: Layout) -> tuple[str, ...]:
     found = layout.capacity
     if found is None:
-        return (layout.policy, layout.machine, "no", *[""] * (len(_HEADS) - 3))
+        return (layout.policy, layout.machine, "no", *[""] * (len(_HEADS) - 4), "0")
     boots = [name for name, value in layout.boots.items() if value]
     return (
         layout.policy,
@@ -189,7 +195,6 @@ def _cells(layout: Layout) -> tuple[str, ...]:
         "yes",
         "+".join(boots) or ("no" if False in layout.boots.values() else "?"),
         str(layout.controllers),
-        str(len(found.buses)),
         f"{found.io.windows}/{'?' if found.io.room is None else found.io.room}",
         f"{found.port_memory_kib / 1024:.1f} MiB",
         f"{found.room.express_hot}+{found.room.conventional_hot}",

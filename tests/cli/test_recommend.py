@@ -16,8 +16,8 @@ def test_table() -> None:
     done = run(*SMALL)
     assert (done.status, done.err) == (0, "")
     head, *rows = done.out.splitlines()
-    assert head.split()[:3] == ["policy", "machine", "fits"]
-    assert [row.split(" q35")[0].rstrip() for row in rows[:4]] == ["* libvirt", "  dense", "  hotplug", "  virtio-scsi"]
+    assert head.split()[:3] == ["policy", "fits", "boots"]
+    assert [row.split(" yes")[0].rstrip() for row in rows[:4]] == ["* libvirt", "  dense", "  hotplug", "  virtio-scsi"]
     assert rows[-1] == "recommended: libvirt on q35"
 
 
