@@ -89,6 +89,7 @@ def suffices(
     return bool(status != cp_model.INFEASIBLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_one_controller_fewer_would_not_do(seed: int) -> None:
     tried = 0
