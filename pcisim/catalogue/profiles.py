@@ -283,6 +283,11 @@ ACPI_BRIDGES_SINCE: Mapping[str, tuple[int, int]] = MappingProxyType({"q35": (6,
 """The first version of each family of machine types where ACPI handles hotplug below bridges."""
 
 
+def has_tables(firmware: str, profile: Profile, family: str) -> bool:
+    """Return whether a firmware has ACPI tables of its own for a machine of a family that has none."""
+    return firmware == SEABIOS and profile.seabios.acpi_tables.get(_GUEST_FAMILIES.get(family, family), False)
+
+
 def check_firmware(firmware: str) -> None:
     """Check the name of a firmware.
 

@@ -96,6 +96,7 @@ class QemuMachine:
             ram=self.options.ram,
             acpi_root=self.options.acpi_root,
             acpi_bridges=self.options.acpi_bridges,
+            acpi=self.options.acpi,
             wide=self.options.cpu_model.startswith(AMD_PROCESSORS),
         )
         self.others = OtherBuses(family, usb=self.options.is_on("usb"))
