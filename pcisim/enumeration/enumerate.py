@@ -19,7 +19,7 @@ from pcisim.enumeration.from_placement import hardware_of
 from pcisim.enumeration.io_windows import profile_of_guest
 from pcisim.enumeration.numbers import (
     UNNUMBERED,
-    Reserve,
+    Numbering,
     number_buses,
     ovmf_reserve,
     probe,
@@ -36,10 +36,13 @@ from pcisim.topology import Topology
 
 _CLOSED: list[tuple[int, int] | None] = [None, None, None]
 Writer = Callable[[Hardware, dict[int, list[QemuFunction]], FirmwareResult, Profile], FirmwareResult]
-FIRMWARE_RULES: Mapping[str, tuple[Reserve, Writer]] = MappingProxyType(
-    {"seabios": (seabios_reserve, seabios), "ovmf": (ovmf_reserve, ovmf)}
+FIRMWARE_RULES: Mapping[str, tuple[Numbering, Writer]] = MappingProxyType(
+    {
+        "seabios": (Numbering(seabios_reserve, ranges=False), seabios),
+        "ovmf": (Numbering(ovmf_reserve, ranges=True), ovmf),
+    }
 )
-"""For each firmware what it makes of ``bus-reserve``, and of everything else."""
+"""For each firmware how it numbers buses, and what it makes of everything else."""
 
 
 def enumerate_guest(
@@ -98,12 +101,11 @@ def enumerated(placement: Placement) -> tuple[Hardware, FirmwareResult]:
 
 def program(hardware: Hardware, firmware: str, profile: Profile = DEFAULT_PROFILE) -> FirmwareResult:
     """Return what a firmware writes into the functions of a machine: numbers, then windows."""
-    reserve, write = FIRMWARE_RULES[firmware]
-    routing, failure = number_buses(hardware, reserve)
+    numbering, write = FIRMWARE_RULES[firmware]
+    routing, found, failure = number_buses(hardware, numbering)
     if failure:
-        return FirmwareResult(routing, {}, {}, {}, False, failure)
+        return FirmwareResult(routing, found, {}, {}, False, failure)
     buses = probe(hardware, routing)
-    found: dict[QemuFunction, int] = {}
     for number, parts in buses.items():
         for part in parts:
             found.setdefault(part, number)
