@@ -154,7 +154,8 @@ def test_order_in_a_window() -> None:
         (
             "q35",
             ["pxb-pcie,id=p1,bus_nr=100", "pxb-pcie,id=p2,bus_nr=102,bus=pcie.0", port("r1", ",bus=pcie.0"),
-             port("x11", ",bus=p1"), port("x12", ",bus=p1"), port("x13", ",bus=p1"), port("x21", ",bus=p2"), port("x22", ",bus=p2")],
+             port("x11", ",bus=p1"), port("x12", ",bus=p1"), port("x13", ",bus=p1"),
+             port("x21", ",bus=p2"), port("x22", ",bus=p2")],
             {"r1": (0, 1, 1), "x11": (100, 101, 101), "x12": (0, 0, 0), "x13": (0, 0, 0), "x21": (102, 103, 103),
              "x22": (102, 104, 104)},
         ),
