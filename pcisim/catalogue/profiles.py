@@ -69,6 +69,8 @@ class SeaBios(NamedTuple):
     high_prefetch: int = 0
     """The alignment, and the least size, of the prefetchable window of a bridge that takes devices while the guest
     runs, with RAM above 4 GiB."""
+    keeps_large_align: bool = True
+    """Whether that leaves a larger alignment of what is behind the bridge; else large BARs lie below the window."""
 
     def io_room(self, profile: str, family: str) -> IoRoom | None:
         """Return its room for I/O on a family of machines; ``None`` where that was not measured."""
@@ -198,7 +200,7 @@ _SEABIOS_1_16_2 = SeaBios(
     acpi_tables=MappingProxyType({"pc": False, "q35": True, "microvm": False}),
 )
 _SEABIOS_1_16_3 = _SEABIOS_1_16_2._replace(
-    version="1.16.3", high_end=1 << 40, high_share=128 * GIB, high_prefetch=512 << 20
+    version="1.16.3", high_end=1 << 40, high_share=128 * GIB, high_prefetch=512 << 20, keeps_large_align=False
 )
 SEABIOSES: Mapping[str, SeaBios] = MappingProxyType(
     {
@@ -206,7 +208,7 @@ SEABIOSES: Mapping[str, SeaBios] = MappingProxyType(
         for row in (
             _SEABIOS_1_16_2,
             _SEABIOS_1_16_3,
-            _SEABIOS_1_16_3._replace(version="1.17", acpi_tables=_NO_TABLES),
+            _SEABIOS_1_16_3._replace(version="1.17", acpi_tables=_NO_TABLES, keeps_large_align=True),
         )
     }
 )
