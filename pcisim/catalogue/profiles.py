@@ -142,6 +142,10 @@ class Qemu(NamedTuple):
     """How much RAM is below 4 GiB, by family."""
     warns_of_dead_slots: bool
     """Whether it warns of a device in a slot of a port that no guest looks at."""
+    takes_unset_for_last: bool = True
+    """Whether ``device_add`` without an address is refused where one to slot 31 would be, or to slot 0 of a port."""
+    names_what_is_never_plugged: bool = True
+    """Whether it says of what is never plugged while it runs that this is so; else that it is not pluggable."""
 
     @property
     def release(self) -> tuple[int, int]:
@@ -256,7 +260,14 @@ QEMUS: Mapping[str, Qemu] = MappingProxyType(
     {
         row.version: row
         for row in (
-            Qemu("7.2", False, _RAM_BELOW, warns_of_dead_slots=False),
+            Qemu(
+                "7.2",
+                False,
+                _RAM_BELOW,
+                warns_of_dead_slots=False,
+                takes_unset_for_last=False,
+                names_what_is_never_plugged=False,
+            ),
             Qemu("10.0", True, _RAM_BELOW, warns_of_dead_slots=True),
             Qemu("11.1", True, _RAM_BELOW, warns_of_dead_slots=True),
         )
