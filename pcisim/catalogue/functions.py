@@ -3,7 +3,8 @@
 Every row was measured, by reading and sizing the registers of a function that no firmware had
 touched, never taken from QEMU's sources.  The table is that of profile ``10.0``, which is QEMU
 10.0.13 (Debian trixie, its option ROMs); what QEMU 7.2.22 (Debian bookworm), profile ``7.2``, does
-differently is in `NO_MSIX_IN_7_2`, `NEW_IN_10_0` and `UNMEASURED_IN_7_2`.
+differently is in `NO_MSIX_IN_7_2`, `NEW_IN_10_0` and `UNMEASURED_IN_7_2`; what QEMU 11.1.3, profile ``11.1``,
+does, in `ROWS_OF_11_1`, `BARS_OF_11_1` and `REVISIONS_OF_11_1`.
 
 Machine types are the newest of each QEMU.  Of older ones some were looked at: pc-i440fx-7.2 and
 pc-q35-7.2 on QEMU 10.0 differ from its newest exactly as profile 7.2 does; 2.12 and 2.7 (on QEMU
@@ -352,6 +353,10 @@ UNMEASURED: Mapping[str, str] = MappingProxyType(
         "cxl-switch-mailbox-cci": _CXL,
         "pvrdma": "needs an RDMA device of the host (and is gone from QEMU 10.0)",
         "xen-platform": "needs a Xen guest",
+        "vhost-user-rtc-pci": "needs a process behind it that has a clock",
+        "vhost-user-spi-pci": "needs a process behind it that has an SPI bus",
+        "vhost-user-test-device-pci": "is what the process behind it is",
+        "vfio-user-pci": "is what the process behind it is",
         "x-pci-proxy-dev": "is what the process behind it is",
     }
 )
@@ -368,6 +373,29 @@ NEW_IN_10_0 = frozenset({"igb", "ufs", "vhost-user-snd-pci", "virtio-multitouch-
 UNMEASURED_IN_7_2: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("vhost-user-gpu-pci", "vhost-user-input-pci", "vhost-user-vga"), "QEMU 7.2 wants KVM for it")
 )
+
+ROWS_OF_11_1: Mapping[str, PciFunction] = MappingProxyType(
+    {
+        row.driver: row
+        for row in (
+            _F("iommu-testdev", 0x1B36, 0x0005, 0x00FF, 0, NEVER, (_m32(0, 4 * K),)),
+            _F("pxb-cxl", 0x1B36, 0x000B, 0x0600, 0, NEVER, ()),
+            _F("virtio-rtc-pci", 0x1AF4, 0x1051, 0x0803, 1, PORT, (_p64(4, 16 * K),), 0, 0, 1, MODERN),
+        )
+    }
+)
+"""Rows of drivers that only QEMU 11.1 has, or has otherwise."""
+BARS_OF_11_1: Mapping[tuple[str, int], Bar] = MappingProxyType(
+    {("ati-vga", 0x5046): _p32(0, 64 * M), ("ati-vga", 0x5159): _p32(0, 128 * M)}
+)
+"""BARs in profile 11.1 by driver and device id, whatever `pcisim.catalogue.bars` makes of the properties."""
+REVISIONS_OF_11_1: Mapping[tuple[str, str, str], int] = MappingProxyType(
+    {
+        ("VGA", "mmio", "off"): 0,
+        **{(driver, "revision", str(value)): value for driver in ("qxl", "qxl-vga") for value in range(1, 5)},
+    }
+)
+"""Properties whose value gives a device another revision in profile 11.1."""
 
 IDENTITIES: Mapping[tuple[str, str, str], tuple[int, int]] = MappingProxyType(
     {
@@ -394,7 +422,7 @@ def is_measured(driver: str, profile: str = DEFAULT_PROFILE) -> bool:
     """Return whether `function_at` knows the driver (or alias) in that profile."""
     driver = ALIASES.get(driver, driver)
     if driver not in FUNCTIONS:
-        return False
+        return profile == "11.1" and driver in ROWS_OF_11_1
     return profile != "7.2" or not (driver in NEW_IN_10_0 or driver in UNMEASURED_IN_7_2)
 
 
@@ -438,7 +466,10 @@ def function_at(
         express = express and modern
     if options:
         resize(row.driver, bars, options)
-        row = _named(row, options)
+        row = _named(row, options, profile)
+    own = BARS_OF_11_1.get((row.driver, row.device)) if profile == "11.1" else None
+    if own is not None:
+        bars[own.number] = own
     return row._replace(
         express=ALWAYS if express else NEVER,
         bars=tuple(bars[number] for number in sorted(bars)),
@@ -446,12 +477,14 @@ def function_at(
     )
 
 
-def _named(row: PciFunction, options: Mapping[str, str]) -> PciFunction:
-    """Return a row with the ids and the class that the properties give it."""
+def _named(row: PciFunction, options: Mapping[str, str], profile: str) -> PciFunction:
+    """Return a row with the ids, the revision and the class that the properties give it."""
     for name, value in options.items():
         found = IDENTITIES.get((row.driver, name, value))
         if found is not None:
             row = row._replace(vendor=found[0], device=found[1])
+        if profile == "11.1" and (row.driver, name, value) in REVISIONS_OF_11_1:
+            row = row._replace(revision=REVISIONS_OF_11_1[row.driver, name, value])
     allowed = CLASS_OPTIONS.get(stem(row.driver))
     if allowed is not None and options.get("class", "0") != "0":
         code = number(options, "class") & 0xFFFF
@@ -491,7 +524,7 @@ def _row(driver: str, profile: str) -> PciFunction:
                 f"QEMU's '{driver}' was not measured", code="unmeasured-driver", details=(why,), parties=(driver,)
             )
         raise UsageError(f"unknown QEMU device '{driver}'", code="unknown-driver", parties=(driver,))
-    row = FUNCTIONS[name]
+    row = ROWS_OF_11_1[name] if profile == "11.1" and name in ROWS_OF_11_1 else FUNCTIONS[name]
     if profile == "7.2" and name in NO_MSIX_IN_7_2:
         return row._replace(bars=tuple(bar for bar in row.bars if bar.number != 1))
     return row

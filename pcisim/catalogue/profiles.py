@@ -69,6 +69,8 @@ class SeaBios(NamedTuple):
     high_prefetch: int = 0
     """The alignment, and the least size, of the prefetchable window of a bridge that takes devices while the guest
     runs, with RAM above 4 GiB."""
+    keeps_large_align: bool = True
+    """Whether that leaves a larger alignment of what is behind the bridge; else large BARs lie below the window."""
 
     def io_room(self, profile: str, family: str) -> IoRoom | None:
         """Return its room for I/O on a family of machines; ``None`` where that was not measured."""
@@ -140,6 +142,10 @@ class Qemu(NamedTuple):
     """How much RAM is below 4 GiB, by family."""
     warns_of_dead_slots: bool
     """Whether it warns of a device in a slot of a port that no guest looks at."""
+    takes_unset_for_last: bool = True
+    """Whether ``device_add`` without an address is refused where one to slot 31 would be, or to slot 0 of a port."""
+    names_what_is_never_plugged: bool = True
+    """Whether it says of what is never plugged while it runs that this is so; else that it is not pluggable."""
 
     @property
     def release(self) -> tuple[int, int]:
@@ -198,7 +204,7 @@ _SEABIOS_1_16_2 = SeaBios(
     acpi_tables=MappingProxyType({"pc": False, "q35": True, "microvm": False}),
 )
 _SEABIOS_1_16_3 = _SEABIOS_1_16_2._replace(
-    version="1.16.3", high_end=1 << 40, high_share=128 * GIB, high_prefetch=512 << 20
+    version="1.16.3", high_end=1 << 40, high_share=128 * GIB, high_prefetch=512 << 20, keeps_large_align=False
 )
 SEABIOSES: Mapping[str, SeaBios] = MappingProxyType(
     {
@@ -206,7 +212,7 @@ SEABIOSES: Mapping[str, SeaBios] = MappingProxyType(
         for row in (
             _SEABIOS_1_16_2,
             _SEABIOS_1_16_3,
-            _SEABIOS_1_16_3._replace(version="1.17", acpi_tables=_NO_TABLES),
+            _SEABIOS_1_16_3._replace(version="1.17", acpi_tables=_NO_TABLES, keeps_large_align=True),
         )
     }
 )
@@ -254,7 +260,14 @@ QEMUS: Mapping[str, Qemu] = MappingProxyType(
     {
         row.version: row
         for row in (
-            Qemu("7.2", False, _RAM_BELOW, warns_of_dead_slots=False),
+            Qemu(
+                "7.2",
+                False,
+                _RAM_BELOW,
+                warns_of_dead_slots=False,
+                takes_unset_for_last=False,
+                names_what_is_never_plugged=False,
+            ),
             Qemu("10.0", True, _RAM_BELOW, warns_of_dead_slots=True),
             Qemu("11.1", True, _RAM_BELOW, warns_of_dead_slots=True),
         )
@@ -281,6 +294,11 @@ NEW_FUNCTIONS_SINCE = (10, 0)
 """The version of machine types from which the balloon and virtio-mem have MSI-X, whichever QEMU has the machine."""
 ACPI_BRIDGES_SINCE: Mapping[str, tuple[int, int]] = MappingProxyType({"q35": (6, 1), "i440fx": (1, 7)})
 """The first version of each family of machine types where ACPI handles hotplug below bridges."""
+
+
+def has_tables(firmware: str, profile: Profile, family: str) -> bool:
+    """Return whether a firmware has ACPI tables of its own for a machine of a family that has none."""
+    return firmware == SEABIOS and profile.seabios.acpi_tables.get(_GUEST_FAMILIES.get(family, family), False)
 
 
 def check_firmware(firmware: str) -> None:

@@ -117,17 +117,17 @@ def diff_document(old: Plan, new: Plan, difference: Difference) -> dict[str, Any
         new: the plan of the guest as it is to be.
         difference: what `pcisim.compare.compare` says of them.
 
-    Keys: ``schema``, ``libvirt`` and ``measured`` (``old`` and ``new``), ``different``, ``counts`` (by kind),
-    ``changes`` (``kind``, ``label``, ``matched_by``, ``old``, ``new``, ``name``, ``before``,
+    Keys: ``schema``, ``libvirt``, ``measured`` and ``profile`` (``old`` and ``new`` each), ``different``,
+    ``counts`` (by kind), ``changes`` (``kind``, ``label``, ``matched_by``, ``old``, ``new``, ``name``, ``before``,
     ``after``, ``text``), ``ambiguous``.
     """
     from pcisim.cli.changes import changes_of, spot_of
     from pcisim.compare import KINDS
+    from pcisim.formats.jsondoc import both_libvirt_keys
 
     return {
         "schema": DIFF_SCHEMA,
-        "libvirt": {"old": old.rules.version, "new": new.rules.version},
-        "measured": {"old": old.rules.measured, "new": new.rules.measured},
+        **both_libvirt_keys(old.rules, new.rules),
         "different": bool(difference),
         "counts": {kind: len(difference.of(kind)) for kind in KINDS},
         "changes": changes_of(difference),

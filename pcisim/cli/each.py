@@ -178,12 +178,13 @@ def summary(found: Sequence[Upgrade], old: Libvirt, new: Libvirt) -> str:
 def document(found: Sequence[Upgrade], old: Libvirt, new: Libvirt) -> dict[str, Any]:
     """Return the answer as plain data.
 
-    Keys: ``schema``, ``libvirt`` and ``measured`` (``old`` and ``new``), ``files`` (``file``, ``differs``, ``refused``
-    by side, ``machine_gone``, ``changes`` as in ``pcisim.diff/1``).
+    Keys: ``schema``, ``libvirt``, ``measured`` and ``profile`` (``old`` and ``new`` each), ``files`` (``file``,
+    ``differs``, ``refused`` by side, ``machine_gone``, ``changes`` as in ``pcisim.diff/1``).
     """
+    from pcisim.formats.jsondoc import both_libvirt_keys
+
     return {
         "schema": EACH_SCHEMA,
-        "libvirt": {"old": old.version, "new": new.version},
-        "measured": {"old": old.measured, "new": new.measured},
+        **both_libvirt_keys(old, new),
         "files": [one.to_json() for one in found],
     }

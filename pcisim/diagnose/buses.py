@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import PlacedView, found, line_of
-from pcisim.guest import Controller
+from pcisim.guest import NO_RAM, Controller
 
 NUMBERS = 256
 HIGHEST_BUS_NR = 254
@@ -70,6 +70,27 @@ def depth(view: PlacedView) -> Iterator[Finding]:
                 "QEMU does not start: Path too long for VMState",
                 remedy=f"put {device.label} on a bus nearer to the root",
             )
+
+
+def switched_off(view: PlacedView) -> Iterator[Finding]:
+    """Find devices behind ports that Linux switches off, for want of ACPI (firmware rule 1.6)."""
+    guest = view.guest
+    if guest.acpi or guest.machine.family != "q35":
+        return
+    from pcisim.enumeration import enumerate_guest  # 20 ms, so not before it is needed
+
+    seen = enumerate_guest(view.placement, guest.firmware, ram=NO_RAM)
+    off = {function.label for function in seen.functions if function.off}
+    lost = [d for d in view.addresses if d.label in off and d not in view.bridges.values()]
+    labels = ", ".join(d.label for d in lost)
+    if lost:
+        yield found(
+            "switched-off",
+            f"{labels} {'are' if len(lost) > 1 else 'is'} behind ports that Linux switches off",
+            lost,
+            "without ACPI tables it asks the ports of q35 whether their slots are in use, and they do not say so",
+            remedy="add <features><acpi/></features>",
+        )
 
 
 class _Run(NamedTuple):

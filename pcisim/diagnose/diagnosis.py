@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
-from pcisim.diagnose.buses import BUS_RULES
+from pcisim.diagnose.buses import BUS_RULES, switched_off
 from pcisim.diagnose.devices import DEVICE_RULES
 from pcisim.diagnose.finding import ERROR, NOTE, Finding, by_line
 from pcisim.diagnose.names import interface_names
@@ -118,7 +118,8 @@ class _Examination:
             devices = {d.label: d for d in placement.guest.all_devices()}
             held = sound(placement, whole=whole)
             if whole and all(finding.severity != ERROR for finding in held):
-                held += interface_names(PlacedView(placement))
+                view = PlacedView(placement)
+                held += [*switched_off(view), *interface_names(view)]
             for finding in held:
                 findings.append(finding)
                 subject = devices.get(finding.parties[0]) if finding.parties else None

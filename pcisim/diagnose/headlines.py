@@ -40,6 +40,7 @@ _OWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "bus-numbers-overlap": ("takes * bus numbers * but * begins at *", "take * bus numbers but * begins at *"),
         "io-windows": ("bridges ask for I/O windows more than the firmware hands out",),
         "orphan-function": ("has no function 0 so that the guest never sees *",),
+        "switched-off": ("behind ports that Linux switches off",),
         "interface-name-twice": ("would all be * in the guest",),
         "acpi-index-in-vain": ("has ACPI index * but the guest calls it *",),
         "address-rewritten": ("is written at * and libvirt puts it at *",),

@@ -146,6 +146,8 @@ _ROWS = (
     Rule("orphan-function", WARNING, GUEST, "measured", "functions of a slot without function 0 are never seen"),
     Rule("companion-orphan", WARNING, GUEST, "measured",
          "ICH9 USB controllers without ich9-uhci1, which is function 0, are never seen"),
+    Rule("switched-off", WARNING, GUEST, "measured",
+         "without ACPI Linux switches off what is behind the ports of q35, unless SeaBIOS has tables of its own"),
     Rule("interface-name-twice", WARNING, GUEST, "measured",
          "two interfaces would have one name in a Linux guest: one keeps the kernel's ethN"),
     Rule("acpi-index-in-vain", WARNING, GUEST, "measured", "the guest never learns the ACPI index of an interface"),

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pcisim.address import GuestAddress, PciAddress
 from pcisim.catalogue.bridges import PORT
 from pcisim.catalogue.functions import NEVER, PciFunction
-from pcisim.catalogue.profiles import DEFAULT_PROFILE, SEABIOS, Profile, check_firmware, profile_of
+from pcisim.catalogue.profiles import DEFAULT_PROFILE, SEABIOS, Profile, check_firmware, has_tables, profile_of
 from pcisim.catalogue.x86_machines import X86
 from pcisim.enumeration import linux
 from pcisim.enumeration.firmware_result import FirmwareResult
@@ -19,7 +19,7 @@ from pcisim.enumeration.from_placement import hardware_of
 from pcisim.enumeration.io_windows import profile_of_guest
 from pcisim.enumeration.numbers import (
     UNNUMBERED,
-    Reserve,
+    Numbering,
     number_buses,
     ovmf_reserve,
     probe,
@@ -36,10 +36,13 @@ from pcisim.topology import Topology
 
 _CLOSED: list[tuple[int, int] | None] = [None, None, None]
 Writer = Callable[[Hardware, dict[int, list[QemuFunction]], FirmwareResult, Profile], FirmwareResult]
-FIRMWARE_RULES: Mapping[str, tuple[Reserve, Writer]] = MappingProxyType(
-    {"seabios": (seabios_reserve, seabios), "ovmf": (ovmf_reserve, ovmf)}
+FIRMWARE_RULES: Mapping[str, tuple[Numbering, Writer]] = MappingProxyType(
+    {
+        "seabios": (Numbering(seabios_reserve, ranges=False), seabios),
+        "ovmf": (Numbering(ovmf_reserve, ranges=True), ovmf),
+    }
 )
-"""For each firmware what it makes of ``bus-reserve``, and of everything else."""
+"""For each firmware how it numbers buses, and what it makes of everything else."""
 
 
 def enumerate_guest(
@@ -98,12 +101,11 @@ def enumerated(placement: Placement) -> tuple[Hardware, FirmwareResult]:
 
 def program(hardware: Hardware, firmware: str, profile: Profile = DEFAULT_PROFILE) -> FirmwareResult:
     """Return what a firmware writes into the functions of a machine: numbers, then windows."""
-    reserve, write = FIRMWARE_RULES[firmware]
-    routing, failure = number_buses(hardware, reserve)
+    numbering, write = FIRMWARE_RULES[firmware]
+    routing, found, failure = number_buses(hardware, numbering)
     if failure:
-        return FirmwareResult(routing, {}, {}, {}, False, failure)
+        return FirmwareResult(routing, found, {}, {}, False, failure)
     buses = probe(hardware, routing)
-    found: dict[QemuFunction, int] = {}
     for number, parts in buses.items():
         for part in parts:
             found.setdefault(part, number)
@@ -116,6 +118,7 @@ def view_of(
     """Return what a Linux guest sees behind a firmware that did its work."""
     seen = linux.scan(hardware, programmed)
     added = linux.io_windows(hardware, programmed, seen, profile.linux) if programmed.boots else {}
+    off = linux.switched_off(hardware, seen, tables=hardware.acpi or has_tables(firmware, profile, hardware.family))
     make = _Maker(programmed, added)
     found: list[tuple[int, GuestFunction]] = []
     lost: list[GuestFunction] = []
@@ -129,7 +132,10 @@ def view_of(
         packed = number << 8 | part.slot << 3 | part.function
         address = GuestAddress.from_int(packed)
         remarks = _remarks(part, programmed) if part not in programmed.bars else ()
-        found.append((packed, make.function(part, address, remarks)))
+        port = off.get(part)
+        if port is not None:
+            remarks += (_OFF.format(port.label or port.driver),)
+        found.append((packed, make.function(part, address, remarks, off=port is not None)))
         if part.behind is not None and part in numbers:
             buses.append(GuestBus(numbers[part][1], address, part.behind.label))
     lost += [make.function(part, None, (_UNREACHABLE,)) for part in hardware.unreachable]
@@ -142,6 +148,9 @@ def view_of(
 
 
 _UNREACHABLE = "its bus hangs on no other bus, or in a circle: QEMU does not find it and does not start"
+
+
+_OFF = "dead: without ACPI Linux takes the slot of {} for empty, and switches it off"
 
 
 def _remarks(part: QemuFunction, programmed: FirmwareResult) -> tuple[str, ...]:
@@ -183,7 +192,9 @@ class _Maker:
         self.numbers_of: dict[int, tuple[int, ...]] = {}
         """The numbers of the BARs of a row, by its identity: the catalogue keeps the rows."""
 
-    def function(self, part: QemuFunction, address: GuestAddress | None, remarks: tuple[str, ...]) -> GuestFunction:
+    def function(
+        self, part: QemuFunction, address: GuestAddress | None, remarks: tuple[str, ...], *, off: bool = False
+    ) -> GuestFunction:
         row = part.row or _unknown(part.driver)
         configured = None if part.configured is None else PciAddress.from_int(part.configured)
         numbers: Numbers | None = None
@@ -200,7 +211,7 @@ class _Maker:
             bars = self.numbers_of[id(row)] = tuple([bar.number for bar in row.bars])
         placed = tuple(map(addresses.get, bars)) if addresses else (None,) * len(bars)
         return GuestFunction(
-            address, part.label, configured, row, part.multifunction, placed, numbers, forwarded, remarks
+            address, part.label, configured, row, part.multifunction, placed, numbers, forwarded, remarks, off
         )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from pcisim.address import MAX_BUS, MAX_FUNCTION, MAX_SLOT
 from pcisim.catalogue.bridges import BRIDGES, CONVENTIONAL, EXPANDERS, ROOT
-from pcisim.catalogue.profiles import DEFAULT_PROFILE, Qemu
+from pcisim.catalogue.profiles import ACPI_BRIDGES_SINCE, DEFAULT_PROFILE, Qemu
 from pcisim.catalogue.x86_machines import machine_version
 from pcisim.guest import Controller, Device, Guest, Ram
 from pcisim.placement import Placement
@@ -34,7 +34,8 @@ def hardware_of(placed: Placement | Topology, qemu: Qemu = DEFAULT_PROFILE.qemu,
         videos = sorted((d for d in devices.values() if d.element == "video"), key=lambda d: d.label)
         guest = Guest(family, devices={"video": videos})
     root = PciBus(ROOT, express=express, label="pci:0")
-    part_of = partial(_part, qemu=qemu.function_table(machine_version(guest.machine_type)))
+    version = machine_version(guest.machine_type)
+    part_of = partial(_part, qemu=qemu.function_table(version))
     if topology.buses:
         add_built_ins(root, family, without=frozenset() if guest.acpi else _WITHOUT_ACPI)
     buses = {0: root}
@@ -65,15 +66,16 @@ def hardware_of(placed: Placement | Topology, qemu: Qemu = DEFAULT_PROFILE.qemu,
             for place in bus.parts:
                 if place & MAX_FUNCTION and place & ~MAX_FUNCTION in bus.parts:
                     bus.parts[place & ~MAX_FUNCTION].multifunction = True
-    hotplug = guest.acpi
-    acpi_root = hotplug and 0 not in topology.hotplug_off
+    acpi = guest.acpi
+    new = version is None or version >= ACPI_BRIDGES_SINCE.get(guest.machine.family, (0, 0))
     return Hardware(
         family,
         root,
         extra,
         ram=guest.ram if ram is None else ram,
-        acpi_root=acpi_root,
-        acpi_bridges=hotplug,
+        acpi_root=acpi and 0 not in topology.hotplug_off,
+        acpi_bridges=new and (acpi or family == "q35"),
+        acpi=acpi,
         unreachable=unreachable,
     )
 

@@ -4,7 +4,7 @@ Linux keeps the firmware's bus numbers, BARs and windows.  A port that can take 
 guest runs and has no I/O window gets one of 4 KiB, as far as the room goes: if there is enough for
 all, in the order of their addresses; otherwise from the last port backwards.
 
-Source: firmware rules 1.5, 5.1 and 5.2.
+Source: firmware rules 1.5, 1.6, 5.1 and 5.2.
 """
 
 from __future__ import annotations
@@ -52,6 +52,34 @@ def scan(hardware: Hardware, programmed: FirmwareResult) -> dict[QemuFunction, i
     for bus in (hardware.root, *sorted(hardware.extra, key=lambda extra: extra.number)):
         look(bus.number, bus)
     return seen
+
+
+def switched_off(
+    hardware: Hardware, seen: dict[QemuFunction, int], *, tables: bool
+) -> dict[QemuFunction, QemuFunction]:
+    """Return what is behind ports that Linux switches off as it starts, each with its port.
+
+    Where ACPI handles hotplug, QEMU's ports do not say that their slot is in use.  Linux does not ask them
+    there, but without ACPI tables it does: it takes the slot for empty, and takes its power away.
+
+    Args:
+        hardware: the machine.
+        seen: what Linux finds, a bridge before what is behind it.
+        tables: whether the guest has ACPI tables, from QEMU or from its firmware.
+    """
+    off: dict[QemuFunction, QemuFunction] = {}
+    if tables or hardware.family != "q35" or not hardware.acpi_bridges:
+        return off
+    handled = {hardware.root}
+    for part in seen:
+        above = part.bus.parent
+        if above is not None and above in off:
+            off[part] = off[above]
+        elif above is not None and part.bus in handled and part.bus.kind == PORT:
+            off[part] = above
+        if part.behind is not None and part.bus in handled and part.options.get("hotplug") != "off":
+            handled.add(part.behind)
+    return off
 
 
 def panics(seen: dict[QemuFunction, int]) -> str:

@@ -169,7 +169,7 @@ def interface_names(
     bridges = {bus.number: bus.bridge for bus in view.buses}
     named: dict[GuestAddress, tuple[InterfaceName, ...]] = {}
     for function in view.functions:
-        if function.address is None or not is_interface(function):
+        if function.address is None or function.off or not is_interface(function):
             continue
         index = told.get(int(function.address))
         found: dict[tuple[str, str], list[str]] = {}

@@ -2,14 +2,16 @@
 
 Depth first, on each bus by slot and function: a bridge gets the next number, then everything below
 it, then its next sibling.  SeaBIOS and OVMF agree on that, and Linux keeps what they gave; they differ in
-what they make of ``bus-reserve``.
+what they make of ``bus-reserve``, and where numbers run out: SeaBIOS counts on over those of expanders; to OVMF
+each root bus has the numbers up to the next one's, and beyond them it stops with that root bus.
 
-Source: firmware rule 2, measured with SeaBIOS 1.16.2 and OVMF 2022.11.
+Source: firmware rule 2, measured with SeaBIOS 1.16.2, and with OVMF 2022.11, 2025.02 and 2026.08.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from pcisim.address import MAX_BUS
 from pcisim.catalogue.bridges import PORT, RESERVES_READ
@@ -22,6 +24,18 @@ _NO_RESERVE = 0xFFFFFFFF
 Reserve = Callable[[QemuFunction, int, int], int]
 """What a firmware makes of ``bus-reserve``: from a bridge, its secondary number and the last number given below it
 to its subordinate number, from which numbering goes on."""
+
+
+class Numbering(NamedTuple):
+    """How a firmware hands out bus numbers.
+
+    Args:
+        reserve: what it makes of ``bus-reserve``.
+        ranges: whether each root bus has the numbers up to the next one's, and no more.
+    """
+
+    reserve: Reserve
+    ranges: bool
 
 
 def seabios_reserve(part: QemuFunction, secondary: int, last: int) -> int:
@@ -134,22 +148,80 @@ class NumberingError(Exception):
     """A firmware that does not come to an end with the numbers; the text says why."""
 
 
-def number_buses(hardware: Hardware, reserve: Reserve) -> tuple[Routing, str]:
+def number_buses(hardware: Hardware, rules: Numbering) -> tuple[Routing, dict[QemuFunction, int], str]:
     """Give every bridge its numbers.
 
     Args:
         hardware: the machine.
-        reserve: what the firmware makes of ``bus-reserve``.
+        rules: how the firmware does it.
 
     Returns:
-        The numbers, and why the firmware does not come to an end with them; "" when it does.
+        The numbers; the bus number of every function that was found, as far as a firmware comes that stops in
+        order; and why it does not come to an end, "" when it does.
     """
-    numbering = _Numbering(Routing(hardware), reserve)
+    if rules.ranges and hardware.extra:
+        ranges = _Ranges(Routing(hardware), rules.reserve)
+        reason = ranges.run(hardware)
+        return ranges.routing, ranges.found, reason
+    numbering = _Numbering(Routing(hardware), rules.reserve)
     try:
         numbering.run(hardware)
     except NumberingError as error:
-        return numbering.routing, str(error)
-    return numbering.routing, ""
+        return numbering.routing, {}, str(error)
+    return numbering.routing, {}, ""
+
+
+class _Ranges:
+    """One pass of a firmware over all root buses, each of which has its own range of numbers."""
+
+    def __init__(self, routing: Routing, reserve: Reserve) -> None:
+        self.routing = routing
+        self.reserve = reserve
+        self.limit = MAX_BUS
+        """The highest number of the root bus at hand."""
+        self.found: dict[QemuFunction, int] = {}
+
+    def run(self, hardware: Hardware) -> str:
+        """Number what is below each root bus; return why one of them has too few numbers.
+
+        A root bus on which nothing is found is not known to the firmware, and takes no numbers.
+        """
+        known = [bus for bus in hardware.extra if bus.number and found_on(bus)]
+        roots = sorted((hardware.root, *known), key=lambda bus: bus.number)
+        reason = ""
+        for bus, following in zip(roots, [*roots[1:], None]):
+            self.limit = MAX_BUS if following is None else following.number - 1
+            try:
+                self._descend(bus, bus.number, bus.number)
+            except NumberingError:
+                what = "there are more buses than bus numbers (256)"
+                if following is not None:
+                    what = f"bus number {following.number} of an expander is also given out below bus {bus.number}"
+                reason = reason or what
+        return reason
+
+    def _descend(self, bus: PciBus, number: int, last: int) -> int:
+        """Number everything below a bus; return the last number given.
+
+        Raises:
+            NumberingError: there are too few; the bridges on the way keep the whole range, those to come have none.
+        """
+        numbers = self.routing.numbers
+        for part in found_on(bus):
+            self.found[part] = number
+            if part.behind is None:
+                continue
+            if last == self.limit:
+                if last == MAX_BUS:
+                    numbers[part] = [number, 0, 0]
+                raise NumberingError
+            secondary = last + 1
+            numbers[part] = [number, secondary, self.limit]
+            last = self.reserve(part, secondary, self._descend(part.behind, secondary, secondary))
+            if last > self.limit:
+                raise NumberingError
+            numbers[part][2] = last
+        return last
 
 
 class _Numbering:

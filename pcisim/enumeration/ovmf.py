@@ -119,27 +119,11 @@ def ovmf(
         profile: which version it is.
     """
     routing, found = programmed.routing, programmed.found
-    clash = _clash(hardware, routing, found)
-    if clash:
-        return FirmwareResult(routing, found, {}, {}, False, clash)
     if not _Allocation(hardware, routing, buses, programmed, profile).run():
         return FirmwareResult(
             routing, found, {}, {}, False, "OVMF does not get by with the room, and programs no window"
         )
     return programmed
-
-
-def _clash(hardware: Hardware, routing: Routing, found: dict[QemuFunction, int]) -> str:
-    """Return which bus numbers overlap; with such OVMF never reaches boot."""
-    starts = sorted(bus.number for bus in hardware.extra)
-    for bus in (hardware.root, *hardware.extra):
-        ends = [routing.numbers[part][2] for part in bus.parts.values() if part in routing.numbers]
-        last = max(ends, default=bus.number)
-        over = next((start for start in starts if bus.number < start <= last), None)
-        if over is not None:
-            return f"bus number {over} of an expander is also given out below bus {bus.number}"
-    missing = any(part.behind is not None and part not in routing.numbers for part in found)
-    return "a bridge has no bus number" if missing else ""
 
 
 class _Allocation:

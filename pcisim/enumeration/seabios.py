@@ -165,7 +165,7 @@ def _needs(
         for kind, region in enumerate(needs[secondary]):
             align = max(region.align, rules.least_windows[kind])
             if kind == PREFETCH and hotplug[kind] and region.only_64bit:
-                align = max(align, least_prefetch)
+                align = max(align, least_prefetch) if rules.keeps_large_align else least_prefetch or align
             size = _window_size(part, kind, region.total or (align if hotplug[kind] else 0), align)
             parent[kind].add((align, size, part, -1, kind == PREFETCH and region.only_64bit))
     return needs, frozenset(part for part, _ in bridges.values())

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from pcisim.address import FUNCTIONS, SLOTS
 from pcisim.catalogue.bridges import BRIDGES, PORT, SHPC_BRIDGES, SWITCH
-from pcisim.catalogue.profiles import ACPI_BRIDGES_SINCE, SEABIOS, Profile
+from pcisim.catalogue.profiles import ACPI_BRIDGES_SINCE, Profile, has_tables
 from pcisim.catalogue.qemu_rules import NOT_HOTPLUGGABLE
 from pcisim.catalogue.x86_machines import machine_version
 from pcisim.enumeration.io_windows import profile_of_guest
@@ -64,7 +64,7 @@ def slot_rules(guest: Guest, profile: Profile | None = None) -> SlotRules:
         off=frozenset(d.label for d in guest.controllers if d.is_pci and d.target.get("hotplug") == "off"),
         bridges=version is None or version >= since,
         thorough=profile.qemu.acpi_of_every_function,
-        firmware_tables=guest.firmware == SEABIOS and profile.seabios.acpi_tables.get(guest.machine.family, False),
+        firmware_tables=has_tables(guest.firmware, profile, guest.machine.family),
     )
 
 
@@ -103,7 +103,7 @@ class _Search:
         for function in view.functions:
             if function.address is not None:
                 self.there.setdefault(int(function.address) >> 3, {})[function.address.function] = function
-                if function.is_bridge:
+                if function.is_bridge and not function.off:
                     self.bridges.setdefault(function.address.bus, []).append(function)
         host = self.there.get(0, {}).get(0)
         self.express = host is not None and host.driver == "mch"

@@ -63,6 +63,7 @@ class GuestFunction(NamedTuple):
         forwarded: of a bridge, base and size of its I/O, memory and prefetchable window, ``None``
             where it goes without; else empty.
         remarks: what is odd about it: why it is lost, dead or fatal.
+        off: whether Linux switched off the port that it is behind: it is listed, and answers no more.
     """
 
     address: GuestAddress | None
@@ -74,6 +75,7 @@ class GuestFunction(NamedTuple):
     numbers: Numbers | None
     forwarded: tuple[tuple[int, int] | None, ...]
     remarks: tuple[str, ...]
+    off: bool = False
 
     @property
     def driver(self) -> str:

@@ -96,6 +96,12 @@ def libvirt_keys(rules: Libvirt) -> dict[str, Any]:
     return {"libvirt": rules.version, "measured": rules.measured, "profile": str(rules.profile)}
 
 
+def both_libvirt_keys(old: Libvirt, new: Libvirt) -> dict[str, Any]:
+    """Return what a document that compares two versions says of them: `libvirt_keys`, each ``old`` and ``new``."""
+    before, after = libvirt_keys(old), libvirt_keys(new)
+    return {key: {"old": before[key], "new": after[key]} for key in before}
+
+
 def _zpci(ids: tuple[int, int] | None) -> dict[str, Any]:
     return {} if ids is None else {"zpci": {"uid": ids[0], "fid": ids[1]}}
 

@@ -128,12 +128,13 @@ class Hardware:
         extra: the root buses of expanders, in the order in which they were made.
         ram: how much RAM it has.
         acpi_root: whether ACPI hotplug is on for the root bus (of pc).
-        acpi_bridges: whether it is on below bridges.
+        acpi_bridges: whether it is on below bridges; on q35 also where the guest has no ACPI to ask for it.
+        acpi: whether QEMU has ACPI tables for the guest.
         wide: whether the firmware takes the processor's word for the size of the address space.
         unreachable: functions on buses that hang on nothing, or on each other.
     """
 
-    __slots__ = ("acpi_bridges", "acpi_root", "unreachable", "extra", "family", "ram", "root", "wide")
+    __slots__ = ("acpi", "acpi_bridges", "acpi_root", "unreachable", "extra", "family", "ram", "root", "wide")
 
     def __init__(
         self,
@@ -144,6 +145,7 @@ class Hardware:
         ram: Ram = NO_RAM,
         acpi_root: bool = True,
         acpi_bridges: bool = True,
+        acpi: bool = True,
         unreachable: Sequence[QemuFunction] = (),
         wide: bool = True,
     ) -> None:
@@ -153,6 +155,7 @@ class Hardware:
         self.ram = ram
         self.acpi_root = acpi_root
         self.acpi_bridges = acpi_bridges
+        self.acpi = acpi
         self.unreachable = unreachable
         self.wide = wide
 

@@ -28,6 +28,7 @@ from pcisim.catalogue.qemu_rules import (
     HIGHEST_ACPI_INDEX,
     MISSING_MODULES,
     NEEDS_PEER,
+    NO_BUS_TO_PLUG,
     NOT_CREATABLE,
     NOT_HOTPLUGGABLE,
     ONLY_ONE,
@@ -96,6 +97,7 @@ class QemuMachine:
             ram=self.options.ram,
             acpi_root=self.options.acpi_root,
             acpi_bridges=self.options.acpi_bridges,
+            acpi=self.options.acpi,
             wide=self.options.cpu_model.startswith(AMD_PROCESSORS),
         )
         self.others = OtherBuses(family, usb=self.options.is_on("usb"))
@@ -286,7 +288,8 @@ class QemuMachine:
                 code="unknown-driver",
                 remedy=similar_driver(name, self.devices),
             )
-        if hot and name in NOT_HOTPLUGGABLE:
+        never = hot and name in NOT_HOTPLUGGABLE
+        if never and not self.qemu.names_what_is_never_plugged:
             raise refusal(
                 _NO_PLUGGABLE, f"a {name} cannot be plugged into a running machine", code="qemu-not-pluggable"
             )
@@ -294,6 +297,12 @@ class QemuMachine:
             raise refusal(
                 "Parameter 'driver' expects a dynamic sysbus device type for the machine",
                 f"machines of the family {self.options.family} have no {name}",
+                code="qemu-not-pluggable",
+            )
+        if never and name not in NO_BUS_TO_PLUG:
+            raise refusal(
+                f"Device '{name}' does not support hotplugging",
+                f"a {name} cannot be plugged into a running machine",
                 code="qemu-not-pluggable",
             )
 
@@ -467,6 +476,8 @@ class QemuMachine:
                     code="qemu-bus-full",
                     remedy="write addr= with a function from 1 to 7, or add a bridge",
                 )
+            if hot and self.options.qemu.takes_unset_for_last:
+                _check_exposed(name, bus, MAX_SLOT << 3)
             return place
         holder = bus.parts.get(place)
         if holder is not None:
@@ -478,14 +489,7 @@ class QemuMachine:
                 parties=tuple(filter(None, (device.id, holder.label))),
             )
         if hot:
-            first = bus.parts.get(0 if bus.kind == PORT else place & ~7)
-            if first is not None:
-                raise refusal(
-                    f"PCI: slot {first.slot} function 0 already occupied by {first.driver}, new func {name} cannot be"
-                    " exposed to guest.",
-                    "a running guest looks at a slot when its function 0 appears: that has to come last",
-                    code="qemu-function-zero-first",
-                )
+            _check_exposed(name, bus, place)
         return place
 
     def _expander_of(self, bus: PciBus) -> QemuFunction | None:
@@ -577,3 +581,19 @@ class _Blamed:
     def __exit__(self, kind: object, error: object, where: object) -> None:
         if isinstance(error, PcisimError):
             error.details = (f"-device {self.text}", *error.details)
+
+
+def _check_exposed(name: str, bus: PciBus, place: int) -> None:
+    """Check that a running guest will look at a slot again (QEMU rule 4.3).
+
+    Raises:
+        RefusedError: its function 0 is there already.
+    """
+    first = bus.parts.get(0 if bus.kind == PORT else place & ~7)
+    if first is not None:
+        raise refusal(
+            f"PCI: slot {first.slot} function 0 already occupied by {first.driver}, new func {name} cannot be"
+            " exposed to guest.",
+            "a running guest looks at a slot when its function 0 appears: that has to come last",
+            code="qemu-function-zero-first",
+        )

@@ -96,7 +96,9 @@ def test_two_versions_of_libvirt(tmp_path: Path) -> None:
     assert (done.status, done.err) == (1, "2 moved, from libvirt 9.0 to 11.3\n")
     assert [line.split()[0] for line in done.out.splitlines()] == ["scsi:0", "scsi:3"]
     assert run("diff", name, name, "--libvirt", "9.0") == Done(0, "", "nothing moves, as libvirt 9.0\n")
-    assert run("diff", name, name, "--libvirt", "9.0", "--libvirt-new", "11.3").status == 1
+    done = run("diff", name, name, "--libvirt", "9.0", "--libvirt-new", "11.3", "--format", "json")
+    assert done.status == 1
+    assert json.loads(done.out)["profile"] == {"old": "qemu-7.2", "new": "qemu-10.0"}
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,7 @@ def test_each_in_json(folder: Path) -> None:
     assert (done.status, found["schema"]) == (3, "pcisim.diff-each/1")
     assert found["libvirt"] == {"old": "11.3", "new": "12.9"}
     assert found["measured"] == {"old": True, "new": True}
+    assert found["profile"] == {"old": "qemu-10.0", "new": "qemu-11.1"}
     scsi, usb, bad = found["files"]
     assert (scsi["differs"], len(scsi["changes"])) == (True, 10)
     assert usb["refused"] == {

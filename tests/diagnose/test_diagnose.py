@@ -577,6 +577,14 @@ CASES = (
         "slot 0000:00:02 has no function 0, so that the guest never sees usb:0:ich9-ehci1",
     ),
     Case(
+        "switched-off",
+        "q35",
+        [R, port(1), nic("virtio", at(1, 0))],
+        12,
+        "interface:0, usb:0, memballoon:0 are behind ports that Linux switches off",
+        acpi=False,
+    ),
+    Case(
         "interface-name-twice",
         "q35",
         [

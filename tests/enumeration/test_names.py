@@ -20,7 +20,7 @@ from tests.record_goldens import DATA, read_guest
 
 
 def recorded(case: str) -> dict[str, Any]:
-    """Return what each QEMU shows that was asked: 11.1 not without ACPI, of which its SeaBIOS has no tables."""
+    """Return what each QEMU shows that was asked."""
     answers: dict[str, Any] = json.loads((DATA / case / "names.json").read_text())
     return answers
 
@@ -55,6 +55,13 @@ def test_slots_are_those_of_linux(case: str, libvirt: str) -> None:
     assert numbers == answer["slots"]
     described = {f"0000:{p >> 8:02x}:{p >> 3 & 31:02x}.{p & 7}": number for p, number in slots.described.items()}
     assert described == answer["described"]
+
+
+@pytest.mark.parametrize(("case", "libvirt"), CASES)
+def test_what_linux_switches_off_is_dead(case: str, libvirt: str) -> None:
+    seen = enumerate_guest(pcisim.assign(read_guest(case), libvirt=libvirt).placement)
+    dead = [str(function.address) for function in seen.functions if function.off]
+    assert dead == recorded(case)[VERSIONS[libvirt].qemu].get("dead", [])
 
 
 def test_every_scheme_names_every_interface_once() -> None:

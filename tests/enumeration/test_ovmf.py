@@ -145,3 +145,57 @@ def test_order_in_a_window() -> None:
         (0, 0x4000),
     ]
     assert (window.length, window.align) == (MIB, MIB)
+
+
+@pytest.mark.parametrize("profile", ["qemu-7.2", "qemu-11.1", "qemu-11.1:ovmf=2026.08"])
+@pytest.mark.parametrize(
+    ("machine", "devices", "numbers"),
+    [
+        (
+            "q35",
+            ["pxb-pcie,id=p1,bus_nr=100", "pxb-pcie,id=p2,bus_nr=102,bus=pcie.0", port("r1", ",bus=pcie.0"),
+             port("x11", ",bus=p1"), port("x12", ",bus=p1"), port("x13", ",bus=p1"),
+             port("x21", ",bus=p2"), port("x22", ",bus=p2")],
+            {"r1": (0, 1, 1), "x11": (100, 101, 101), "x12": (0, 0, 0), "x13": (0, 0, 0), "x21": (102, 103, 103),
+             "x22": (102, 104, 104)},
+        ),
+        (
+            "q35",
+            ["pxb-pcie,id=p1,bus_nr=4", port("r1", ",bus=pcie.0"), "x3130-upstream,id=u,bus=r1",
+             *(f"xio3130-downstream,id=d{n},bus=u,chassis={20 + n},addr={n}" for n in (1, 2, 3)),
+             port("r2", ",bus=pcie.0"), port("x11", ",bus=p1")],
+            {"r1": (0, 1, 3), "u": (1, 2, 3), "d1": (2, 3, 3), "d2": (0, 0, 0), "d3": (0, 0, 0), "r2": (0, 0, 0),
+             "x11": (4, 5, 5)},
+        ),
+        (
+            "q35",
+            ["pxb-pcie,id=p1,bus_nr=4", port("r1", ",bus=pcie.0,bus-reserve=4"), port("r2", ",bus=pcie.0"),
+             port("x11", ",bus=p1")],
+            {"r1": (0, 1, 3), "r2": (0, 0, 0), "x11": (4, 5, 5)},
+        ),
+        (
+            "q35",
+            ["pxb-pcie,id=p1,bus_nr=254", port("r1", ",bus=pcie.0"), port("x11", ",bus=p1"), port("x12", ",bus=p1")],
+            {"r1": (0, 1, 1), "x11": (254, 255, 255), "x12": (254, 0, 0)},
+        ),
+    ],
+    ids=["expanders-too-close", "switch", "bus-reserve", "last"],
+)  # fmt: skip
+def test_below_a_root_bus_with_too_few_numbers_it_stops_in_order(
+    machine: str, devices: list[str], numbers: dict[str, tuple[int, int, int]], profile: str
+) -> None:
+    seen = simulate_qemu(machine, devices, firmware="ovmf", profile=profile)
+    assert seen.view is not None
+    assert seen.view.boots is False
+    functions = (*seen.view.functions, *seen.view.unseen)
+    assert {f.label: tuple(f.numbers) for f in functions if f.numbers is not None and f.label in numbers} == numbers
+    assert all(window == (None, None, None) for f in functions if f.label in numbers for window in [f.forwarded])
+
+
+@pytest.mark.parametrize("profile", ["qemu-7.2", "qemu-11.1"])
+def test_an_expander_with_nothing_on_it_takes_no_numbers(profile: str) -> None:
+    devices = ["pxb-pcie,id=p1,bus_nr=2", *(port(f"r{n}", ",bus=pcie.0") for n in (1, 2, 3))]
+    view = simulate_qemu("q35", devices, firmware="ovmf", profile=profile).view
+    assert view is not None
+    assert view.boots
+    assert [f.numbers for f in view.functions if f.numbers is not None] == [(0, 1, 1), (0, 2, 2), (0, 3, 3)]

@@ -12,7 +12,8 @@ bookworm with the udev of Debian trixie, which knows every naming scheme.  DIR i
 
 What is kept in ``names.json``, by version of QEMU: ``names``, by address of an interface the names that it gets
 (onboard before slot before path, as udev's default policy has it) with their schemes; ``slots``,
-``/sys/bus/pci/slots`` as far as the names are numbers from 1; ``described``, the ``_SUN`` that ACPI gives a function.
+``/sys/bus/pci/slots`` as far as the names are numbers from 1; ``described``, the ``_SUN`` that ACPI gives a function;
+``dead``, where there are any, the functions that no longer answer, which have no names.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ QUESTIONS = f"""
 for d in /sys/bus/pci/devices/*; do
   test -e $d/firmware_node/sun && echo "@sun ${{d##*/}} $(cat $d/firmware_node/sun)"
 done
+for d in /sys/bus/pci/devices/*; do
+  test "$(hexdump -n 2 -e '1/2 "%04x"' $d/config)" = ffff && echo "@dead ${{d##*/}}"
+done
 for d in /sys/bus/pci/slots/*; do test -e $d/address && echo "@slot ${{d##*/}} $(cat $d/address)"; done
 for n in /sys/class/net/*; do
   test -e $n/device || continue
@@ -48,17 +52,20 @@ _FUNCTION = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _PREFERENCE = ("ID_NET_NAME_ONBOARD", "ID_NET_NAME_SLOT", "ID_NET_NAME_PATH")
 
 
-def parse(text: str) -> dict[str, dict[str, Any]]:
-    """Return what a guest printed as what is kept: names, slots and what ACPI describes."""
+def parse(text: str) -> dict[str, Any]:
+    """Return what a guest printed as what is kept: names, slots, what ACPI describes, and what is dead."""
     found: dict[str, dict[str, list[str]]] = {}
     slots: dict[str, int] = {}
     described: dict[str, int] = {}
+    dead: list[str] = []
     address = scheme = ""
     best = len(_PREFERENCE)
     for line in text.splitlines():
         words = line.split()
         if line.startswith("@sun "):
             described[words[1]] = int(words[2])
+        elif line.startswith("@dead "):
+            dead.append(words[1])
         elif line.startswith("@slot ") and words[1].isdecimal() and words[1] != "0":
             slots[words[2]] = int(words[1])
         elif line.startswith("@net "):
@@ -76,8 +83,10 @@ def parse(text: str) -> dict[str, dict[str, Any]]:
     names = {
         address: {name: spans(schemes) for name, schemes in sorted(by_name.items()) if schemes}
         for address, by_name in sorted(found.items())
+        if address not in dead
     }
-    return {"names": names, "slots": dict(sorted(slots.items())), "described": dict(sorted(described.items()))}
+    record = {"names": names, "slots": dict(sorted(slots.items())), "described": dict(sorted(described.items()))}
+    return record | {"dead": sorted(dead)} if dead else record
 
 
 def named_cases() -> list[str]:
@@ -90,7 +99,7 @@ def to_text(recorded: dict[str, Any]) -> str:
     parts = []
     for qemu, record in recorded.items():
         names = ",\n".join(f"   {json.dumps(k)}: {json.dumps(v)}" for k, v in record["names"].items())
-        rest = ",\n".join(f"  {json.dumps(key)}: {json.dumps(record[key])}" for key in ("slots", "described"))
+        rest = ",\n".join(f"  {json.dumps(key)}: {json.dumps(record[key])}" for key in record if key != "names")
         parts.append(f' {json.dumps(qemu)}: {{\n  "names": {{\n{names}\n  }},\n{rest}\n }}')
     return "{\n" + ",\n".join(parts) + "\n}\n"
 

@@ -165,6 +165,28 @@ def test_lists_beside_the_table_name_its_rows() -> None:
     assert all((driver, MEMDEV_SIZE) in SIZE_OPTIONS for driver in MEMORY_LINKS)
 
 
+@pytest.mark.parametrize(
+    ("driver", "options", "older", "newer"),
+    [
+        ("ati-vga", {}, (0, 16 << 20), (0, 64 << 20)),
+        ("ati-vga", {"vgamem_mb": "256", "model": "rv100"}, (0, 256 << 20), (0, 128 << 20)),
+        ("qxl", {"revision": "3"}, (5, 64 << 20), (3, 64 << 20)),
+        ("VGA", {"mmio": "off"}, (2, 16 << 20), (0, 16 << 20)),
+    ],
+)
+def test_what_changed_in_11_1(
+    driver: str, options: dict[str, str], older: tuple[int, int], newer: tuple[int, int]
+) -> None:
+    """Revision and size of BAR 0, as each QEMU has them."""
+    found = {p: function_at(driver, express_bus=False, options=options, profile=p) for p in ("10.0", "11.1")}
+    assert {p: (row.revision, row.bars[0].size) for p, row in found.items()} == {"10.0": older, "11.1": newer}
+
+
+def test_what_is_new_in_11_1() -> None:
+    for driver in ("virtio-rtc-pci", "iommu-testdev"):
+        assert [is_measured(driver, profile) for profile in ("7.2", "10.0", "11.1")] == [False, False, True]
+
+
 def test_pieces_known_from_elsewhere() -> None:
     """The guest facts: q35's fixed I/O is AHCI 32 and SMBus 64 bytes, a pci-testdev asks for 256."""
     io = {

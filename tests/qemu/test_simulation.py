@@ -12,7 +12,7 @@ import shlex
 import pytest
 
 from pcisim.catalogue.profiles import PROFILES
-from pcisim.simulation import USUAL_PROFILE, simulate_qemu
+from pcisim.simulation import USUAL_PROFILE, simulate_hotplug, simulate_qemu
 from tests.qemu import running
 from tests.qemu.firmware import Machine, Refused, shaped_prediction
 from tests.qemu.topologies import Tree
@@ -147,3 +147,18 @@ def test_other_qemus(profile: str, batch: int) -> None:
     for memory in ("2G", "5G"):
         tree = Tree(f"{profile} {batch} {memory}")
         compare(tree.machine, tree.devices, [*tree.options, f"-m {memory}"], profile)
+
+
+@pytest.mark.parametrize("profile", ["qemu-7.2", "qemu-10.0", "qemu-11.1"])
+def test_device_add_without_an_address(profile: str) -> None:
+    """Since 10.0 no address is taken for slot 31, on a port for slot 0."""
+    rng = "virtio-rng-pci"
+    on_root = [f"{rng},id=a,addr=1f", f"{rng},id=b", "pxb,id=c,bus_nr=50"]
+    errors = [step.error for step in simulate_hotplug("pc", [], on_root, profile=profile).steps]
+    port = ["pcie-root-port,id=p,chassis=1"]
+    errors += [s.error for s in simulate_hotplug("q35", port, [f"{rng},bus=p"] * 2, profile=profile).steps]
+    said = f"PCI: slot {{}} function 0 already occupied by {rng}, new func {rng} cannot be exposed to guest."
+    if profile == "qemu-7.2":
+        assert errors == [None, None, "Parameter 'driver' expects a pluggable device type", None, None]
+    else:
+        assert errors == [None, said.format(31), "Device 'pxb' does not support hotplugging", None, said.format(0)]
