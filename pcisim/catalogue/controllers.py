@@ -129,6 +129,11 @@ SHPC_BRIDGES = frozenset(row.name for row in _ROWS if row.model_names and BRIDGE
 """Bridges with a hotplug controller of their own."""
 GROWN = frozenset({"pcie-root-port", "pci-bridge", "pcie-to-pci-bridge"})
 """The controllers that libvirt adds by itself."""
+PACKED_WITH = (
+    "pcie-root-port", "pcie-to-pci-bridge", "pci-bridge", "pcie-switch-upstream-port", "pcie-switch-downstream-port",
+    "dmi-to-pci-bridge",
+)  # fmt: skip
+"""What packing adds, in the order in which a composition counts them."""
 COMMON = ("pcie-root-port", "pci-bridge")
 """The models that are meant more often than others."""
 LED_TO_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(

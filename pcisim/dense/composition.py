@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pcisim.address import FUNCTIONS
 from pcisim.catalogue import connectors as c
-from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS, ControllerModel
+from pcisim.catalogue.controllers import MAX_INDEX, PACKED_WITH, PCI_CONTROLLERS, ControllerModel
 from pcisim.libvirt.growth import NUMBER_BUDGET, Budget
 
 _MOST = 1 << 20
@@ -60,16 +60,7 @@ class Composition(NamedTuple):
         return sum(self)
 
 
-MODELS = (
-    "pcie-root-port",
-    "pcie-to-pci-bridge",
-    "pci-bridge",
-    "pcie-switch-upstream-port",
-    "pcie-switch-downstream-port",
-    "dmi-to-pci-bridge",
-)
-"""The models of a composition, in its order."""
-_ROWS = tuple(PCI_CONTROLLERS[model] for model in MODELS)
+_ROWS = tuple(PCI_CONTROLLERS[model] for model in PACKED_WITH)
 _BRINGS = tuple(row.slot_count * FUNCTIONS for row in _ROWS)
 
 

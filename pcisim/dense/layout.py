@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pcisim.address import FUNCTIONS, SLOTS
-from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, MAX_INDEX, PCI_CONTROLLERS
-from pcisim.dense.composition import MODELS, Composition, Freedom
+from pcisim.catalogue.controllers import EMULATOR_TAKES_NO_HOTPLUG, MAX_INDEX, PACKED_WITH, PCI_CONTROLLERS
+from pcisim.dense.composition import Composition, Freedom
 from pcisim.topology import Bus, bits
 
 _SLOT = (1 << FUNCTIONS) - 1
@@ -82,10 +82,10 @@ def available_on(bus: Bus, unshared: int) -> int:
 
 def ordered_models(made: Composition) -> list[str]:
     """Return the models in the order of their indexes: what is filled from slot 0 comes first, ports before bridges."""
-    ports = [MODELS[0]] * made.ports
+    ports = [PACKED_WITH[0]] * made.ports
     early = 1 if made.downstream >= FUNCTIONS and made.upstream else made.ports
-    order = ports[:early] + [MODELS[3]] * made.upstream + ports[early:] + [MODELS[4]] * made.downstream
-    return order + [MODELS[5]] * made.dmi + [MODELS[1]] * made.to_pci + [MODELS[2]] * made.bridges
+    order = ports[:early] + [PACKED_WITH[3]] * made.upstream + ports[early:] + [PACKED_WITH[4]] * made.downstream
+    return order + [PACKED_WITH[5]] * made.dmi + [PACKED_WITH[1]] * made.to_pci + [PACKED_WITH[2]] * made.bridges
 
 
 class Chooser:

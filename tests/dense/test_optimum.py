@@ -9,8 +9,9 @@ import pytest
 
 import pcisim.dense.composition
 import pcisim.dense.layout
+from pcisim.catalogue.controllers import PACKED_WITH
 from pcisim.catalogue.versions import libvirt_version
-from pcisim.dense.composition import MODELS, Freedom
+from pcisim.dense.composition import Freedom
 from pcisim.dense.policy import DensePolicy, NoLayoutError
 from pcisim.formats.domain.reader import read
 from pcisim.libvirt.completion import complete
@@ -29,7 +30,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     def spread(slots: int) -> int:
         return sum(0b11 << (slot << 3) for slot in bits(slots & 0b111))
 
-    sizes = [(1 + high - low) * 2 for low, high in (exhaustive.SLOTS[model] for model in MODELS)]
+    sizes = [(1 + high - low) * 2 for low, high in (exhaustive.SLOTS[model] for model in PACKED_WITH)]
     monkeypatch.setattr(pcisim.dense.layout, "spread", spread)
     monkeypatch.setattr(pcisim.dense.composition, "FUNCTIONS", 2)
     monkeypatch.setattr(pcisim.dense.composition, "_BRINGS", tuple(sizes))

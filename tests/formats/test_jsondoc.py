@@ -79,6 +79,7 @@ def test_a_small_guest() -> None:
                 ],
             }
         ],
+        "hotplug": {"empty_slots": 29, "detachable": []},
         "added": ["usb:0"],
         "rewritten": {},
     }

@@ -33,7 +33,11 @@ ACCEPTED = [
 @pytest.mark.parametrize(("case", "version"), ACCEPTED)
 def test_nothing_is_passed_over(case: str, version: str) -> None:
     placement = pcisim.assign(read_guest(case), libvirt=version).placement
-    codes = {f.code for f in sound(placement, whole=False) if f.severity != NOTE} - {"address-rewritten"}
+    # what the emulator lacks is not about places
+    codes = {f.code for f in sound(placement, whole=False) if f.severity != NOTE} - {
+        "address-rewritten",
+        "no-such-device",
+    }
     assert is_doubtful(placement) or not codes
     if case in REPORTED:
         assert REPORTED[case] in codes
