@@ -497,8 +497,17 @@ class Guest:
             name, number, wish = read_request(text)
             made = guest.add(device_model(name, controllers=True), whole_count(number, name))
             wishes.update({device.label: wish for device in made if wish != NO_WISH})
-        guest.wishes = wishes
-        return guest
+        return guest.wishing(wishes)
+
+    def wishing(self, wishes: Mapping[str, Wish]) -> Guest:
+        """Return this guest with more wishes; one without a document has the NUMA nodes that they name.
+
+        Args:
+            wishes: what is wished for of the places of devices, by label.
+        """
+        highest = max((wish.node for wish in wishes.values() if wish.node is not None), default=-1)
+        nodes = self.numa_nodes if self.document is not None else self.numa_nodes.union(range(highest + 1))
+        return evolved(self, wishes={**self.wishes, **wishes}, numa_nodes=nodes)
 
     def all_devices(self) -> Iterator[Device]:
         """Yield every device and controller."""

@@ -249,11 +249,11 @@ def assign(
         if not isinstance(guest, Guest):
             guest = _read(guest, rules, host_pci)
         if group_by_host_slot:
-            from pcisim.placement.groups import host_slots
+            from pcisim.placement.groups import grouped_by_host_slot
 
-            wishes = {**host_slots(guest), **(wishes or {})}
+            wishes = grouped_by_host_slot(guest, wishes or {})
         if wishes:
-            guest = evolved(guest, wishes={**guest.wishes, **wishes})
+            guest = guest.wishing(wishes)
         return Plan(placed(guest, chosen, rules), rules, chosen, guest, host_pci)
     except PcisimError as error:
         if error.file is None:

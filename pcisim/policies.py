@@ -233,7 +233,7 @@ def listed(table: Mapping[str, PolicyRow] = POLICIES) -> list[str]:
 
 
 def place(guest: Guest, policy: Policy, rules: Libvirt, *, log: bool = False) -> Placement:
-    """Complete a guest and place it, devices that are to share a slot in one.
+    """Complete a guest and place it, devices that are to share a slot in one, and others below an expander of a node.
 
     Args:
         guest: as it was read or described; it is not changed.
@@ -243,14 +243,26 @@ def place(guest: Guest, policy: Policy, rules: Libvirt, *, log: bool = False) ->
 
     Raises:
         RefusedError: the guest is refused.
-        UsageError: devices that are wished to share a slot cannot.
+        UsageError: devices that are wished to share a slot, or to be on a NUMA node, cannot.
     """
     completed = complete(guest, rules)
-    if any(wish.group for wish in guest.wishes.values()):
-        from pcisim.placement.groups import place_groups
+    if not guest.wishes:
+        return policy.place(completed, log=log)
+    return _with_wishes(completed, policy, log=log)
 
-        return place_groups(completed, lambda one: policy.place(one, log=log))
-    return policy.place(completed, log=log)
+
+def _with_wishes(guest: Guest, policy: Policy, *, log: bool) -> Placement:
+    from pcisim.placement.groups import place_groups, shares_by_wish
+    from pcisim.placement.nodes import asks_for_node, place_nodes
+
+    def on_nodes(one: Guest) -> Placement:
+        if not asks_for_node(one):
+            return policy.place(one, log=log)
+        from pcisim.enumeration.io_windows import io_ports
+
+        return place_nodes(one, lambda rest: policy.place(rest, log=log), io_ports)
+
+    return place_groups(guest, on_nodes) if shares_by_wish(guest) else on_nodes(guest)
 
 
 def placed(guest: Guest, policy: Policy, rules: Libvirt) -> Placement:

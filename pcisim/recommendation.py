@@ -28,7 +28,7 @@ from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.hotplug.unplug import check_goes, detachable
 from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement
-from pcisim.placement.groups import host_slots
+from pcisim.placement.groups import grouped_by_host_slot
 from pcisim.plan import HostPci, Plan, assign
 from pcisim.policies import policy_of
 from pcisim.rewrite.reassign import reassign
@@ -244,12 +244,13 @@ def recommend(
         policy_of(name, rules)
     wanted = dict(wishes or {})
     if isinstance(guest, Guest):
-        wanted = {**guest.wishes, **wanted}
+        guest = guest.wishing(wanted)
+        wanted = dict(guest.wishes)
         guest = render(guest)
     text = guest
     source = read(text, rules)
     if group_by_host_slot:
-        wanted = {**host_slots(source), **wanted}
+        wanted = grouped_by_host_slot(source, wanted)
     more = dict(later or {})
     source.extended(more)  # refuses models that there are not
     layouts = []

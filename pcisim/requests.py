@@ -5,6 +5,8 @@ The same on the command line (``--device``, ``--add``, ``--of``) and in the libr
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pcisim.errors import UsageError
@@ -19,11 +21,22 @@ class Wish(NamedTuple):
     """Whether it can be detached while the guest runs: alone in its slot, on a bus that takes hotplug."""
     group: str = ""
     """The name of the group with which it shares a slot; "" for none."""
+    node: int | None = None
+    """The NUMA node of the guest on whose expander bus it sits (0 to 127); ``None`` for no such wish."""
+    complex: int = 0
+    """Which of the expander buses of that node (0 to 255)."""
+
+    @property
+    def where(self) -> str:
+        """Return the node and which of its expanders as they are written; "" for no such wish."""
+        return "" if self.node is None else f"node={self.node}" + (f",complex={self.complex}" if self.complex else "")
 
 
 NO_WISH = Wish()
-WISHES = ("hotpluggable", "group")
+WISHES = ("hotpluggable", "group", "node", "complex")
 """What may be wished for, by name."""
+_NUMBERS = {"node": 127, "complex": 255}
+"""The highest value of what is a number: QEMU has 128 nodes, and there are no more than 256 buses."""
 
 
 class Request(NamedTuple):
@@ -70,8 +83,28 @@ def read_request(text: str, option: str = "") -> Request:
     return Request(model, counts[-1] if counts else 1, wish)
 
 
-def read_wish(text: str) -> tuple[str, Wish]:
+def read_wishes(texts: Iterable[str]) -> dict[str, Wish]:
+    """Return what is wished for, by label, from texts such as ``LABEL:KEY=VALUE[,KEY=VALUE...]``.
+
+    Args:
+        texts: several of one label add up.
+
+    Raises:
+        UsageError: one has another form, or an unknown key or value.
+    """
+    wishes: dict[str, Wish] = {}
+    for text in texts:
+        label, wish = read_wish(text, wishes)
+        wishes[label] = wish
+    return wishes
+
+
+def read_wish(text: str, known: Mapping[str, Wish] = MappingProxyType({})) -> tuple[str, Wish]:
     """Return the label and what is wished for: ``LABEL:KEY=VALUE[,KEY=VALUE...]``.
+
+    Args:
+        text: the text.
+        known: what is wished for already, by label.
 
     Raises:
         UsageError: it has another form, or an unknown key or value.
@@ -81,7 +114,7 @@ def read_wish(text: str) -> tuple[str, Wish]:
         raise UsageError(
             f"--set {text}: it is not LABEL:KEY=VALUE", code="usage", remedy="write --set disk:vda:hotpluggable=on"
         )
-    wish = NO_WISH
+    wish = known.get(label, NO_WISH)
     for setting in settings.split(","):
         key, _, value = setting.partition("=")
         if key not in WISHES:
@@ -99,6 +132,11 @@ def _with(wish: Wish, key: str, value: str, named: str) -> Wish:
         if not value:
             raise UsageError(f"{named}: a group has a name", code="usage", remedy="write group=gpu")
         return wish._replace(group=value)
+    if key in _NUMBERS:
+        most = _NUMBERS[key]
+        if not value.isascii() or not value.isdigit() or len(value) > len(str(most)) or int(value) > most:
+            raise UsageError(f"{named}: {key} is a number from 0 to {most}, not {value!r}", code="usage")
+        return wish._replace(node=int(value)) if key == "node" else wish._replace(complex=int(value))
     if value not in ("on", "off"):
         raise UsageError(f"{named}: {key} is on or off, not {value!r}", code="usage")
     return wish._replace(hotpluggable=value == "on")

@@ -147,6 +147,10 @@ LED_TO_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Which controllers lead from the root of a PCI Express machine to one."""
 ROOT_MODELS = frozenset(row.name for row in _ROWS if not row.plug)
 
+EXPANDER_BUSES = MappingProxyType(
+    {"i440fx": "pci-expander-bus", "q35": "pcie-expander-bus", "arm-virt": "pcie-expander-bus"}
+)
+"""The expander of each family of machines that has one (libvirt rule 7.4)."""
 MODEL_NAMES = frozenset(name for row in _ROWS for name in row.model_names) | {"spapr-pci-host-bridge", "pnv-phb"}
 """Every word that libvirt knows for `<model name=>` of a PCI controller (the last two are POWER's)."""
 

@@ -80,7 +80,8 @@ def add_guest_options(parser: argparse.ArgumentParser, *, policy: bool = True) -
         action="append",
         default=[],
         metavar="LABEL:KEY=VALUE",
-        help="what is wished for of a device's place: disk:vda:hotpluggable=on, hostdev:0:group=gpu (may be repeated)",
+        help="what is wished for of a device's place: disk:vda:hotpluggable=on, hostdev:0:group=gpu,"
+        " interface:0:node=1 (may be repeated)",
     )
     parser.add_argument(
         "--group-by-host-slot",
@@ -237,9 +238,9 @@ def wishes_of(arguments: argparse.Namespace) -> dict[str, Wish] | None:
     """Return what ``--set`` wishes for, by label; ``None`` for nothing."""
     if not arguments.set:
         return None
-    from pcisim.requests import read_wish
+    from pcisim.requests import read_wishes
 
-    return dict(map(read_wish, arguments.set))
+    return read_wishes(arguments.set)
 
 
 def say_what_differs(plan: Plan, arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from functools import cmp_to_key
 from itertools import combinations_with_replacement, permutations
 from typing import NamedTuple
 
-from pcisim.address import FUNCTIONS, MAX_BUS, MAX_FUNCTION, SLOTS, format_packed, pack
+from pcisim.address import FUNCTIONS, MAX_FUNCTION, SLOTS, format_packed, pack
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX, PCI_CONTROLLERS
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
@@ -25,6 +25,7 @@ from pcisim.libvirt.growth import NUMBER_BUDGET, Budget
 from pcisim.libvirt.passes import highest_index, index_too_high
 from pcisim.libvirt.targets import multifunction, readdress, settle_controllers, with_own_bridges
 from pcisim.placement import Placement, PlacementStep
+from pcisim.placement.bus_numbers import numbers_short
 from pcisim.topology import Bus, Topology
 
 MOST_LEVELS = 44
@@ -338,9 +339,9 @@ class _Packing:
                     made = None if devices is None else self._seated(layout, sets, chains, devices)
                     if made is None:
                         continue
-                    numbers = _numbers_short(made)
+                    numbers = numbers_short(made)
                     if numbers is not None:  # the tree has as many buses however they hang on each other
-                        raise self._refused((numbers,))
+                        raise self._refused((Budget(NUMBER_BUDGET, *numbers),))
                     budget = self._io(made)
                     if budget is None:
                         return made
@@ -535,27 +536,6 @@ def _added(index: int, model: str) -> Controller:
 
 def _given(guest: Guest) -> dict[Device, int]:
     return {device: device.address for device in guest.all_devices() if device.address is not None}
-
-
-def _numbers_short(made: Placement) -> Budget | None:
-    """Return the budget of bus numbers between expanders that does not suffice (firmware rule 2.4)."""
-    expanders = {d.index or 0: d.target["busNr"] for d in made.guest.controllers if d.is_pci and "busNr" in d.target}
-    if not expanders:
-        return None
-    parents = {d.index or 0: made.addresses[d] >> 8 for d in made.guest.controllers if d.is_pci and d in made.addresses}
-    taken = {0: 1} | dict.fromkeys(expanders, 0)
-    for controller in made.guest.controllers:
-        index = controller.index or 0
-        if controller.is_pci and index:
-            root = index
-            while root and root not in expanders:
-                root = parents.get(root, 0)
-            taken[root] += PCI_CONTROLLERS[controller.model].own_bus_numbers
-    begins = [(0, 0), *sorted((number, index) for index, number in expanders.items())]
-    for (begin, index), (end, _) in zip(begins, [*begins[1:], (MAX_BUS + 1, 0)]):
-        if taken[index] > end - begin:
-            return Budget(NUMBER_BUDGET, taken[index], end - begin)
-    return None
 
 
 def _worth_a_try(layouts: list[tuple[Layout, dict[int, int]]]) -> list[tuple[Layout, dict[int, int]]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import chain, count
 
 from pcisim.catalogue.connectors import CONVENTIONAL
-from pcisim.catalogue.controllers import MAX_INDEX, ROOT_MODELS
+from pcisim.catalogue.controllers import EXPANDER_BUSES, MAX_INDEX, ROOT_MODELS
 from pcisim.catalogue.devices import (
     ADDRESS_DROPPED,
     DISKS_A_CONTROLLER,
@@ -277,8 +277,8 @@ def _check_pci_controllers(controllers: list[Controller], guest: Guest) -> None:
 def _check_expanders(controllers: list[Controller], machine: Machine) -> None:
     """Refuse expanders of another machine's root bus."""
     for item in controllers:
-        families, headline = _EXPANDERS.get(item.model, ((), ""))
-        if families and machine.family not in families:
+        headline = _EXPANDERS.get(item.model, "")
+        if headline and EXPANDER_BUSES.get(machine.family) != item.model:
             raise refuse(
                 item,
                 headline,
@@ -288,11 +288,8 @@ def _check_expanders(controllers: list[Controller], machine: Machine) -> None:
 
 
 _EXPANDERS = {
-    "pci-expander-bus": (("i440fx",), "pci-expander-bus controllers are only supported on 440fx-based machinetypes"),
-    "pcie-expander-bus": (
-        ("q35", "arm-virt"),
-        "pcie-expander-bus controllers are not supported with this machine type",
-    ),
+    "pci-expander-bus": "pci-expander-bus controllers are only supported on 440fx-based machinetypes",
+    "pcie-expander-bus": "pcie-expander-bus controllers are not supported with this machine type",
 }
 
 

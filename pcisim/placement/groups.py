@@ -8,31 +8,33 @@ slot without it (firmware rule 1.1).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from pcisim.address import FUNCTIONS, MAX_FUNCTION, format_packed
 from pcisim.catalogue.devices import plug_on
 from pcisim.errors import RefusedError, UsageError
-from pcisim.guest import Controller, Device, Guest, evolved
+from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement, PlacementStep
-from pcisim.requests import Wish
+from pcisim.placement.apart import put_back, without
+from pcisim.requests import NO_WISH, Wish
 
 _HOST_PCI = "pci"
 
 
-def host_slots(guest: Guest) -> dict[str, Wish]:
-    """Return the wish that host devices of one slot of the host share a slot in the guest, too, by label.
+def grouped_by_host_slot(guest: Guest, wishes: Mapping[str, Wish]) -> dict[str, Wish]:
+    """Return wishes, and that host devices of one slot of the host share a slot in the guest, too, by label.
 
     Args:
         guest: as it was read; devices with a written address stay where they are.
+        wishes: what is wished for beside that; a group that is named there stays as it is.
     """
     slots = by_host_slot(device for device in guest.all_devices() if device.wants and device.on_pci)
-    return {
-        device.label: Wish(group=f"host slot {slot}")
-        for slot, functions in slots.items()
-        if len(functions) > 1
-        for device in functions.values()
-    }
+    merged = dict(wishes)
+    for slot, functions in slots.items():
+        for label in [device.label for device in functions.values()] if len(functions) > 1 else ():
+            wish = merged.get(label, NO_WISH)
+            merged[label] = wish if wish.group else wish._replace(group=f"host slot {slot}")
+    return merged
 
 
 def by_host_slot(devices: Iterable[Device]) -> dict[str, dict[int, Device]]:
@@ -122,15 +124,8 @@ def place_groups(guest: Guest, place: Callable[[Guest], Placement]) -> Placement
     groups = groups_of(guest)
     beside = {device for group in groups for function, device in group.items() if function}
     wishes = {label: wish for label, wish in guest.wishes.items() if not wish.group}
-    wishes |= {group[0].label: Wish(hotpluggable=True) for group in groups}
-    made = place(
-        evolved(
-            guest,
-            devices={element: [d for d in devices if d not in beside] for element, devices in guest.devices.items()},
-            controllers=[d for d in guest.controllers if d not in beside],
-            wishes=wishes,
-        )
-    )
+    wishes |= {group[0].label: _wish_of(group, guest) for group in groups}
+    made = place(without(guest, beside, wishes))
     known = {d.label: d for d in made.guest.all_devices()}
     for group in groups:
         first = made.addresses.get(known[group[0].label])
@@ -145,27 +140,22 @@ def place_groups(guest: Guest, place: Callable[[Guest], Placement]) -> Placement
                 remark = f"shares slot {format_packed(first)} of {group[0].label}, as is wished"
                 made.log[device] = [PlacementStep(remark)]
                 made.multifunction[known[group[0].label]] = "on"
-    made.guest = evolved(
-        made.guest,
-        devices={
-            element: [d if d in beside else known.get(d.label, d) for d in devices]
-            for element, devices in guest.devices.items()
-        },
-        controllers=_with_controllers(made.guest.controllers, guest.controllers, beside),
-        wishes=guest.wishes,
-    )
+    put_back(made, guest, beside)
     return made
 
 
-def _with_controllers(made: list[Controller], before: list[Controller], beside: set[Device]) -> list[Controller]:
-    """Return the controllers with those that were put beside others, each behind the one that it follows."""
-    controllers = list(made)
-    for place, controller in enumerate(before):
-        if controller in beside:
-            previous = before[place - 1].label if place else None
-            at = next((n + 1 for n, d in enumerate(controllers) if d.label == previous), 0)
-            controllers.insert(at, controller)
-    return controllers
+def _wish_of(group: Mapping[int, Device], guest: Guest) -> Wish:
+    """Return what the first of a group is wished for: a slot of its own, on the NUMA node that any of them names.
+
+    Raises:
+        UsageError: they name different ones.
+    """
+    wishes = {device.label: guest.wishes[device.label] for device in group.values()}
+    nodes = {(wish.node, wish.complex): f"{label} has {wish.where}" for label, wish in wishes.items() if wish.where}
+    if len(nodes) > 1:
+        raise _refused(wishes[group[0].label].group, *nodes.values())
+    node, complex_ = next(iter(nodes), (None, 0))
+    return Wish(hotpluggable=True, node=node, complex=complex_)
 
 
 def shares_by_wish(guest: Guest) -> bool:

@@ -12,7 +12,7 @@ from pcisim.guest import Controller, Device, Guest
 
 _MEMORY_DEVICES = "  <maxMemory slots='256' unit='GiB'>1024</maxMemory>\n"
 _SHARED_MEMORY = "  <memoryBacking>\n    <source type='memfd'/>\n    <access mode='shared'/>\n  </memoryBacking>\n"
-_NUMA = "  <cpu>\n    <numa>\n      <cell id='0' cpus='0' memory='1' unit='GiB'/>\n    </numa>\n  </cpu>\n"
+_CELL = "      <cell id='{}'{} memory='1' unit='GiB'/>\n"
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", "'": "&apos;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
 
@@ -39,12 +39,18 @@ def render(guest: Guest) -> str:
         f"    <type arch='{arch}' machine='{machine}'>hvm</type>\n"
         "  </os>\n"
         + ("  <features>\n    <acpi/>\n  </features>\n" if guest.acpi else "")
-        + (_NUMA if has_memory else "")
+        + (_numa(max(guest.numa_nodes, default=0) + 1) if has_memory or guest.numa_nodes else "")
         + "  <devices>\n"
         + "".join(f"{'  ' * (depth + 2)}{line}\n" for depth, line in lines)
         + "  </devices>\n"
         "</domain>\n"
     )
+
+
+def _numa(nodes: int) -> str:
+    """Return a number of NUMA nodes, the processor on the first."""
+    cells = "".join(_CELL.format(node, "" if node else " cpus='0'") for node in range(nodes))
+    return f"  <cpu>\n    <numa>\n{cells}    </numa>\n  </cpu>\n"
 
 
 def element_lines(device: Device) -> list[tuple[int, str]]:

@@ -266,7 +266,7 @@ _OUTER, _INNER = DEPTHS[0], DEPTHS[1]
 def controller_lines(
     controller: Controller, packed: int | None, multifunction: str | None = None, zpci: Ids | None = None
 ) -> str:
-    """Return the lines of a controller that libvirt adds, as those of a `Markup`."""
+    """Return the lines of a controller that is added, as those of a `Markup`."""
     model = f" model='{controller.model}'" if controller.model else ""
     lines = f"{_INNER}<model name='{controller.model_name}'/>" if controller.model_name else ""
     target = controller.target
@@ -274,7 +274,8 @@ def controller_lines(
         lines += f"{_INNER}<target chassis='{target['chassis']}' port='{target['port']:#x}'/>"
     elif target:
         options = "".join([f" {name}='{value}'" for name, value in target_attributes(controller).items()])
-        lines += f"{_INNER}<target{options}/>"
+        node = f"{DEPTHS[2]}<node>{target['node']}</node>{_INNER}" if "node" in target else ""
+        lines += f"{_INNER}<target{options}{f'>{node}</target>' if node else '/>'}"
     if controller.companion:
         lines += f"{_INNER}<master startport='{controller.start_port or 0}'/>"
     if controller.serial:
