@@ -206,7 +206,11 @@ def random_plan(seed: int, libvirt: str = "12.9") -> Plan | None:
     if rng.random() < 0.3:
         parts.append(pci("pci-bridge" if machine == "pc" else "pcie-root-port", 1))
     xml = domain(machine, *parts, head=HEAD)
-    labels = [label for label in pcisim.assign(xml).addresses if label.startswith(("interface", "hostdev", "disk"))]
+    try:
+        alone = pcisim.assign(xml, libvirt=libvirt)
+    except RefusedError:  # libvirt finds no place for a listed pci-bridge on a full bus
+        return None
+    labels = [label for label in alone.addresses if label.startswith(("interface", "hostdev", "disk"))]
     wishes = {
         label: Wish(node=rng.randrange(3), complex=rng.randrange(2))
         for label in rng.sample(labels, rng.randrange(1, len(labels) + 1))
