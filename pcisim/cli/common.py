@@ -327,13 +327,20 @@ def device_counts(options: list[str], option: str = "--device") -> dict[str, int
         option: its name.
 
     Raises:
-        UsageError: as `checked_requests`.
+        UsageError: as `checked_requests`; or something is wished for of their places, which are not looked at.
     """
-    from pcisim.requests import read_request
+    from pcisim.requests import NO_WISH, read_request
 
     counts: dict[str, int] = {}
     for text in checked_requests(options, option):
         request = read_request(text, option)
+        if request.wish != NO_WISH:
+            raise UsageError(
+                f"{option} {text}: only how many there are can be said here",
+                code="usage",
+                details=("where devices go is wished for with --set, and with --device of a guest of --machine",),
+                remedy=f"write {option} {request.model}={request.number}",
+            )
         counts[request.model] = counts.get(request.model, 0) + request.number
     return counts
 

@@ -182,6 +182,8 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*asked, "--set", f"interface:0:node={wrong}"]) == 2
     assert "node is a number from 0 to 127" in capsys.readouterr().err
     assert main([*asked, "--set", "interface:0:complex=1"]) == 2
+    assert main(["fits", "--machine", "q35", "--add", "virtio-net,count=2,node=1"]) == 2
+    assert "only how many there are can be said here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -193,6 +195,10 @@ def test_random_wishes_keep_every_rule(seed: int) -> None:
         found = {label: place[0] for label, place in spots(plan).items()}
         assert found.items() >= wishes.items()
         assert all(plan.guest.wishes[label].group for label in found.keys() - wishes.keys())
+        for firmware in ("seabios", "ovmf"):
+            view = pcisim.enumerate_guest(plan.placement, firmware)
+            assert view.boots, (firmware, view.reason)
+            assert not view.unseen, firmware
 
 
 def random_plan(seed: int, libvirt: str = "12.9") -> Plan | None:
