@@ -34,7 +34,7 @@ check: $(VENV)/.developer
 
 # every count of devices against the engine
 slow: $(VENV)/.developer
-	$(BIN)/pytest -m slow $(PYTEST_OPTIONS)
+	$(BIN)/pytest -n $(TEST_PROCESSES) -p no:benchmark -m slow $(PYTEST_OPTIONS)
 
 # calls of every command with damaged sources; FUZZ_SECONDS=N, an hour by default, and FUZZ_OPTIONS=--seed=N
 fuzz: $(VENV)/.developer
