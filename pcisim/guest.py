@@ -504,7 +504,16 @@ class Guest:
 
         Args:
             wishes: what is wished for of the places of devices, by label.
+
+        Raises:
+            UsageError: a node is no number from 0 to 127.
         """
+        from pcisim.requests import MOST_NODES
+
+        for label, wish in wishes.items():
+            if wish.node is not None and (type(wish.node) is not int or not 0 <= wish.node < MOST_NODES):
+                what = f"{label}: node is a number from 0 to {MOST_NODES - 1}, not {wish.node!r}"
+                raise UsageError(what, code="node")
         highest = max((wish.node for wish in wishes.values() if wish.node is not None), default=-1)
         nodes = self.numa_nodes if self.document is not None else self.numa_nodes.union(range(highest + 1))
         return evolved(self, wishes={**self.wishes, **wishes}, numa_nodes=nodes)

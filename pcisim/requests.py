@@ -35,8 +35,10 @@ class Wish(NamedTuple):
 NO_WISH = Wish()
 WISHES = ("hotpluggable", "group", "node", "complex")
 """What may be wished for, by name."""
-_NUMBERS = {"node": 127, "complex": 255}
-"""The highest value of what is a number: QEMU has 128 nodes, and there are no more than 256 buses."""
+MOST_NODES = 128
+"""How many NUMA nodes QEMU has."""
+_NUMBERS = {"node": MOST_NODES - 1, "complex": 255}
+"""The highest value of what is a number: there are no more than 256 buses."""
 
 
 class Request(NamedTuple):

@@ -146,6 +146,22 @@ def test_256_devices_are_too_many() -> None:
     assert caught.value.details == ("slots on the expander of NUMA node 0: needed 33, available 32",)
 
 
+def test_controllers_of_nodes_and_others_share_the_indexes() -> None:
+    wishes = {f"interface:{n}": Wish(node=1) for n in range(60)}
+    with pytest.raises(RefusedError) as caught:
+        pcisim.assign(guest("q35", *[nic()] * 255), wishes=wishes)
+    assert caught.value.details == ("indexes of PCI controllers: needed 257, available 255",)
+    fits = pcisim.assign(guest("q35", *[nic()] * 253), wishes=wishes)
+    assert max(d.index or 0 for d in fits.guest.controllers) == 255
+    check(fits)
+
+
+@pytest.mark.parametrize("node", [-1, 128, "1", 1.0, True])
+def test_a_node_is_a_number(node: int) -> None:
+    with pytest.raises(UsageError, match="node is a number from 0 to 127"):
+        pcisim.assign(Guest.of("q35", {"virtio-blk": 1}), wishes={"disk:vda": Wish(node=node)})
+
+
 @pytest.mark.parametrize(
     ("machine", "devices", "wish", "message"),
     [
