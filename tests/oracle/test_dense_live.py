@@ -1,137 +1,18 @@
-"""Law: the real libvirt returns what `dense` has planned, attribute for attribute.
-
-PCISIM_ORACLE_SEEDS says how many guests each version is asked about.
-"""
+"""Law: the real libvirt returns what `dense` has planned, attribute for attribute."""
 
 from __future__ import annotations
 
-import os
-import random
-from collections.abc import Iterator
-
 import pytest
 
-import pcisim
-from pcisim.catalogue.versions import libvirt_version
-from pcisim.errors import PcisimError
-from pcisim.formats.domain.reader import read
-from pcisim.guest import Controller
-from pcisim.libvirt.completion import complete
-from pcisim.plan import Plan
-from tests.guests import BARE, at, disk, domain, ich9, nic, pci, video
-from tests.oracle.generator import generate
-from tests.oracle.live import URI_VARIABLES, LiveLibvirt, configured
+from tests.oracle.live import LiveLibvirt
+from tests.oracle.plans import check_plans
 
-SEEDS = int(os.environ.get("PCISIM_ORACLE_SEEDS", "300"))
 pytestmark = pytest.mark.oracle
+POLICIES = (
+    "dense", "dense:firmware=none", "dense:mixed=on:firmware=none", "dense:integrated=on", "dense:dmi=on:mixed=on",
+    "dense:dmi=on",
+)  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["11.3", "12.9"])
-def live(request: pytest.FixtureRequest) -> Iterator[tuple[str, LiveLibvirt]]:
-    """Return a version and a connection to a daemon of that version."""
-    uri = configured(request.param)
-    if uri is None:
-        pytest.skip(f"{URI_VARIABLES[request.param]} is not set: no libvirt {request.param} to ask")
-    with LiveLibvirt(uri) as client:
-        yield request.param, client
-
-
-def crowded(seed: int) -> str:
-    """Return a guest with many devices, controllers with and without addresses, and sound and USB of the chipset."""
-    rng = random.Random(f"crowded {seed}")
-    machine = rng.choice(("pc", "q35", "q35"))
-    parts = [] if rng.random() < 0.5 else [BARE]
-    if rng.random() < 0.5:
-        parts.append(video(rng.choice(("vga", "qxl", "virtio"))))
-    if rng.random() < 0.3:
-        parts.append("<sound model='ich9'/>")
-    if rng.random() < 0.3 and parts[:1] != [BARE]:
-        parts.append(ich9())
-    if rng.random() < 0.2:
-        parts.append("<panic model='pvpanic'/>")
-    if rng.random() < 0.5:
-        model = "pci-bridge" if machine == "pc" else "pcie-root-port"
-        parts += [pci(model, index) for index in range(1, rng.randrange(2, 12))]
-        if machine == "q35" and rng.random() < 0.3:
-            parts += [pci("pcie-switch-upstream-port", 20), pci("pcie-switch-downstream-port", 21)]
-    most = rng.choice((3, 30, 120, 400, 2100 if machine == "q35" else 900))
-    count = rng.randrange(most)
-    modern = "virtio-non-transitional"
-    for number in range(count):
-        kind = rng.random()
-        if kind < 0.02 and machine == "q35":
-            parts.append(nic("e1000"))
-        elif kind < 0.05:
-            parts.append(nic(modern))
-        else:
-            parts.append(disk(number).replace("<disk ", f"<disk model='{modern}' "))
-    if rng.random() < 0.3:
-        parts.append(nic("e1000e", at(0, rng.randrange(3, 0x1A), rng.randrange(8))))
-    return domain(machine, *parts)
-
-
-def written(plan: Plan) -> dict[str, object]:
-    """Return everything that was planned, by label."""
-    placement = plan.placement
-    facts: dict[str, object] = {}
-    for device in placement.guest.all_devices():
-        if device in placement.addresses and device.mirrors is None:
-            facts[device.label] = placement.addresses[device], placement.multifunction.get(device)
-        if isinstance(device, Controller) and device.is_pci:
-            facts[f"{device.label} itself"] = device.model, device.model_name, device.target
-    return facts
-
-
-def returned(xml: str, version: str) -> dict[str, object]:
-    """Return everything that libvirt says, by label."""
-    facts: dict[str, object] = {}
-    rules = libvirt_version(version)
-    guest = complete(read(xml, rules), rules)
-    for device in guest.all_devices():
-        if device.address is not None:
-            facts[device.label] = device.address, device.multifunction
-        if isinstance(device, Controller) and device.is_pci:
-            facts[f"{device.label} itself"] = device.model, device.model_name, device.target
-    return facts
-
-
-def is_sound(xml: str, client: LiveLibvirt) -> bool:
-    """Return whether libvirt takes a guest at all, and once more what it makes of it."""
-    first = client.ask(xml)
-    return first.ok and client.ask(first.xml).ok
-
-
-OPTIONS = ("", ":firmware=none", ":mixed=on:firmware=none", ":integrated=on", ":dmi=on:mixed=on", ":dmi=on")
-
-
-def test_libvirt_returns_the_plan(live: tuple[str, LiveLibvirt]) -> None:
-    version, client = live
-    asked = 0
-    wrong: list[str] = []
-    for seed in range(3 * SEEDS):
-        xml = crowded(seed) if seed % 2 else generate(seed).xml
-        policy = "dense" + OPTIONS[seed // 2 % len(OPTIONS)]
-        try:
-            plan = pcisim.assign(xml, policy, libvirt=version)
-        except PcisimError:
-            continue
-        if not seed % 2 and not is_sound(xml, client):
-            continue
-        asked += 1
-        text = plan.to_xml()
-        answer = client.ask(text if isinstance(text, str) else text.decode())
-        if not answer.ok:
-            wrong.append(f"seed {seed}, {policy}: refused: {answer.error}")
-        else:
-            planned, got = written(plan), returned(answer.xml, version)
-            differ = {
-                label: (planned.get(label), got.get(label))
-                for label in planned.keys() | got.keys()
-                if planned.get(label) != got.get(label)
-            }
-            if differ:
-                wrong.append(f"seed {seed}, {policy}: {dict(sorted(differ.items())[:6])}")
-        if asked == SEEDS:
-            break
-    assert not wrong, f"{len(wrong)} of {asked}:\n" + "\n".join(wrong[:20])
-    assert asked >= min(SEEDS, 100)
+def test_libvirt_returns_the_plan(taking: tuple[str, LiveLibvirt]) -> None:
+    check_plans(*taking, POLICIES)

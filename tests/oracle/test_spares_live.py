@@ -9,17 +9,13 @@ from __future__ import annotations
 import random
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 
 import pytest
 
 import pcisim
-from pcisim.errors import PcisimError
-from pcisim.plan import Plan
 from tests.guests import BARE, at, controller, disk, domain, nic, pci, video
-from tests.oracle.generator import generate
-from tests.oracle.live import URI_VARIABLES, LiveLibvirt, configured
-from tests.oracle.test_dense_live import SEEDS, crowded, is_sound, returned, written
+from tests.oracle.live import LiveLibvirt
+from tests.oracle.plans import SEEDS, check_plans, returned, text_of, written
 
 pytestmark = pytest.mark.oracle
 POLICIES = (
@@ -29,51 +25,8 @@ POLICIES = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["11.3", "12.9"])
-def live(request: pytest.FixtureRequest) -> Iterator[tuple[str, LiveLibvirt]]:
-    """Return a version and a connection to a daemon of that version."""
-    uri = configured(request.param)
-    if uri is None:
-        pytest.skip(f"{URI_VARIABLES[request.param]} is not set: no libvirt {request.param} to ask")
-    with LiveLibvirt(uri) as client:
-        yield request.param, client
-
-
-def text_of(plan: Plan) -> str:
-    text = plan.to_xml()
-    return text if isinstance(text, str) else text.decode()
-
-
-def test_libvirt_returns_the_plan(live: tuple[str, LiveLibvirt]) -> None:
-    version, client = live
-    asked = 0
-    wrong: list[str] = []
-    for seed in range(4 * SEEDS):
-        xml = crowded(seed) if seed % 2 else generate(seed).xml
-        policy = POLICIES[seed // 2 % len(POLICIES)]
-        try:
-            plan = pcisim.assign(xml, policy, libvirt=version)
-        except PcisimError:
-            continue
-        if not seed % 2 and not is_sound(xml, client):
-            continue
-        asked += 1
-        answer = client.ask(text_of(plan))
-        if not answer.ok:
-            wrong.append(f"seed {seed}, {policy}: refused: {answer.error}")
-        else:
-            planned, got = written(plan), returned(answer.xml, version)
-            differ = {
-                label: (planned.get(label), got.get(label))
-                for label in planned.keys() | got.keys()
-                if planned.get(label) != got.get(label)
-            }
-            if differ:
-                wrong.append(f"seed {seed}, {policy}: {dict(sorted(differ.items())[:6])}")
-        if asked == SEEDS:
-            break
-    assert not wrong, f"{len(wrong)} of {asked}:\n" + "\n".join(wrong[:20])
-    assert asked >= min(SEEDS, 100)
+def test_libvirt_returns_the_plan(taking: tuple[str, LiveLibvirt]) -> None:
+    check_plans(*taking, POLICIES)
 
 
 # as managers ask
@@ -125,10 +78,10 @@ def in_passes(xml: str, client: LiveLibvirt, placeholders: int, appended: int) -
     return third.xml
 
 
-def test_libvirt_places_as_kubevirt_asks(live: tuple[str, LiveLibvirt]) -> None:
+def test_libvirt_places_as_kubevirt_asks(taking: tuple[str, LiveLibvirt]) -> None:
     from pcisim.spares.presets import placeholders_by_interfaces, ports_by_memory
 
-    version, client = live
+    version, client = taking
     for seed in range(min(SEEDS, 60)):
         xml = managed(seed)
         used, interfaces = seed % 15, xml.count("<interface")
@@ -143,8 +96,8 @@ def test_libvirt_places_as_kubevirt_asks(live: tuple[str, LiveLibvirt]) -> None:
             assert written(plan) == got, (seed, name)
 
 
-def test_libvirt_places_as_virt_install_and_nova_ask(live: tuple[str, LiveLibvirt]) -> None:
-    version, client = live
+def test_libvirt_places_as_virt_install_and_nova_ask(taking: tuple[str, LiveLibvirt]) -> None:
+    version, client = taking
     for seed in range(min(SEEDS, 60)):
         xml = managed(seed)
         for preset, count in (("virt-install", 14), (f"nova:ports={seed % 29}", seed % 29)):
@@ -157,8 +110,8 @@ def test_libvirt_places_as_virt_install_and_nova_ask(live: tuple[str, LiveLibvir
             assert written(plan) == returned(answer.xml, version), (seed, preset)
 
 
-def test_libvirt_returns_groups(live: tuple[str, LiveLibvirt]) -> None:
-    version, client = live
+def test_libvirt_returns_groups(taking: tuple[str, LiveLibvirt]) -> None:
+    version, client = taking
     source = "<source><address domain='0' bus='{:#x}' slot='{}' function='{}'/></source>"
     for seed in range(min(SEEDS, 60)):
         rng = random.Random(f"groups {seed}")
