@@ -6,12 +6,11 @@ Source: virt-install(1), nova's configuration options and KubeVirt's API referen
 from __future__ import annotations
 
 from pcisim.address import format_packed
-from pcisim.catalogue.controllers import PORTS
 from pcisim.guest import Controller, Device
+from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.plan import Plan
-
-NOVA_PORTS = 28
-"""The most ports that nova takes."""
+from pcisim.spares.policy import HotplugPolicy
+from pcisim.spares.presets import MOST_NOVA_PORTS
 
 
 def emitted(plan: Plan, form: str) -> tuple[str, list[str]]:
@@ -38,24 +37,40 @@ def _added(plan: Plan) -> list[Controller]:
 
 
 def _ports(plan: Plan) -> int | None:
-    """Return how many root ports there are, if the controllers are those alone and have their slots from libvirt."""
+    """Return how many root ports there are, if there is nothing else and libvirt places what is on them."""
     controllers = _added(plan)
-    if plan.policy.describe().startswith("as libvirt") and all(c.model in PORTS for c in controllers):
+    if isinstance(plan.policy, (LibvirtPolicy, HotplugPolicy)) and all(c.model == _PORT for c in controllers):
         return len(controllers)
     return None
 
 
+_PORT = "pcie-root-port"
+_NOTHING = "libvirt makes this layout by itself: nothing has to be said"
+
+
+def _on_targets(plan: Plan) -> list[Device]:
+    """Return the disks on SCSI targets that are written down."""
+    return [d for d in plan.guest.devices.get("disk", ()) if d.bus == "scsi" and d.controller is not None]
+
+
 def _virt_install(plan: Plan) -> tuple[str, list[str]]:
     ports = _ports(plan)
+    disks = [
+        f"# {d.label}: add ,bus=scsi,address.type=drive,address.controller={d.controller},address.target={d.drive[1]}"
+        for d in _on_targets(plan)
+    ]
+    indexes = sorted({d.controller for d in _on_targets(plan) if d.controller is not None})
+    disks = [f"--controller type=scsi,index={index},model=virtio-scsi" for index in indexes] + disks
     if ports is not None:
-        return f"--controller num_pcie_root_ports={ports}\n", []
+        lines = [f"--controller num_pcie_root_ports={ports}"] if plan.guest.express else []
+        return "".join(line + "\n" for line in lines + disks), [] if lines or disks else [_NOTHING]
     lines = [
         f"--controller type=pci,index={c.index},model={c.model},{_address(plan, c)}"
         for c in _added(plan)
         if c in plan.placement.addresses
     ]
     lines += [f"# {d.label}: add ,{_address(plan, d)}" for d in _devices(plan)]
-    return "".join(line + "\n" for line in lines), []
+    return "".join(line + "\n" for line in lines + disks), []
 
 
 def _address(plan: Plan, device: Device) -> str:
@@ -75,9 +90,15 @@ def _nova(plan: Plan) -> tuple[str, list[str]]:
     ports = _ports(plan)
     if ports is None:
         return "", ["nova has no words for this layout: it writes no addresses and no bridges, and libvirt places"]
-    if ports > NOVA_PORTS:
-        return "", [f"nova takes at most num_pcie_ports = {NOVA_PORTS}; this layout has {ports}"]
-    return f"[libvirt]\nnum_pcie_ports = {ports}\n", []
+    unsaid = []
+    if _on_targets(plan):
+        unsaid.append("nova puts disks on a virtio-scsi controller by image properties: hw_disk_bus=scsi,"
+                      " hw_scsi_model=virtio-scsi")  # fmt: skip
+    if not plan.guest.express:
+        return "", unsaid or [_NOTHING]
+    if ports > MOST_NOVA_PORTS:
+        return "", [*unsaid, f"nova takes at most num_pcie_ports = {MOST_NOVA_PORTS}; this layout has {ports}"]
+    return f"[libvirt]\nnum_pcie_ports = {ports}\n", unsaid
 
 
 def _kubevirt(plan: Plan) -> tuple[str, list[str]]:
@@ -91,6 +112,8 @@ def _kubevirt(plan: Plan) -> tuple[str, list[str]]:
             address = format_packed(plan.placement.addresses[device])
             lines.append(f"- name: {device.label.partition(':')[2]}")
             lines += [f"  {name}:", f"    pciAddress: {address}"] if name else [f"  pciAddress: {address}"]
+    if _on_targets(plan):
+        unsaid.append("KubeVirt puts disks with bus: scsi on a virtio-scsi controller, and numbers them itself")
     controllers = _added(plan)
     if controllers:
         unsaid.append(f"KubeVirt has no words for the {len(controllers)} PCI controllers: libvirt adds its own")

@@ -26,7 +26,6 @@ from pcisim.formats.jsondoc import libvirt_keys
 from pcisim.formats.plain import printable
 from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.hotplug.unplug import check_goes, detachable
-from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement
 from pcisim.placement.groups import grouped_by_host_slot
 from pcisim.plan import HostPci, Plan, assign
@@ -233,6 +232,7 @@ def recommend(
 
     Raises:
         InputError: the XML cannot be read.
+        RefusedError: libvirt refuses the definition as it stands, whatever the places.
         UsageError: an unknown version, policy or model, or nothing to compare.
     """
     rules = libvirt_version(libvirt, profile)
@@ -253,6 +253,7 @@ def recommend(
         wanted = grouped_by_host_slot(source, wanted)
     more = dict(later or {})
     source.extended(more)  # refuses models that there are not
+    asked = _Question(source, more, rules, host_pci, wanted)
     layouts = []
     for machine in tuple(machines) or (None,):
         own, error = text, None
@@ -262,14 +263,13 @@ def recommend(
             except RefusedError as refused:
                 error = refused
         title = machine or source.machine_type
-        for name in names or _usual(source if error else read(own, rules), more):
-            layouts.append(
-                Layout(name, title, error.headline)
-                if error
-                else _layout(own, name, title, source, more, rules, host_pci, wanted)
-            )
-        if not error and movable(source.devices.get("disk", [])) > 1:
-            layouts.append(_on_scsi(own, title, source, more, rules, host_pci, wanted))
+        chosen = names or _usual(source if error else read(own, rules), more)
+        if error is not None:
+            layouts += [Layout(name, title, error.headline) for name in chosen]
+            continue
+        layouts += [_layout(asked, own, name, title) for name in chosen]
+        if movable(source.devices.get("disk", [])) > 1:
+            layouts.append(_on_scsi(asked, own, title))
     return Recommendation(tuple(layouts), _best(layouts), rules)
 
 
@@ -293,20 +293,23 @@ def _is_other(guest: Guest, machine: str) -> bool:
     return evolved(guest, machine_type=machine).machine.family != guest.machine.family
 
 
+class _Question(NamedTuple):
+    """What is asked of every layout."""
+
+    source: Guest
+    """The guest as it was given."""
+    later: Mapping[str, int]
+    rules: Libvirt
+    host_pci: HostPci
+    wishes: Mapping[str, Wish]
+
+
 def _layout(
-    text: str | bytes,
-    policy: str,
-    machine: str,
-    source: Guest,
-    later: Mapping[str, int],
-    rules: Libvirt,
-    host_pci: HostPci,
-    wishes: Mapping[str, Wish],
-    costs: tuple[str, ...] = (),
-    title: str = "",
+    asked: _Question, text: str | bytes, policy: str, machine: str, costs: tuple[str, ...] = (), title: str = ""
 ) -> Layout:
+    """Return the row of a definition under a policy."""
     try:
-        plan = assign(text, policy, libvirt=rules, host_pci=host_pci, wishes=wishes)
+        plan = assign(text, policy, libvirt=asked.rules, host_pci=asked.host_pci, wishes=asked.wishes)
     except RefusedError as error:
         return Layout(title or policy, machine, error.headline)
     placement = plan.placement
@@ -314,9 +317,9 @@ def _layout(
     return Layout(
         title or policy,
         machine,
-        later=_missing(placement, later, rules),
+        later=_missing(asked, placement),
         boots={firmware: _boots(placement, firmware) for firmware in FIRMWARES},
-        moved=_moved(source, placement),
+        moved=_moved(asked.source, placement),
         costs=costs,
         plan=plan,
         capacity=capacity(placement),
@@ -327,23 +330,15 @@ def _layout(
     )
 
 
-def _on_scsi(
-    text: str | bytes,
-    machine: str,
-    source: Guest,
-    later: Mapping[str, int],
-    rules: Libvirt,
-    host_pci: HostPci,
-    wishes: Mapping[str, Wish],
-) -> Layout:
+def _on_scsi(asked: _Question, text: str | bytes, machine: str) -> Layout:
+    """Return the row of a definition as libvirt places it, its virtio disks on SCSI controllers."""
     try:
-        changed = scsi_disks(text, rules)
+        changed = scsi_disks(text, asked.rules)
     except RefusedError as error:
         return Layout(SCSI, machine, error.headline)
     # a SCSI disk needs no slot, and can be detached
-    kept = {label: wish for label, wish in wishes.items() if label.removeprefix("disk:") not in changed.renamed}
-    costs = _scsi_costs(changed)
-    return _layout(changed.text, "libvirt", machine, source, later, rules, host_pci, kept, costs, SCSI)
+    kept = {label: wish for label, wish in asked.wishes.items() if label.removeprefix("disk:") not in changed.renamed}
+    return _layout(asked._replace(wishes=kept), changed.text, "libvirt", machine, _scsi_costs(changed), SCSI)
 
 
 def _scsi_costs(changed: ScsiDisks) -> tuple[str, ...]:
@@ -357,11 +352,11 @@ def _scsi_costs(changed: ScsiDisks) -> tuple[str, ...]:
     return tuple(costs)
 
 
-def _missing(placement: Placement, later: Mapping[str, int], rules: Libvirt) -> Mapping[str, int]:
+def _missing(asked: _Question, placement: Placement) -> Mapping[str, int]:
     """Return how many of the devices that come later find no slot, by plug."""
-    if not later:
+    if not asked.later:
         return {}
-    missing, _ = missing_hot(placement, _more(placement.guest, later), LibvirtPolicy(rules))
+    missing, _ = missing_hot(placement, _more(placement.guest, asked.later), asked.rules)
     return {PLUG_NAMES[plug]: count for plug, count in missing.items()}
 
 

@@ -5,8 +5,7 @@ The same on the command line (``--device``, ``--add``, ``--of``) and in the libr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pcisim.errors import UsageError
@@ -96,37 +95,21 @@ def read_wishes(texts: Iterable[str]) -> dict[str, Wish]:
     """
     wishes: dict[str, Wish] = {}
     for text in texts:
-        label, wish = read_wish(text, wishes)
-        wishes[label] = wish
-    return wishes
-
-
-def read_wish(text: str, known: Mapping[str, Wish] = MappingProxyType({})) -> tuple[str, Wish]:
-    """Return the label and what is wished for: ``LABEL:KEY=VALUE[,KEY=VALUE...]``.
-
-    Args:
-        text: the text.
-        known: what is wished for already, by label.
-
-    Raises:
-        UsageError: it has another form, or an unknown key or value.
-    """
-    label, colon, settings = text.rpartition(":")
-    if not colon or not label or "=" not in settings:
-        raise UsageError(
-            f"--set {text}: it is not LABEL:KEY=VALUE", code="usage", remedy="write --set disk:vda:hotpluggable=on"
-        )
-    wish = known.get(label, NO_WISH)
-    for setting in settings.split(","):
-        key, _, value = setting.partition("=")
-        if key not in WISHES:
+        label, colon, settings = text.rpartition(":")
+        if not colon or not label or "=" not in settings:
             raise UsageError(
-                f"--set {text}: nothing that can be wished for is called {key!r}",
-                code="usage",
-                details=(f"there is: {', '.join(WISHES)}",),
+                f"--set {text}: it is not LABEL:KEY=VALUE", code="usage", remedy="write --set disk:vda:hotpluggable=on"
             )
-        wish = _with(wish, key, value, f"--set {text}")
-    return label, wish
+        for setting in settings.split(","):
+            key, _, value = setting.partition("=")
+            if key not in WISHES:
+                raise UsageError(
+                    f"--set {text}: nothing that can be wished for is called {key!r}",
+                    code="usage",
+                    details=(f"there is: {', '.join(WISHES)}",),
+                )
+            wishes[label] = _with(wishes.get(label, NO_WISH), key, value, f"--set {text}")
+    return wishes
 
 
 def _with(wish: Wish, key: str, value: str, named: str) -> Wish:

@@ -27,10 +27,7 @@ from pcisim.policies import placed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pcisim.dense.policy import DensePolicy
-    from pcisim.spares.policy import HotplugPolicy
-
-    Counted = LibvirtPolicy | DensePolicy | HotplugPolicy
+    from pcisim.capacity.max_count import Counted
 
 HOT_SPACE = frozenset({"no-more-slots", "no-hotplug", "virtual-functions"})
 """The codes of refusals that say that a running guest has no place, or none that the emulator takes."""
@@ -128,7 +125,7 @@ def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: Counted) -> Fit
     for device in devices:
         check_comes(device)
     placement = placed(guest, policy, policy.rules)
-    missing, reason = missing_hot(placement, devices, policy)
+    missing, reason = missing_hot(placement, devices, policy.rules)
     if not missing:
         headline = f"yes: {_count(len(devices))} can be attached to the running guest"
         return Fits(True, headline, devices, placement=placement)
@@ -158,7 +155,7 @@ def room_at_next_boot(
     """
     policy = LibvirtPolicy(rules)
     try:
-        missing, _ = missing_hot(placement, devices, policy)
+        missing, _ = missing_hot(placement, devices, policy.rules)
     except RefusedError:
         return ()
     return _room_for(placement, devices, policy, missing)[0]
@@ -172,23 +169,23 @@ def _room_for(
     demand = policy.demand(complete(stored, policy.rules))
     for controllers in remedies(stored, missing, demand.fits_with):
         grown = _try(_with(stored, controllers), policy)
-        if grown is not None and not missing_hot(grown, devices, policy)[0]:
+        if grown is not None and not missing_hot(grown, devices, policy.rules)[0]:
             return tuple(controllers), grown
     return (), None
 
 
-def missing_hot(placement: Placement, devices: Sequence[Device], policy: Counted) -> tuple[dict[int, int], str]:
+def missing_hot(placement: Placement, devices: Sequence[Device], rules: Libvirt) -> tuple[dict[int, int], str]:
     """Return how many devices find no place in a running guest, by plug, and why.
 
     Args:
         placement: the guest as it was started.
         devices: what is to be attached.
-        policy: libvirt's, of some version.
+        rules: the version of libvirt.
 
     Raises:
         RefusedError: one of them is refused for something else.
     """
-    running = RunningGuest(placement, policy.rules)
+    running = RunningGuest(placement, rules)
     missing = dict.fromkeys(PLUG_NAMES, 0)
     reason = ""
     for _, group in itertools.groupby(devices, key=lambda device: device.row or id(device)):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pcisim.dense.policy import DensePolicy
     from pcisim.spares.policy import HotplugPolicy
 
+    Counted = LibvirtPolicy | DensePolicy | HotplugPolicy
+
 SPACE = frozenset(
     {"no-more-slots", "no-slot-for-controller", "cannot-grow", "index-range", "bridge-order", "no-layout", "no-spares"}
 )
@@ -113,7 +115,7 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
     return More(device, highest, holes, error.headline if error else "", exceeded)
 
 
-def how_many_more_under(guest: Guest, device: str, policy: LibvirtPolicy | DensePolicy | HotplugPolicy) -> More:
+def how_many_more_under(guest: Guest, device: str, policy: Counted) -> More:
     """Return how many more of a device a guest takes under a policy.
 
     Args:

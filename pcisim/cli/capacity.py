@@ -49,10 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     if common.lists_devices(arguments):
         return 0
     plan = common.plan_of(arguments)
+    more = []
     if arguments.of:
-        common.answers_with_counts(plan, "capacity --of")
+        policy = common.counted_policy(plan, "capacity --of")
+        more = [how_many_more_under(plan.source, name, policy) for name in arguments.of]
     report = capacity(plan.placement)
-    more = [how_many_more_under(plan.source, name, plan.policy) for name in arguments.of]  # type: ignore[arg-type]
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         import json

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import cast
 
 from pcisim.catalogue.profiles import OVMFS, PROFILES, SEABIOSES
 from pcisim.catalogue.versions import DEFAULT_VERSION, OLDEST
@@ -19,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
+    from pcisim.capacity.max_count import Counted
     from pcisim.catalogue.versions import Libvirt
     from pcisim.placement import Placement
     from pcisim.plan import HostPci
@@ -546,14 +548,15 @@ def answers_as_libvirt(plan: Plan, command: str) -> None:
         )
 
 
-def answers_with_counts(plan: Plan, command: str) -> None:
-    """Refuse a policy for which a command cannot count.
+def counted_policy(plan: Plan, command: str) -> Counted:
+    """Return the policy of a plan for which a command can count.
 
     Raises:
         UsageError: the policy does not place for libvirt.
     """
     if not hasattr(plan.policy, "rules"):
         answers_as_libvirt(plan, command)
+    return cast("Counted", plan.policy)
 
 
 def uncounted_arguments(plan: Plan) -> int:

@@ -59,8 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not more:
         raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
     plan = common.plan_of(arguments)
-    common.answers_with_counts(plan, "fits")
-    answer = fits(plan.source, more, plan.policy, hotplug=arguments.hotplug)  # type: ignore[arg-type]
+    answer = fits(plan.source, more, common.counted_policy(plan, "fits"), hotplug=arguments.hotplug)
     lines = [line for controller in answer.controllers for _, line in element_lines(controller)]
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":

@@ -26,6 +26,7 @@ from pcisim.libvirt.passes import highest_index, index_too_high
 from pcisim.libvirt.targets import multifunction, readdress, settle_controllers, with_own_bridges
 from pcisim.placement import Placement, PlacementStep
 from pcisim.placement.bus_numbers import numbers_short
+from pcisim.placement.covered import check_covered
 from pcisim.topology import Bus, Topology
 
 MOST_LEVELS = 44
@@ -70,14 +71,7 @@ class DensePolicy(NamedTuple):
             RefusedError: there is no legal layout; the budget says what runs out.
             NotCoveredError: it is not known how to pack on the machine.
         """
-        machine = guest.machine
-        if machine.root is not None and (machine.host_bridges or machine.zpci or not machine.places_pci):
-            raise NotCoveredError(
-                f"packing on machine type '{guest.machine_name}' of {guest.arch} is not covered",
-                code="machine-not-covered",
-                line=guest.machine_line,
-                remedy="leave --policy out: libvirt's places are known",
-            )
+        check_covered(guest, "packing")
         guest = with_own_bridges(modernised(guest) if self.modern else guest)
         highest = highest_index(guest)
         if highest > MAX_INDEX:

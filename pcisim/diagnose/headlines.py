@@ -91,7 +91,7 @@ _COMMANDS = (
     (("what a guest of * sees is not covered", "what a running guest of * takes is not covered",
       "where QEMU places on machine type * of * is not covered"), "pcisim cannot say that of this machine type",
      "ask for what libvirt does: assign, tree and check"),
-    (("packing on machine type * of * is not covered",),
+    (("packing on machine type * of * is not covered", "* on machine type * of * * not covered"),
      "the policy dense was asked to pack a guest of a machine on which it is not known how",
      "leave --policy out: libvirt's own places are known"),
     (("no layout that keeps the wishes was found",),

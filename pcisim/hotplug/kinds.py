@@ -237,7 +237,7 @@ def check_stored(device: Device, guest: Guest, rules: Libvirt) -> None:
 
 
 _TWO_UNITS = "lsisas1068"
-"""The model of SCSI controllers on which libvirt takes units above 1 for occupied when a disk comes."""
+"""The model of SCSI controllers on which libvirt takes units above 1 for occupied when a disk is attached."""
 
 
 def _check_unit(disk: Device, guest: Guest) -> None:
@@ -251,7 +251,7 @@ def _check_unit(disk: Device, guest: Guest) -> None:
             "Domain already contains a disk with that address",
             "duplicate-drive",
             f"edit the definition (virsh edit), or attach it at a target of its own with unit 0 of {on.label}",
-            f"{said(drive)} is that of nobody, but libvirt attaches to units 0 and 1 of a {_TWO_UNITS} only",
+            f"{said(drive)} is free, but libvirt attaches disks to units 0 and 1 of an {_TWO_UNITS} only",
         )
 
 

@@ -2,7 +2,7 @@
 
 libvirt alone puts 7 disks on a SCSI controller; with the target written down, 256 share one.
 
-Source: libvirt rules 6.7 and 9; asked of libvirt 11.3.0 and 12.9.0.
+Source: libvirt rules 5.5 and 9; asked of libvirt 11.3.0 and 12.9.0.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ TARGETS = 256
 """Disks on a virtio-scsi controller that libvirt addresses without a bus or LUN of its own."""
 _PCI_ONLY = ("vhostuser", "vhostvdpa")
 """Types of disks that only virtio-blk has."""
+_THREADS = frozenset({"iothread", "iothreads"})
+_OF_VIRTIO = frozenset({"queues", "queue_size", "event_idx", "ioeventfd", "iommu", "ats", "packed"})
+"""Attributes of ``<driver>`` that only virtio-blk has."""
 
 
 class ScsiDisks(NamedTuple):
@@ -83,12 +86,10 @@ def movable(disks: list[Device]) -> int:
 
 
 def _may_move(disk: Device) -> bool:
-    if disk.traits.get("shares") in _PCI_ONLY or "iothread" in disk.traits or "iothreads" in disk.traits:
+    if disk.traits.get("shares") in _PCI_ONLY or not _THREADS.isdisjoint(disk.traits):
         return False
     driver = disk.origin.find("driver") if disk.origin is not None else None
-    return driver is None or not {"queues", "queue_size", "event_idx", "ioeventfd", "iommu", "ats", "packed"} & set(
-        driver.attrib
-    )
+    return driver is None or _OF_VIRTIO.isdisjoint(driver.attrib)
 
 
 def _target(disk: Device) -> Element:

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.versions import DEFAULT_VERSION, VERSIONS, Libvirt
 from pcisim.catalogue.x86_machines import RESERVED
-from pcisim.errors import NotCoveredError, RefusedError
+from pcisim.errors import RefusedError
 from pcisim.guest import Guest
 from pcisim.libvirt.passes import no_buses
 from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement
+from pcisim.placement.covered import check_covered
 from pcisim.spares.extension import Extension, HotSlots
 from pcisim.spares.presets import PRESETS, Settings, no_room
 from pcisim.topology import Owner
@@ -77,14 +78,7 @@ class HotplugPolicy(NamedTuple):
             RefusedError: libvirt refuses the guest, or there is no room for what is asked.
             NotCoveredError: it is not known how to keep room on the machine.
         """
-        machine = guest.machine
-        if machine.root is not None and (machine.host_bridges or machine.zpci or not machine.places_pci):
-            raise NotCoveredError(
-                f"spares on machine type '{guest.machine_name}' of {guest.arch} are not covered",
-                code="machine-not-covered",
-                line=guest.machine_line,
-                remedy="leave --policy out: libvirt's places are known",
-            )
+        check_covered(guest, "spares", "are")
         if self.preset and guest.express:
             return PRESETS[self.preset].place(self.rules, guest, self.settings, log)
         made = LibvirtPolicy(self.rules).place(guest, log=log)

@@ -64,6 +64,34 @@ def test_a_packed_layout_in_other_words() -> None:
     assert run(*packed, "xml").out.startswith("<domain")
 
 
+def test_disks_on_scsi_in_other_words() -> None:
+    disks = ("recommend", "--machine", "q35", "--device", "virtio-blk,count=300", "--emit")
+    lines = run(*disks, "virt-install").out.splitlines()
+    assert lines[:4] == [
+        "--controller num_pcie_root_ports=5",
+        "--controller type=scsi,index=0,model=virtio-scsi",
+        "--controller type=scsi,index=1,model=virtio-scsi",
+        "# disk:sda: add ,bus=scsi,address.type=drive,address.controller=0,address.target=0",
+    ]
+    assert len(lines) == 303
+    done = run(*disks, "nova")
+    assert done.out == "[libvirt]\nnum_pcie_ports = 5\n"
+    assert "hw_disk_bus=scsi, hw_scsi_model=virtio-scsi" in done.err
+    assert "numbers them itself" in run(*disks, "kubevirt").err
+
+
+def test_what_libvirt_does_by_itself_needs_no_words() -> None:
+    for form in ("virt-install", "nova"):
+        done = run("recommend", "--machine", "pc", "--device", "virtio-net", "--emit", form)
+        assert (done.status, done.out) == (0, "")
+        assert "libvirt makes this layout by itself" in done.err
+
+
+def test_spares_are_ports_in_other_words() -> None:
+    done = run("recommend", "--machine", "q35", "--device", "virtio-net", "--later", "virtio-net=4", "--emit", "nova")
+    assert done.out == "[libvirt]\nnum_pcie_ports = 7\n"
+
+
 def test_bad_input() -> None:
     for words in (
         (*SMALL, "--compare", "spread"),
