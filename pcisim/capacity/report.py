@@ -94,6 +94,11 @@ class Room(NamedTuple):
     express_hot: int
     conventional_hot: int
 
+    @property
+    def hot(self) -> int:
+        """Return how many empty slots take a device while the guest runs."""
+        return self.express_hot + self.conventional_hot
+
     def __str__(self) -> str:
         return (
             f"free slots: cold {self.express_cold} PCI Express + {self.conventional_cold} conventional,"
@@ -119,11 +124,6 @@ class Capacity(NamedTuple):
     io: IoBudget
     detachable: int
     """Devices that can be detached while the guest runs."""
-
-    @property
-    def empty_hot_slots(self) -> int:
-        """Return how many empty slots take a device while the guest runs."""
-        return self.room.express_hot + self.room.conventional_hot
 
     @property
     def port_memory_kib(self) -> int:
@@ -156,7 +156,7 @@ class Capacity(NamedTuple):
         return [
             *rows,
             str(self.room),
-            f"hotplug: {self.empty_hot_slots} empty slots left, {self.detachable} devices can be detached",
+            f"hotplug: {self.room.hot} empty slots left, {self.detachable} devices can be detached",
             f"bus numbers: {self.bus_numbers} of {BUS_NUMBERS}",
             f"emulator's memory for {self.ports} ports: about {self.port_memory_kib / 1024:.1f} MiB",
             windows,
@@ -195,7 +195,7 @@ class Capacity(NamedTuple):
                     "hot": {"slots": self.room.conventional_hot},
                 },
             },
-            "hotplug": {"empty_slots": self.empty_hot_slots, "detachable": self.detachable},
+            "hotplug": {"empty_slots": self.room.hot, "detachable": self.detachable},
             "budgets": {
                 "bus_numbers": {"used": self.bus_numbers, "of": BUS_NUMBERS},
                 "port_memory_kib": {"used": self.port_memory_kib, "ports": self.ports},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pcisim.address import format_packed
-from pcisim.catalogue.connectors import ENDPOINT
+from pcisim.capacity.report import room
 from pcisim.catalogue.versions import Libvirt
 from pcisim.guest import Controller, Device
 from pcisim.hotplug.unplug import detachable
@@ -75,11 +75,7 @@ def plan_document(
             for bus, held in zip(topology.buses, topology.holders())
         ],
         "hotplug": {
-            "empty_slots": sum(
-                bus.free.bit_count()
-                for bus in topology.buses
-                if bus.model.accepts & ENDPOINT and topology.takes_hotplug(bus)
-            ),
+            "empty_slots": room(topology).hot,
             "detachable": [d.label for d in detachable(placement)],
         },
         "added": sorted(added & {d.label for d in placement.addresses}),
