@@ -119,7 +119,6 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
     here: Mapping[str, Node] = READ
     hosts = _Host()
     aliases: set[str] = set()
-    owned = OWN_ALIAS.encode() in data or b"&#" in data  # it may name devices itself
     unread = 0  # how many elements are open from the first on that is not read
     text = named = False
     append, extend, push, pop = pieces.append, pieces.extend, around.append, around.pop
@@ -138,11 +137,6 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
                 lines.append(parser.CurrentLineNumber)
             mark, noted, inside = node
             append(mark)
-            if noted is TEXT:
-                unread = 1
-                text = True
-                parser.CharacterDataHandler = append
-                return
             if noted is True:
                 extend(attributes)
             elif noted is HOST:
@@ -150,6 +144,9 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
             elif noted is SAID:
                 for name, value in zip(attributes[::2], attributes[1::2]):
                     extend((name, value and "said"))
+            elif noted is TEXT:
+                text = True
+                parser.CharacterDataHandler = append
             elif isinstance(noted, OneKind):
                 extend(attributes)
                 if noted.value in attributes:
@@ -170,7 +167,7 @@ def scan_shape(data: bytes, lines: list[int] | None = None) -> ScannedShape | No
                 raise _UnusualError
             text = named = True
             parser.CharacterDataHandler = names.append
-        elif owned and tag == "alias" and here is not DOMAIN.inside:
+        elif tag == "alias" and here is not DOMAIN.inside:
             for value in attributes[1::2]:
                 if value.startswith(OWN_ALIAS):
                     if value in aliases:  # of all others nothing depends on the alias
