@@ -22,7 +22,8 @@ def hardware_of(placed: Placement | Topology, qemu: Qemu = DEFAULT_PROFILE.qemu,
     """Return the functions of a placed guest, the chipset's included.
 
     Args:
-        placed: a placement, or its topology alone: that has everything but RAM, and whether there is ACPI.
+        placed: a placement, or its topology alone: that has everything but RAM, the version of the machine, and
+            whether there is ACPI.
         qemu: the version of QEMU.
         ram: how much RAM it has; by default what the definition says.
     """

@@ -7,6 +7,8 @@ are those of the document that is asked about, however the one was laid out of w
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping
 from random import Random
 from xml.sax.saxutils import escape, quoteattr
 
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcisim.catalogue.domain_elements import START
+from pcisim.catalogue.domain_elements import READ, START, TEXT, Node, OneKind
 from pcisim.fleet.survey.answers import Answers, Question
 from pcisim.fleet.survey.rows import Row
 from pcisim.fleet.survey.shapes import END, SEPARATOR, ScannedShape, scan_shape
@@ -30,36 +32,41 @@ WITH_ONE_ALIAS_TWICE = {
     "usb-none-of-which-nothing-is-read",
 }
 """Guests that are read each by itself."""
-WITH_TEXT = ("node", "iothreads")
-"""The elements whose text is noted; ``<iothreads>`` of a driver is another one."""
 
 
 def rewritten(skimmed: ScannedShape) -> bytes:
     """Return a document that says what the notes say, and nothing else but the name."""
     text: list[str] = []
-    tags: list[str] = []
-    pieces = skimmed.notes.split(SEPARATOR)
-    place = 0
-    while place < len(pieces):
-        piece = pieces[place]
-        place += 1
+    opened: list[tuple[str, Mapping[str, Node]]] = []
+    here: Mapping[str, Node] = READ
+    pieces = deque(skimmed.notes.split(SEPARATOR))
+    while pieces:
+        piece = pieces.popleft()
         if piece == END:
-            text.append(f"</{tags.pop()}>")
+            tag, here = opened.pop()
+            text.append(f"</{tag}>")
             continue
         assert piece.startswith(START), piece
-        inside = []
-        while place < len(pieces) and not pieces[place].startswith((START, END)):
-            inside.append(pieces[place])
-            place += 1
-        if piece[1:] in WITH_TEXT and tags[-1] != "driver":
-            text.append(f"<{piece[1:]}>{escape(''.join(inside))}</{piece[1:]}>")
+        tag = piece[1:]
+        said = []
+        while pieces and not pieces[0].startswith((START, END)):
+            said.append(pieces.popleft())
+        _, noted, inside = here[tag]
+        if noted is TEXT:
+            text.append(f"<{tag}>{escape(''.join(said))}</{tag}>")
             continue
-        tags.append(piece[1:])
-        values = [quoteattr(value, {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}) for value in inside[1::2]]
-        text.append("<" + " ".join([tags[-1], *map("=".join, zip(inside[::2], values))]) + ">")
-        if tags == ["domain"] and skimmed.name:
+        values = [quoteattr(value, {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}) for value in said[1::2]]
+        text.append("<" + " ".join([tag, *map("=".join, zip(said[::2], values))]) + ">")
+        if isinstance(noted, OneKind) and noted.value in said:
+            inside = noted.inside
+        if inside:
+            opened.append((tag, here))
+            here = inside
+        else:
+            text.append(f"</{tag}>")
+        if tag == "domain" and skimmed.name:
             text.append(f"<name>{escape(skimmed.name)}</name>")
-    assert not tags
+    assert not opened
     return "".join(text).encode()
 
 
