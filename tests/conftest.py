@@ -14,7 +14,7 @@ _TOLERATED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.dat
 settings.register_profile(
     "default",
     deadline=None,
-    max_examples=60,
+    max_examples=30,
     stateful_step_count=40,
     derandomize=os.environ.get("CI") == "true",
     suppress_health_check=_TOLERATED,
