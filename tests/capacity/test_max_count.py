@@ -67,8 +67,8 @@ def scanned(guest: Guest, device: str, counts: Iterable[int], rules: Libvirt = R
 
 @pytest.mark.parametrize(
     ("count", "accepted"),
-    [(59, False), (60, True), (88, True), (89, False), (90, False), (91, True), (299, False), (307, False),
-     (308, True), (898, True), (899, False), (927, False), (928, True), (929, False), (1000, False)],
+    one_in(3, [(59, False), (60, True), (88, True), (89, False), (90, False), (91, True), (299, False), (307, False),
+               (308, True), (898, True), (899, False), (927, False), (928, True), (929, False), (1000, False)]),
 )  # fmt: skip
 def test_disks_on_pc(count: int, accepted: bool) -> None:
     assert said(how_many_more(Guest.of("pc"), "virtio-blk", RULES), [count]) == {count: accepted}

@@ -20,7 +20,7 @@ from pcisim.enumeration import enumerate_guest
 from pcisim.guest import Guest
 from tests.guests import BARE, at, disk, domain, nic, pci
 from tests.record_goldens import cases, not_covered, read_answer, read_guest
-from tests.sampled import where_versions_differ
+from tests.sampled import one_in, where_versions_differ
 
 VERSIONS = [(case, version) for case in cases() for version in read_answer(case) if version not in not_covered(case)]
 R = pci("pcie-root")
@@ -51,7 +51,7 @@ def told(text: str, code: str, version: str = "11.3") -> Finding:
 # the law
 
 
-@pytest.mark.parametrize(("case", "version"), where_versions_differ(VERSIONS))
+@pytest.mark.parametrize(("case", "version"), one_in(3, VERSIONS))
 def test_what_is_told_was_tried(case: str, version: str) -> None:
     text = read_guest(case)
     judge = Judge(version)
