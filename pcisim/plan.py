@@ -54,7 +54,7 @@ class Plan:
 
     Args:
         placement: what the policy returned.
-        rules: the version of libvirt whose rules were used.
+        rules: the libvirt version that was emulated.
         policy: the policy.
         source: the guest as it was given, before completion.
         host_pci: what was said of host devices.
@@ -108,9 +108,7 @@ class Plan:
         packed = self.placement.addresses[device]
         steps: list[PlacementStep] = []
         if device.address is not None and device.address == packed:
-            steps.append(
-                PlacementStep("the address is written down" + (f" on line {device.line}" if device.line else ""))
-            )
+            steps.append(PlacementStep("the address is explicit" + (f" on line {device.line}" if device.line else "")))
         elif device in self.placement.rewritten:
             steps.append(
                 PlacementStep(
@@ -226,8 +224,8 @@ def assign(
     Args:
         guest: a `Guest`, or domain XML as text or bytes.
         policy: a policy by its name, as in `pcisim.policies`: ``libvirt``, ``qemu``; or a policy object.
-        libvirt: whose rules: any version from ``7.0`` on (see `pcisim.catalogue.versions.libvirt_version`); by
-            default the newest that was measured.
+        libvirt: the libvirt version to emulate: any from ``7.0`` on (see `pcisim.catalogue.versions.libvirt_version`);
+            by default the newest that was measured.
         profile: the QEMU and the firmware that it goes with, such as ``qemu-10.0`` or ``qemu-11.1:ovmf=2026.08`` (see
             `pcisim.catalogue.profiles.profile_of`); by default those of the distribution that it was measured on.
         host_pci: which host devices of a document are conventional; the others are PCI Express, and
