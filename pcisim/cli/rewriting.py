@@ -66,23 +66,20 @@ def apply(arguments: argparse.Namespace, data: bytes, host_pci: HostPci = None) 
 
 
 def _reassigned(arguments: argparse.Namespace, data: bytes) -> tuple[str | bytes, list[str]]:
-    from pcisim.catalogue.versions import libvirt_version
     from pcisim.rewrite.reassign import reassign
 
     with _Blame(arguments.file):
-        made = reassign(data, libvirt_version(arguments.libvirt), machine=arguments.machine)
+        made = reassign(data, machine=arguments.machine, libvirt=arguments.libvirt)
     return made.text, made.explanation()
 
 
 def _kept(arguments: argparse.Namespace, data: bytes, host_pci: HostPci) -> tuple[str | bytes, list[str]]:
-    from pcisim.catalogue.versions import libvirt_version
-    from pcisim.formats.host_pci import lookup
     from pcisim.rewrite.keep import keep
 
     name = _shown(arguments.keep)
     old = common.assigned(common.read_bytes(arguments.keep), libvirt=arguments.libvirt, host_pci=host_pci, name=name)
     with _Blame(arguments.file):
-        made = keep(old.placement, data, libvirt_version(arguments.libvirt), host_pci=lookup(host_pci))
+        made = keep(old.placement, data, libvirt=arguments.libvirt, host_pci=host_pci)
     return made.text, made.explanation()
 
 

@@ -6,7 +6,7 @@ is merely worth knowing.
 """
 
 from pcisim.diagnose.diagnosis import Diagnosis, examine
-from pcisim.diagnose.explain import Case, explain_in, meaning_of, meanings, near
+from pcisim.diagnose.explain import Case, Meaning, explain, explain_in, meaning_of, meanings, near
 from pcisim.diagnose.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding
 from pcisim.diagnose.limits import beyond_limits, limits_of, with_limits
 from pcisim.diagnose.rules import NOT_JUDGED, RULES, Rule
@@ -25,6 +25,8 @@ __all__ = [
     "Judge",
     "Tried",
     "Case",
+    "Meaning",
+    "explain",
     "explain_in",
     "meanings",
     "meaning_of",

@@ -24,7 +24,7 @@ from pcisim.diagnose.remedies import ALONE, FIRST, LAST, LAST_OF_ALL, Proposal
 from pcisim.errors import PcisimError
 from pcisim.guest import NO_RAM, Guest
 from pcisim.placement import Policy
-from pcisim.plan import HostPci
+from pcisim.policies import HostPci
 
 MOST_WORK = 400
 """How much work the remedies of one document may be: a trial costs as many units as there are errors, and one more,
@@ -109,7 +109,7 @@ def check(
         []
         >>> crowded = pcisim.Guest.of("pc", {"virtio-blk": 59})
         >>> [(finding.severity, finding.code) for finding in pcisim.check(crowded)]
-        [('error', 'no-more-slots')]
+        [('error', 'no-slot-for-controller')]
         >>> [finding.code for finding in pcisim.check(pcisim.Guest.of("q35"), limits="rhel7")]
         ['limit-functions']
     """

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pcisim.catalogue.controllers import GROWN, PCI_CONTROLLERS, PORTS, ROOT_MODELS, pci_controller
 from pcisim.catalogue.machines import machine_of
 from pcisim.catalogue.other_machines import architectures_of
-from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.compare.matching import USER_ALIAS, alias_of, is_pci_controller
 from pcisim.errors import RefusedError
@@ -37,6 +37,10 @@ class Reassigned(NamedTuple):
     lost: tuple[str, ...]
     advice: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        told = f"{len(self.lost)} lost, {len(self.advice)} advised"
+        return f"<Reassigned{f' to {self.machine}' if self.machine else ''}: {told}>"
+
     def explanation(self) -> list[str]:
         """Return the lines to print: a headline, then what is lost, then the advice."""
         headline = "PCI addresses and PCI controllers dropped"
@@ -44,7 +48,7 @@ class Reassigned(NamedTuple):
         return lines + [f"  lost: {text}" for text in self.lost] + [f"  advice: {text}" for text in self.advice]
 
 
-def reassign(text: str | bytes, rules: Libvirt, *, machine: str | None = None) -> Reassigned:
+def reassign(xml: str | bytes, *, machine: str | None = None, libvirt: str | Libvirt = DEFAULT_VERSION) -> Reassigned:
     """Drop every PCI address and every PCI controller but the root, for another machine type if need be.
 
     The root controller stays with its options, such as ``pcihole64``; for another kind of machine
@@ -52,17 +56,25 @@ def reassign(text: str | bytes, rules: Libvirt, *, machine: str | None = None) -
     like every other PCI controller, and are named in `Reassigned.lost`.
 
     Args:
-        text: the definition.
-        rules: the version of libvirt.
+        xml: the definition.
         machine: another machine type; ``pc`` or ``q35`` without a version change nothing in a
             definition that is for some version of it.
+        libvirt: the libvirt version to emulate, from ``7.0`` on.
 
     Raises:
         InputError: the definition cannot be read.
         RefusedError: the machine type is none with a PCI bus, or devices cannot stay as they are on
             it; all of them are named (code ``machine-change``).
+        UsageError: an unknown version.
+
+    Examples:
+        >>> import pcisim
+        >>> xml = pcisim.assign(pcisim.Guest.of("pc", {"virtio-blk": 1})).to_xml()
+        >>> made = pcisim.reassign(xml, machine="q35")
+        >>> str(pcisim.assign(made.text).addresses["disk:vda"])
+        '0000:03:00.0'
     """
-    guest = read(text, rules)
+    guest = read(xml, libvirt_version(libvirt))
     name = _other_machine(guest, machine)
     family = machine_of(name, guest.arch) if name else guest.machine
     if name and family.family != guest.machine.family:

@@ -105,7 +105,7 @@ def test_objects(case: str) -> None:
     except pcisim.PcisimError as error:
         texts = [repr(error), *error.explanation(), json.dumps(error.__dict__, default=str)]
     else:
-        texts = [repr(plan), str(plan), repr(plan.placement), repr(plan.guest), json.dumps(plan.to_json())]
+        texts = [repr(plan), str(plan), repr(plan.placement), repr(plan.placement.guest), json.dumps(plan.to_json())]
     assert all(map(hidden, texts))
     for finding in check(GUESTS[case]):
         assert hidden(repr(finding))
