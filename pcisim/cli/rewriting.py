@@ -26,6 +26,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="drop all PCI addresses and PCI controllers, and place anew; with --machine for another machine type",
     )
+    parser.add_argument(
+        "--fix-ide",
+        choices=("sata", "virtio-scsi"),
+        help="with --reassign: move disks and CD-ROMs from IDE, which q35 does not have, to that bus",
+    )
 
 
 def wanted(arguments: argparse.Namespace) -> str:
@@ -34,6 +39,8 @@ def wanted(arguments: argparse.Namespace) -> str:
     Raises:
         UsageError: it does not go with the others.
     """
+    if arguments.fix_ide is not None and not arguments.reassign:
+        raise UsageError("--fix-ide goes with --reassign", code="usage")
     if arguments.keep is None and not arguments.reassign:
         return ""
     option = "--reassign" if arguments.reassign else "--keep"
@@ -69,7 +76,7 @@ def _reassigned(arguments: argparse.Namespace, data: bytes) -> tuple[str | bytes
     from pcisim.rewrite.reassign import reassign
 
     with _Blame(arguments.file):
-        made = reassign(data, machine=arguments.machine, libvirt=arguments.libvirt)
+        made = reassign(data, machine=arguments.machine, fix_ide=arguments.fix_ide, libvirt=arguments.libvirt)
     return made.text, made.explanation()
 
 
