@@ -9,7 +9,7 @@ Source: libvirt rules 5.5, 8.3 and 8.6; asked of libvirt 11.3.0 and 12.9.0.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ FIXES = (SATA, SCSI)
 _BUS: Mapping[str, str] = MappingProxyType({IDE: "ide", SATA: "sata", SCSI: "scsi"})
 _NAMES: Mapping[str, str] = MappingProxyType({IDE: "hd", SATA: "sd"})
 """How the disks on a bus are named."""
-_TITLES: Mapping[str, str] = MappingProxyType({"ide": "IDE", "sata": "SATA", "scsi": "virtio-scsi"})
+_TITLES: Mapping[str, str] = MappingProxyType({"ide": "IDE", "sata": "SATA", "scsi": "SCSI"})
 
 
 class Move(NamedTuple):
@@ -73,8 +73,11 @@ def move(editor: Editor, guest: Guest, rules: Libvirt, what: Move) -> list[str]:
         what: which disks, and where to.
     """
     disks = what.disks(guest)
-    if what.target == SCSI:
-        names = _onto_scsi(editor, guest, rules, what, disks) if disks else []
+    where = _TITLES[_BUS[what.target]]
+    if what.target == SCSI and disks:
+        index = _free_index(guest)
+        where = f"scsi:{index}, a new virtio-scsi controller"
+        names = _onto_scsi(editor, guest, rules, what, index)
     else:
         names = _by_name(guest, what, disks)
     words = []
@@ -85,7 +88,7 @@ def move(editor: Editor, guest: Guest, rules: Libvirt, what: Move) -> list[str]:
         if name != old:
             editor.set_attribute(target, "dev", name)
         renamed = "" if name == old else f", as {name}"
-        words.append(f"{disk.label} from {_TITLES[what.source]} to {_TITLES[_BUS[what.target]]}{renamed}")
+        words.append(f"{disk.label} from {_TITLES[what.source]} to {where}{renamed}")
         if what.target != SCSI:
             for address in _drives(disk):
                 editor.remove(address)
@@ -94,9 +97,38 @@ def move(editor: Editor, guest: Guest, rules: Libvirt, what: Move) -> list[str]:
     return words
 
 
-def room_on_ide(guest: Guest) -> int:
-    """Return how many more disks the one IDE controller of pc takes."""
-    return max(0, DISKS_A_CONTROLLER["ide"] - sum(d.bus == "ide" for d in guest.devices.get("disk", ())))
+class _Only(NamedTuple):
+    """One row: what a disk says that only disks on some buses may say, asked of libvirt 11.3.0 and 12.9.0."""
+
+    element: str
+    attribute: str
+    """Which of its attributes is meant; "" for the element itself."""
+    buses: tuple[str, ...]
+
+
+_ONLY = (_Only("geometry", "trans", ("ide",)), _Only("wwn", "", ("ide", "scsi")))
+
+
+def immovable(guest: Guest, what: Move) -> Iterator[tuple[str, str]]:
+    """Yield the label of each disk that cannot move, and why.
+
+    Args:
+        guest: as it was read from the definition.
+        what: which disks are to move, and where to.
+    """
+    disks = what.disks(guest)
+    room = DISKS_A_CONTROLLER["ide"] - sum(d.bus == "ide" for d in guest.devices.get("disk", ()))
+    for number, disk in enumerate(disks):
+        where = f"{disk.label} (line {disk.line})"
+        if what.target == IDE and number >= room:
+            yield disk.label, f"{where}: an IDE controller takes {DISKS_A_CONTROLLER['ide']} disks, and pc has one"
+        for row in _ONLY:
+            found = disk.origin.find(row.element)
+            if found is None or _BUS[what.target] in row.buses or (row.attribute and row.attribute not in found.attrib):
+                continue
+            said = f"{row.attribute}= of <{row.element}>" if row.attribute else f"<{row.element}>"
+            allowed = " and ".join(_TITLES[bus] for bus in row.buses)
+            yield disk.label, f"{where}: {said} is for disks on {allowed}; take it out"
 
 
 def _by_name(guest: Guest, what: Move, disks: list[Device]) -> list[str]:
@@ -126,9 +158,9 @@ def _numbered(drive: tuple[int, int, int, int] | None, bus: str, each: int) -> i
     return controller * each + (channel * 2 + unit if bus == "ide" else unit)
 
 
-def _onto_scsi(editor: Editor, guest: Guest, rules: Libvirt, what: Move, disks: list[Device]) -> list[str]:
+def _onto_scsi(editor: Editor, guest: Guest, rules: Libvirt, what: Move, index: int) -> list[str]:
     """Write the places of disks on a virtio-scsi controller of their own, and return their names, which stay."""
-    index = _free_index(guest)
+    disks = what.disks(guest)
     for number, disk in enumerate(disks):
         for address in _drives(disk):
             editor.remove(address)

@@ -19,7 +19,7 @@ from pcisim.formats.domain.reader import read
 from pcisim.formats.xml.document import Element
 from pcisim.formats.xml.editor import Editor
 from pcisim.guest import Controller, Device, Guest, evolved
-from pcisim.rewrite.disk_buses import IDE, SATA, Move, check_fix, move, room_on_ide
+from pcisim.rewrite.disk_buses import IDE, SATA, Move, check_fix, immovable, move
 from pcisim.rewrite.keep import in_chipset, pci_controllers
 
 
@@ -96,8 +96,7 @@ def reassign(
     family = machine_of(name, guest.arch) if name else guest.machine
     changes = bool(name) and family.family != guest.machine.family
     what = _move(guest, family, fix_ide, changes=changes)
-    if changes:
-        _check_devices(guest, family, name, what)
+    _check_devices(guest, family, name or guest.machine_name, what, changes=changes)
     editor = Editor(guest.document)
     if name:
         editor.set_attribute(guest.machine_origin, "machine", name)
@@ -119,6 +118,11 @@ def reassign(
             has_root = True
         else:
             has_root = True
+    lost += [
+        f"{c.label}, with alias {alias}"
+        for c in guest.controllers
+        if c.origin in gone and (alias := alias_of(c)) and alias.startswith(USER_ALIAS)
+    ]
     stays = evolved(guest, controllers=[c for c in guest.controllers if c.origin not in gone])
     advice = _advice(stays, family) if changes else ()
     return Reassigned(editor.apply(), name, tuple(lost), tuple(advice), tuple(moved))
@@ -309,21 +313,20 @@ def _found(guest: Guest, family: Machine, rules: Iterable[_Rule]) -> Iterator[tu
                 yield device.label, f"{device.label}{line}: {rule.reason}; {rule.remedy}"
 
 
-def _check_devices(guest: Guest, family: Machine, name: str, moving: Move | None) -> None:
+def _check_devices(guest: Guest, family: Machine, name: str, moving: Move | None, *, changes: bool) -> None:
     moves = [d.label for d in (*moving.disks(guest), *moving.controllers(guest))] if moving is not None else []
-    found = [(label, text) for label, text in _found(guest, family, _REFUSED) if label not in moves]
+    found = [(label, text) for label, text in _found(guest, family, _REFUSED) if changes and label not in moves]
     on_ide = {d.label for d in guest.devices.get("disk", ()) if d.bus == "ide"}
     on_ide |= {c.label for c in guest.controllers if c.type == "ide"}
     remedy = "change what is listed, then reassign"
     if not on_ide.isdisjoint(label for label, _ in found):
         remedy = "'--fix-ide sata' or '--fix-ide virtio-scsi' moves what is on IDE; change the rest, then reassign"
-    if moving is not None and moving.target == IDE:
-        for disk in moving.disks(guest)[room_on_ide(guest) :]:
-            line = f" (line {disk.line})" if disk.line else ""
-            found.append((disk.label, f"{disk.label}{line}: an IDE controller takes 4 disks, and pc has one"))
-            remedy = "'--fix-ide sata' leaves the disks on SATA, on an AHCI card; '--fix-ide virtio-scsi' moves them"
-    if family.family == "i440fx":
+    if changes and family.family == "i440fx":
         found += _of_firmware(guest)
+    stuck = list(immovable(guest, moving)) if moving is not None else []
+    if stuck and moving is not None and moving.target == IDE:
+        remedy = "'--fix-ide sata' leaves the disks on SATA, on an AHCI card; '--fix-ide virtio-scsi' moves them"
+    found += stuck
     if found:
         what = "one thing" if len(found) == 1 else f"{len(found)} things"
         raise RefusedError(
