@@ -42,8 +42,11 @@ def in_the_way(holder: Holder, packed: int, topology: Topology) -> Iterator[tupl
         packed: where it sits, or is to sit.
         topology: who sits where.
     """
+    mine = virtual_functions(holder, packed)
     for other, neighbour in _neighbours(holder, packed, topology):
         theirs = virtual_functions(neighbour, other)
+        if not mine and not theirs:
+            continue
         if packed & ~MAX_FUNCTION in theirs or _collide(holder, packed, neighbour, other):
             yield other, neighbour
 

@@ -24,7 +24,7 @@ from tests.cli.running import EXAMPLES, PLAIN, Done, example, is_tidy, process, 
 SERVER = str(EXAMPLES / "server.xml")
 OLD = example("server")
 NEW = pcisim.assign_xml(OLD)
-KILLS = int(os.environ.get("PCISIM_KILLS", "40"))
+KILLS = int(os.environ.get("PCISIM_KILLS", "15"))
 """How many runs are ended at a random moment, by each signal."""
 
 

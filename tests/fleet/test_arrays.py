@@ -221,7 +221,7 @@ def test_every_owner_has_a_code() -> None:
 def test_capacity_of_any_device(machine: str) -> None:
     """Asked of guests that have some of it and of guests that have not."""
     random = Random(f"capacity {machine}")
-    for _ in range(1 + SWEEP // 50):
+    for _ in range(1 + SWEEP // 100):
         of = random.choice(NAMES)
         names = [of, *random.sample([name for name in NAMES if name != of], 5)][random.randrange(2) :]
         counts = random_counts(random, names, 2, random.choice([2, 30, 100]))
