@@ -32,6 +32,8 @@ class Limit(NamedTuple):
     """What to do about it."""
     most: int = 0
     """The highest number that is supported, where it is a number."""
+    up_to: int = 0
+    """The highest number that this row speaks of, another speaks of higher ones; 0 for any."""
 
 
 class Product(NamedTuple):
@@ -100,6 +102,7 @@ _ROWS = (
                 "more than 160 vCPUs, which was RHEL 7.0's limit",
                 "use RHEL 7.2 or later, or give the guest at most 160 vCPUs",
                 160,
+                240,
             ),
             _IDE,
             _SCSI,
@@ -160,6 +163,7 @@ _ROWS = (
                 "more than 64 vCPUs, which was RHEL 6.0's limit",
                 "use RHEL 6.7 or later, or look up the limit of the minor release",
                 64,
+                240,
             ),
             _IDE,
             _SCSI,

@@ -127,7 +127,7 @@ def _tcg(guest: Guest, row: Limit) -> Iterator[Finding]:
 def _vcpus(guest: Guest, row: Limit) -> Iterator[Finding]:
     element = _inside(guest, "vcpu")
     count = _number(element.text) if element.tag else None
-    if count is not None and count > row.most:
+    if count is not None and row.most < count <= (row.up_to or count):
         yield _finding(row, f"{count} vCPUs are more than {row.most}", "vcpu", element.line)
 
 

@@ -62,6 +62,7 @@ CASES = (
     Case("limit-tcg", domain("q35").replace("'qemu'", "'hvf'"), kvm(), "domain", 1),
     Case("limit-vcpus", kvm(head="<vcpu>241</vcpu>"), kvm(head="<vcpu>240</vcpu>"), "vcpu", 4),
     Case("limit-vcpus-first", kvm(head="<vcpu> 161 </vcpu>"), kvm(head="<vcpu>160</vcpu>"), "vcpu", 4),
+    Case("limit-vcpus-first", kvm(head="<vcpu>240</vcpu>"), kvm(head="<vcpu>241</vcpu>"), "vcpu", 4),
     Case("limit-ide", kvm(*ide(6), machine="pc"), kvm(*ide(4), machine="pc"), "disk:hde", 15),
     Case("limit-scsi", kvm(controller("scsi", 0, "lsilogic")), kvm(controller("scsi", 0, "virtio-scsi")), "scsi:0", 11),
     Case("limit-scsi", kvm(controller("scsi", 0)), kvm(controller("scsi", 0, "virtio-scsi")), "scsi:0", 11),
