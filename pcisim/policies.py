@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 Value = int | bool | str | None
+HostPci = Mapping[str, str] | str | None
+"""``None``; ``"auto"`` to read this machine's sysfs; or ``{"0000:06:12.0": "pci"}``."""
 
 
 class Option(NamedTuple):
@@ -210,6 +212,20 @@ def policy_of(policy: str | Policy, rules: Libvirt, table: Mapping[str, PolicyRo
             )
         values[key] = value
     return row.make(rules, values)
+
+
+def check_host_pci(host_pci: HostPci) -> None:
+    """Refuse to be told about host devices for a `Guest`, which names none.
+
+    Raises:
+        UsageError: `host_pci` is not ``None``.
+    """
+    if host_pci is not None:
+        raise UsageError(
+            "host_pci goes with domain XML: a Guest names no host devices",
+            code="host-pci",
+            remedy="pass the XML, in which each <hostdev> names its device, or leave host_pci out",
+        )
 
 
 def listed(table: Mapping[str, PolicyRow] = POLICIES) -> list[str]:

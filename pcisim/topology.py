@@ -176,6 +176,9 @@ class Topology:
         self._latest: dict[int, Bus] = {}
         """For plugs of endpoints the bus of the cursor."""
 
+    def __repr__(self) -> str:
+        return f"<Topology {len(self.buses)} buses, {len(self.owners)} functions held>"
+
     def add_bus(self, model: ControllerModel) -> Bus:
         """Append a bus with the next index."""
         bus = Bus(len(self.buses), model)

@@ -57,7 +57,7 @@ def scalar_row(machine: str, names: list[str], counts: list[int]) -> Row | None:
         plan = pcisim.assign(guest(machine, names, counts))
     except RefusedError:
         return None
-    devices = {device.label: device for device in plan.guest.all_devices()}
+    devices = {device.label: device for device in plan.placement.guest.all_devices()}
     left = room(plan.topology)
     return Row(
         [int(address) for address in plan.addresses.values()],

@@ -312,7 +312,7 @@ def test_assign_keeps_the_source() -> None:
     plan = pcisim.assign(E4)
     assert [c.label for c in plan.source.controllers] == []
     assert all(device.address is None for device in plan.source.devices["disk"])
-    assert len(plan.guest.controllers) == 10
+    assert len(plan.placement.guest.controllers) == 10
 
 
 def test_a_policy_object() -> None:

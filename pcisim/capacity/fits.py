@@ -62,6 +62,15 @@ class Fits(NamedTuple):
     elsewhere: tuple[str, Placement] | None = None
     """Where nothing that was tried makes it fit: another policy under which it fits, and the guest placed by that."""
 
+    def __bool__(self) -> bool:
+        return self.fits
+
+    def __str__(self) -> str:
+        return self.headline
+
+    def __repr__(self) -> str:
+        return f"<Fits {self.headline}>"
+
 
 def fits(guest: Guest, more: Mapping[str, int], policy: Counted, *, hotplug: bool = False) -> Fits:
     """Say whether more devices fit into a guest, and what makes them fit.

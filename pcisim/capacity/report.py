@@ -34,6 +34,8 @@ PORT_MEMORY_KIB = 700
 maintainers give it (about; more after boot)."""
 
 _WHO = ("holders", "claims")
+_COUNTS = ("usable_slots", "used", "reserved", "free_slots", "free_functions", "unusable", "hot_slots")
+"""What is counted of a bus, as the columns of a data frame."""
 
 CONVENTIONAL, EXPRESS = "conventional", "express"
 _PLUGS = {c.CONVENTIONAL: CONVENTIONAL, c.EXPRESS: EXPRESS}
@@ -164,6 +166,22 @@ class Capacity(NamedTuple):
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    def __repr__(self) -> str:
+        return f"<Capacity {self.machine}: {len(self.buses)} buses, {self.room}>"
+
+    def to_frame(self) -> Any:
+        """Return one row for each bus as a data frame of pandas, else of polars.
+
+        Raises:
+            UsageError: neither is installed.
+        """
+        from pcisim.frames import frame_of
+
+        rows = [
+            [bus.index, bus.model, bus.plug, THEORETICAL, *(getattr(bus, n) for n in _COUNTS)] for bus in self.buses
+        ]
+        return frame_of(("index", "model", "plug", "theoretical", *_COUNTS), rows)
 
     def _repr_html_(self) -> str | None:
         from pcisim.notebook import HTML, picture

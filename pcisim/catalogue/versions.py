@@ -91,6 +91,9 @@ class Libvirt(NamedTuple):
     def __str__(self) -> str:
         return self.version
 
+    def __repr__(self) -> str:
+        return f"<Libvirt {self.version}, profile {self.profile.name}>"
+
     @property
     def release(self) -> tuple[int, int]:
         """Return the version as two numbers."""

@@ -172,7 +172,7 @@ def address_lines(plan: Plan) -> str:
     addresses, carried, zpci = placement.addresses, placement.multifunction, placement.zpci
     rows = [
         (printable(device.label), address_element(addresses[device], carried.get(device), zpci.get(device)))
-        for device in plan.guest.all_devices()
+        for device in plan.placement.guest.all_devices()
         if device in addresses
     ]
     width = max((len(label) for label, _ in rows), default=0)

@@ -141,7 +141,7 @@ def _devices(arguments: argparse.Namespace, plan: Plan) -> list[Device]:
     for name in arguments.devices:
         data = common.read_bytes(name)
         try:
-            devices.append(read_device(data, plan.rules, plan.guest.machine, host_pci=host_pci))
+            devices.append(read_device(data, plan.rules, plan.placement.guest.machine, host_pci=host_pci))
         except PcisimError as error:
             error.file = "<stdin>" if name == common.STDIN else name
             raise

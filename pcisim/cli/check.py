@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from pcisim.cli import common
+from pcisim.cli import common, limits
 from pcisim.errors import NOT_COVERED_CODES, InputError
 from pcisim.formats.plain import printable
 
@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pcisim.catalogue.limits import Product
     from pcisim.catalogue.versions import Libvirt
     from pcisim.diagnose import Finding
     from pcisim.plan import HostPci
@@ -28,6 +29,7 @@ _EPILOG = """examples:
   pcisim check guests/*.xml
   virsh dumpxml vm | pcisim check -
   pcisim check --format github guests/*.xml     annotations in a pull request
+  pcisim check --limits rhel7 guests/*.xml      what RHEL 7 does not support, too
 
 exit status: 0 no errors (warnings and notes do not count); 1 an error in a guest; 3 a file that is not a guest
 or cannot be read, the others are checked all the same; 4 nothing is wrong but what pcisim does not cover
@@ -53,6 +55,7 @@ def add_parser(commands: Any) -> None:
         default="text",
         help="text (default); json; github: workflow commands that annotate a pull request",
     )
+    limits.add_option(parser)
     common.add_host_pci(parser)
     parser.add_argument("-v", "--verbose", action="store_true", help="print more details")
     common.add_debug(parser)
@@ -64,12 +67,15 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.diagnose import NOT_JUDGED, SEVERITIES
 
     host_pci = common.host_pci_of(arguments.host_pci)
+    product = limits.wanted(arguments)
+    if product is not None and arguments.format == "text":
+        common.write_stdout(f"{product.head}\n")
     rows = []
     counts = dict.fromkeys(SEVERITIES, 0)
     unreadable = uncovered = 0
     for name in arguments.files:
         shown = "<stdin>" if name == common.STDIN else name
-        findings, readable = check_file(name, arguments.libvirt, host_pci)
+        findings, readable = check_file(name, arguments.libvirt, host_pci, product)
         unreadable += not readable
         for finding in findings:
             counts[finding.severity] += 1
@@ -83,7 +89,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         import json
 
-        common.write_stdout(json.dumps(_document(rows, counts, unreadable, arguments.libvirt), indent=2) + "\n")
+        document = _document(rows, counts, unreadable, arguments.libvirt)
+        if product is not None:
+            document["limits"] = product.to_json()
+        common.write_stdout(json.dumps(document, indent=2) + "\n")
+    elif product is not None:
+        remarks = "".join(f"{line}\n" for line in limits.remark_lines(product))
+        if arguments.format == "text":
+            common.write_stdout(remarks)
+        else:
+            title = f"{product.head}\n{remarks.rstrip()}"
+            common.write_stdout(f"::notice title={product.name}::{_data(title)}\n")
     judged = arguments.format == "text" and unreadable < len(arguments.files)
     common.say(
         _summary(len(arguments.files), counts, unreadable, arguments.libvirt),
@@ -94,9 +110,11 @@ def run(arguments: argparse.Namespace) -> int:
     return int(bool(counts["error"])) if counts["error"] > uncovered or not uncovered else NOT_COVERED
 
 
-def check_file(name: str, libvirt: str | Libvirt, host_pci: HostPci = None) -> tuple[list[Finding], bool]:
-    """Return the findings of a file, and whether it could be read as a guest."""
-    from pcisim.diagnose import Finding, Judge, examine, with_remedies
+def check_file(
+    name: str, libvirt: str | Libvirt, host_pci: HostPci = None, product: Product | None = None
+) -> tuple[list[Finding], bool]:
+    """Return the findings of a file, and whether it could be read as a guest; what a product does not support, too."""
+    from pcisim.diagnose import Finding, Judge, examine, with_limits, with_remedies
 
     try:
         data = common.read_bytes(name)
@@ -104,7 +122,7 @@ def check_file(name: str, libvirt: str | Libvirt, host_pci: HostPci = None) -> t
         return [Finding.of(error)], False
     judge = Judge(libvirt, host_pci=host_pci)
     diagnosis = with_remedies(examine(data, libvirt=libvirt, host_pci=host_pci), judge)
-    return diagnosis.findings, diagnosis.readable or not _is_input_error(diagnosis.findings)
+    return with_limits(diagnosis, product, libvirt), diagnosis.readable or not _is_input_error(diagnosis.findings)
 
 
 def _is_input_error(findings: list[Finding]) -> bool:

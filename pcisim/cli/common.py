@@ -48,7 +48,7 @@ def _terminal_width() -> int:
 
 
 _USUAL_WIDTH = 80
-_HELP = frozenset({"?", "help"})
+HELP = frozenset({"?", "help"})
 """What lists the words that an option takes."""
 LIBVIRT = "PCISIM_LIBVIRT"
 """The environment variable that sets the default of ``--libvirt``; the library does not look at it."""
@@ -137,13 +137,13 @@ def add_host_pci(parser: argparse.ArgumentParser) -> None:
 
 def lists_devices(arguments: argparse.Namespace) -> bool:
     """Print what devices or policies there are if that is what was asked, and return whether it was."""
-    if getattr(arguments, "policy", None) in _HELP:
+    if getattr(arguments, "policy", None) in HELP:
         from pcisim.policies import listed
 
         write_stdout("".join(f"{line}\n" for line in listed()))
         return True
     asked = (*arguments.device, *getattr(arguments, "add", ()), *getattr(arguments, "of", ()))
-    if not _HELP & set(asked):
+    if not HELP & set(asked):
         return False
     from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS
 

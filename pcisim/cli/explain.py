@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pcisim.catalogue.versions import Libvirt
-    from pcisim.diagnose import Case, Text
+    from pcisim.diagnose import Case
 
 _UNKNOWN = 1
 _MOST_TEXT = 1 << 16
@@ -48,19 +48,15 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    from pcisim.diagnose import explain_in, meaning_of, meanings
+    from pcisim.diagnose import explain
 
-    text = _text(arguments)
     document = None if arguments.file is None else common.read_bytes(arguments.file)
-    rows = meanings(text)
-    row = rows[0] if rows else None
-    case = None if document is None else explain_in(row, document, libvirt=arguments.libvirt, text=text)
-    if row is None and case is not None and case.findings:
-        row = meaning_of(case.findings[0])
-    if row is None:
-        common.say(*_unknown(text))
+    found = explain(_text(arguments), document, libvirt=arguments.libvirt)
+    if not found:
+        common.say(*found.lines())
         return _UNKNOWN
-    common.write_stdout("".join(f"{printable(line)}\n" for line in meaning_lines(row)))
+    common.write_stdout("".join(f"{printable(line)}\n" for line in found.lines()))
+    case = found.case
     if case is None or document is None:
         return 0
     name = "<stdin>" if arguments.file == common.STDIN else arguments.file
@@ -84,16 +80,6 @@ def _text(arguments: argparse.Namespace) -> str:
     if sys.stdin is None:
         raise InputError("cannot read standard input: it is closed", code="cannot-read")
     return common.read_bytes(common.STDIN)[:_MOST_TEXT].decode("utf-8", "replace")
-
-
-def meaning_lines(row: Text) -> list[str]:
-    """Return what a text means, as lines."""
-    return [
-        f"{row.title}  ({row.speaker})",
-        f"  meaning: {row.meaning}",
-        f"  rule: {row.rule_text}",
-        *([f"  to do: {row.remedy}"] if row.remedy else []),
-    ]
 
 
 def case_lines(name: str, case: Case, libvirt: str | Libvirt) -> list[str]:
@@ -126,14 +112,3 @@ def _short(name: str, case: Case) -> list[str]:
     from pcisim.cli.check import text_lines
 
     return [line.rstrip("\n") for line in text_lines(name, list(case.others)) if not line.startswith(" ")]
-
-
-def _unknown(text: str) -> list[str]:
-    from pcisim.diagnose import near
-
-    shown = " ".join(text.split())
-    lines = [f"unknown text: {shown[:200]}"]
-    rows = near(text)
-    if rows:
-        lines += ["  near ones:", *(f"    {row.title}  ({row.speaker})" for row in rows)]
-    return lines

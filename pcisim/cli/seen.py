@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from pcisim.cli import common
-from pcisim.errors import RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,15 +43,7 @@ def view_of(plan: Plan, firmware: str | None) -> GuestView:
     Raises:
         RefusedError: the machine has no PCI bus.
     """
-    from pcisim.enumeration import enumerate_guest
-
-    if not plan.topology.buses:
-        raise RefusedError(
-            f"the machine {plan.guest.machine_type} has no PCI bus: there is nothing to see",
-            code="no-pci-bus",
-            remedy="use a machine that has one, such as pc, q35 or virt",
-        )
-    return enumerate_guest(plan.placement, firmware or plan.guest.firmware)
+    return plan.guest(firmware)
 
 
 def names_of(plan: Plan, view: GuestView, scheme: str | None) -> Names:

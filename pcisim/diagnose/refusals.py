@@ -17,7 +17,7 @@ from pcisim.errors import PcisimError, RefusedError
 from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.libvirt.completion import complete
 from pcisim.placement import Placement, Policy
-from pcisim.plan import assign
+from pcisim.policies import placed
 
 MOST = 200
 """How many refusals are looked for."""
@@ -50,7 +50,7 @@ class Refusals:
         seen: set[tuple[object, ...]] = set()
         while current is not None and len(self.errors) < self.most:
             try:
-                self.placement = assign(current, policy, libvirt=version).placement
+                self.placement = placed(current, policy, self._rules)
                 return
             except PcisimError as error:
                 refused = error

@@ -37,6 +37,15 @@ class Text(NamedTuple):
         """Return the first pattern, as people search for it."""
         return self.patterns[0].replace("*", "...")
 
+    def lines(self) -> list[str]:
+        """Return what it means, for people."""
+        return [
+            f"{self.title}  ({self.speaker})",
+            f"  meaning: {self.meaning}",
+            f"  rule: {self.rule_text}",
+            *([f"  to do: {self.remedy}"] if self.remedy else []),
+        ]
+
 
 _HOT = ("no-hot-slot", "hotplug-off")
 

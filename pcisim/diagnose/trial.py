@@ -17,13 +17,14 @@ from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt
 from pcisim.diagnose.diagnosis import Diagnosis, examine
 from pcisim.diagnose.edits import Site
 from pcisim.diagnose.finding import ERROR, Finding
+from pcisim.diagnose.limits import limits_of, with_limits
 from pcisim.diagnose.phrases import clauses, is_tried, said_edit
 from pcisim.diagnose.refusals import ROOM
 from pcisim.diagnose.remedies import ALONE, FIRST, LAST, LAST_OF_ALL, Proposal
 from pcisim.errors import PcisimError
 from pcisim.guest import NO_RAM, Guest
 from pcisim.placement import Policy
-from pcisim.plan import HostPci
+from pcisim.policies import HostPci
 
 MOST_WORK = 400
 """How much work the remedies of one document may be: a trial costs as many units as there are errors, and one more,
@@ -77,12 +78,13 @@ class Tried(NamedTuple):
     diagnosis: Diagnosis
 
 
-def diagnose(
+def check(
     guest: Guest | str | bytes,
     policy: str | Policy = "libvirt",
     *,
     libvirt: str | Libvirt = DEFAULT_VERSION,
     host_pci: HostPci = None,
+    limits: str | None = None,
 ) -> list[Finding]:
     """Return everything that is wrong with a guest, or worth knowing, in the order of the document.
 
@@ -95,12 +97,25 @@ def diagnose(
         policy: as for `pcisim.assign`.
         libvirt: the libvirt version to emulate, from ``7.0`` on.
         host_pci: which host devices are conventional, as for `pcisim.assign`.
+        limits: whose limits the guest is judged by as well, such as ``rhel7``: a row of
+            `pcisim.catalogue.limits.PRODUCTS`.  What the limits say of hosts and operations is in ``remarks`` there.
 
     Raises:
-        UsageError: an unknown version or policy, or `host_pci` for a `Guest`.
+        UsageError: an unknown version, policy or name of limits, or `host_pci` for a `Guest`.
+
+    Examples:
+        >>> import pcisim
+        >>> pcisim.check(pcisim.Guest.of("q35", {"virtio-blk": 2}))
+        []
+        >>> crowded = pcisim.Guest.of("pc", {"virtio-blk": 59})
+        >>> [(finding.severity, finding.code) for finding in pcisim.check(crowded)]
+        [('error', 'no-slot-for-controller')]
+        >>> [finding.code for finding in pcisim.check(pcisim.Guest.of("q35"), limits="rhel7")]
+        ['limit-functions']
     """
+    product = None if limits is None else limits_of(limits)
     before = examine(guest, policy, libvirt=libvirt, host_pci=host_pci)
-    return with_remedies(before, Judge(libvirt, policy, host_pci)).findings
+    return with_limits(with_remedies(before, Judge(libvirt, policy, host_pci)), product, libvirt)
 
 
 def with_remedies(diagnosis: Diagnosis, judge: Judge) -> Diagnosis:

@@ -62,6 +62,9 @@ class Placement:
         self.zpci = zpci or {}
         self.overwritten = overwritten
 
+    def __repr__(self) -> str:
+        return f"<Placement {self.guest.machine_name}: {len(self.addresses)} addresses, {len(self.added)} added>"
+
     @property
     def claims(self) -> list[tuple[int, Place]]:
         """Return the packed addresses of bus 0 that nothing holds and somebody has a claim on, in ascending order.

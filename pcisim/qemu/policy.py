@@ -28,6 +28,9 @@ _FIXED = {("i440fx", "ide:0"): IDE_0, ("q35", "sata:0"): SATA_0}
 class QemuPolicy:
     """Places a guest as QEMU does when nobody gives addresses."""
 
+    def __repr__(self) -> str:
+        return "QemuPolicy()"
+
     def describe(self) -> str:
         """Return the policy in one line."""
         return "as QEMU 7.2 places -device without addr"

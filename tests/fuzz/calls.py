@@ -29,7 +29,7 @@ _FORMATS = {
     "lspci": ("-v", "-t", "-n", "-D", "-s=3"),
     "capacity": ("--format=json", "--of=virtio-net"),
     "fits": ("--add=virtio-net=2", "--add=e1000=3", "--hotplug", "--format=json"),
-    "check": ("--format=json", "--format=github", "-v"),
+    "check": ("--format=json", "--format=github", "-v", "--limits=rhel7"),
     "attach": ("--device=virtio-net", "--device=e1000,count=2", "--format=json"),
     "diff": ("--format=json",),
     "fleet": ("--format=json", "--format=csv", "--format=jsonl", "--add=virtio-net=1", "--workers=1"),
@@ -107,7 +107,11 @@ def call(folder: Path, chance: Random) -> Call:
         words.append(str(other))
     if command == "assign":
         if len(words) == 2 or chance.random() < 0.1:
-            words += chance.choice(([], ["--in-place"], ["--keep", str(_old(folder, chance))], ["--reassign"]))
+            moved = [
+                "--reassign",
+                *chance.choice((["--machine", "q35", "--fix-ide", "sata"], ["--fix-ide", "virtio-scsi"])),
+            ]
+            words += chance.choice(([], ["--in-place"], ["--keep", str(_old(folder, chance))], ["--reassign"], moved))
         if len(words) == 2 or chance.random() < 0.1:
             words += chance.choice(([], [], ["--print-diff"], ["-o", str(folder / "new.xml")]))
     plain = command != "assign" or any(word.startswith("--format=") for word in words)

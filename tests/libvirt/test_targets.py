@@ -57,7 +57,7 @@ def test_uhci1_is_marked_even_alone() -> None:
 
 def settled(machine: str, *devices: str) -> dict[str, tuple[str, dict[str, object]]]:
     plan = pcisim.assign(domain(machine, BARE, *devices))
-    return {c.label: (c.model_name, c.target) for c in plan.guest.controllers if c.type == "pci"}
+    return {c.label: (c.model_name, c.target) for c in plan.placement.guest.controllers if c.type == "pci"}
 
 
 def test_defaults_of_q35() -> None:
@@ -188,7 +188,7 @@ def test_nic_beside_an_explicit_one() -> None:
 
 def host_bridges(*controllers: str) -> dict[str, object]:
     plan = pcisim.assign(domain("pseries", BARE, *controllers, arch="ppc64"))
-    bridges = [c for c in plan.guest.controllers if c.type == "pci"]
+    bridges = [c for c in plan.placement.guest.controllers if c.type == "pci"]
     assert {c.model_name for c in bridges} == {"spapr-pci-host-bridge"}
     return {c.label: c.target["index"] for c in bridges}
 

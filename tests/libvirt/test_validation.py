@@ -287,7 +287,7 @@ ACCEPTED = [
 @pytest.mark.parametrize(("machine", "devices"), [pytest.param(*row[1:], id=row[0]) for row in ACCEPTED])
 def test_accepted(machine: str, devices: list[str]) -> None:
     plan = pcisim.assign(domain(machine, *devices))
-    assert plan.guest.machine_type == machine
+    assert plan.placement.guest.machine_type == machine
 
 
 def test_validates_what_was_placed() -> None:

@@ -75,7 +75,7 @@ def test_controllers_share_a_slot_by_wish() -> None:
         Guest.of("q35", devices), wishes={label: Wish(group="g") for label in ("scsi:0", "scsi:1", "virtio-serial:0")}
     )
     assert len(slots(plan)) == 1
-    assert [d.label for d in plan.guest.controllers if d.type == "scsi"] == ["scsi:0", "scsi:1"]
+    assert [d.label for d in plan.placement.guest.controllers if d.type == "scsi"] == ["scsi:0", "scsi:1"]
     assert pcisim.assign(plan.to_xml()).addresses == plan.addresses
 
 

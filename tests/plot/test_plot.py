@@ -354,7 +354,7 @@ def test_no_bus() -> None:
 
 def test_a_circle_is_drawn_once() -> None:
     plan = plan_of("pc", BARE, pci("pci-bridge", 1), pci("pci-bridge", 2))
-    one, two = (d for d in plan.guest.controllers if d.type == "pci" and d.index)
+    one, two = (d for d in plan.placement.guest.controllers if d.type == "pci" and d.index)
     topology = Topology()
     for bus in plan.topology.buses:
         topology.add_bus(bus.model)
@@ -482,7 +482,7 @@ def test_svg_is_the_same_in_another_process() -> None:
 @pytest.mark.parametrize("target", one_in(3, ["vd$x$", "vd<&>'", "vd日本", "vd\t", "v" * 200, "vd_^{2}", "vd\\frac"]))
 def test_any_label_can_be_drawn(target: str) -> None:
     plan = pcisim.assign(Guest.of("pc", {"virtio-blk": 1}))
-    device = plan.guest.devices["disk"][0]
+    device = plan.placement.guest.devices["disk"][0]
     device.label = f"disk:{target}"
     for figure in (plot.bus_map(plan), plot.bus_maps(plan), plot.topology_tree(plan), plot.guest_map(plan)):
         ElementTree.fromstring(plot.svg(figure))

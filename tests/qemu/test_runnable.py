@@ -172,7 +172,7 @@ def assert_qemu_agrees(plan: Plan, words: list[str] | None = None) -> None:
     assert tree.shared == shared
     assert tree.built_in == built_in
     assert {bus for bus, _ in places.values()} <= tree.buses
-    assert {running.identity(c) for c in plan.guest.controllers if c.type == "pci" and c.index} <= tree.buses
+    assert {running.identity(c) for c in plan.placement.guest.controllers if c.type == "pci" and c.index} <= tree.buses
 
 
 def skip_what_is_lacking(words: list[str]) -> None:
@@ -234,7 +234,9 @@ REFUSED_BY_QEMU = {
 def startable() -> list[str]:
     """Return the goldens of machines that this QEMU has."""
     accepted = [case for case in cases() if read_answer(case)["11.3"]["ok"]]
-    families = {case: pcisim.assign(read_guest(case), libvirt="11.3").guest.machine.family for case in accepted}
+    families = {
+        case: pcisim.assign(read_guest(case), libvirt="11.3").placement.guest.machine.family for case in accepted
+    }
     return [case for case in accepted if families[case] in ("i440fx", "q35")]
 
 
@@ -243,7 +245,7 @@ def test_goldens_start(case: str) -> None:
     plan = pcisim.assign(read_guest(case), libvirt="11.3")
     words = plan.to_qemu_args(runnable=True)
     _, *options = words[1].split(",")  # whatever version the guest has, this QEMU need not know it
-    words[1] = ",".join(["q35" if plan.guest.machine.express else "pc", *options])
+    words[1] = ",".join(["q35" if plan.placement.guest.machine.express else "pc", *options])
     names = [running.identity(device) for device in plan.placement.addresses]
     skip_what_is_lacking(words)
     if case in REFUSED_BY_QEMU:

@@ -61,7 +61,7 @@ def check_spares(xml: str, spare: int, pci_spare: int) -> bool:
         return False
     plan.topology.check()
     assert plan.addresses.items() >= before.addresses.items()
-    if plan.guest.express:
+    if plan.placement.guest.express:
         assert attached(plan, "express", spare) >= spare
         assert attached(plan, "conventional", pci_spare) >= pci_spare
     else:

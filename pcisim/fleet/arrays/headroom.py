@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,16 @@ class FleetCapacity(NamedTuple):
     no running guest takes, -1 when the guest as it is does not fit.  On pc QEMU may refuse some of them beside an igb
     card, whose virtual functions libvirt does not know of."""
 
+    def to_frame(self) -> Any:
+        """Return one row for each guest as a data frame of pandas, else of polars.
+
+        Raises:
+            UsageError: neither is installed.
+        """
+        from pcisim.frames import frame
+
+        return frame({"cold": self.cold, "hot": self.hot})
+
 
 def capacity(machine: Machines, devices: Sequence[str], counts: ArrayLike, of: str) -> FleetCapacity:
     """Count how many more of a device each guest of a fleet takes, as libvirt 12.9 places.
@@ -43,6 +53,11 @@ def capacity(machine: Machines, devices: Sequence[str], counts: ArrayLike, of: s
 
     Raises:
         UsageError: an unknown machine or device, or counts of another shape or kind.
+
+    Examples:
+        >>> from pcisim import fleet
+        >>> fleet.capacity("q35", ["virtio-blk"], [[2], [20]], of="virtio-net").hot.tolist()
+        [1, 1]
     """
     row = device_model(of)
     fleet, kinds = distinct(Fleet.of(machine, devices, counts))
