@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 
 from pcisim.address import whole_number
-from pcisim.cli import common, whose_rules
+from pcisim.cli import common, inputs, whose_rules
+from pcisim.cli.manner import manner
 from pcisim.errors import PcisimError, UsageError
 from pcisim.formats.xml.document import MAX_BYTES, MAX_SIZE
 
@@ -65,8 +66,40 @@ class _Parser(argparse.ArgumentParser):
             return value
         return super()._get_values(action, arg_strings)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse what stands after a command; files may stand behind options, too."""
+        found, others = super().parse_known_args(args, namespace)
+        if not others:
+            return found, others
+        many = next((name for name in ("guests", "files") if isinstance(getattr(found, name, None), list)), None)
+        unknown = [word for word in others if word.startswith("-") and word != common.STDIN]
+        if unknown:
+            near = _near(unknown[0].partition("=")[0], self._option_string_actions)
+            raise self._wrong(f"unrecognized arguments: {' '.join(unknown)}", near)
+        if many is not None:
+            getattr(found, many).extend(others)
+            return found, []
+        return found, others
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            raise self._wrong(str(error), _near(str(value), action.choices or ())) from None
+
+    def _wrong(self, message: str, near: str) -> UsageError:
+        return UsageError(message, code="usage", remedy=f"{near}{self.prog} --help lists what there is")
+
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, code="usage", remedy=f"{self.prog} --help lists what there is")
+        raise self._wrong(message, "")
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    """Return what a word may have been meant for, to stand before other advice; "" where nothing is like it."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word[:60], [*known], 2)
+    return f"did you mean {' or '.join(near)}? " if near else ""
 
 
 def parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -107,12 +140,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, by default those of the process.
     """
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
+    manner.reset()
     try:
         return _run(argv)
     except PcisimError as error:
         if debug:
             _traceback()
-        common.say(*error.explanation())
+        common.complain(*error.explanation())
         return error.exit_status
     except BrokenPipeError:  # whoever read the output has read enough
         common.drop_stdout()
@@ -126,12 +160,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             _traceback()
-        common.say(
+        common.complain(
             f"internal error: {type(error).__name__}: {error}",
             "  this is a defect of pcisim; please report it with the input and the output of --debug",
         )
         return INTERNAL_ERROR
-    common.say("there is not enough memory for this")
+    common.complain("there is not enough memory for this")
     return status
 
 
@@ -146,14 +180,14 @@ def _run(argv: Sequence[str] | None) -> int:
     if arguments.max_size is not None:
         os.environ[MAX_SIZE] = arguments.max_size  # for processes that this one begins, too
     whose_rules.settle(arguments)
-    status: int = arguments.run(arguments)
-    return status
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    return inputs.run_each(arguments, run) if hasattr(arguments, "guests") else run(arguments)
 
 
 def _traceback() -> None:
     import traceback
 
-    common.say(*traceback.format_exc().splitlines())
+    common.complain(*traceback.format_exc().splitlines())
 
 
 def _version() -> str:

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 
 from pcisim.cli import common, rewriting
+from pcisim.cli.manner import manner
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable, shell_lines
 from pcisim.plan import Plan
@@ -58,8 +59,6 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    if common.lists_devices(arguments):
-        return 0
     _check_options(arguments)
     original: bytes | None = None
     carried: list[str] = []
@@ -154,9 +153,7 @@ def _text(plan: Plan, arguments: argparse.Namespace) -> str | bytes:
     if arguments.format == "xml":
         return plan.to_xml()
     if arguments.format == "json":
-        import json
-
-        return json.dumps(plan.to_json(), indent=2) + "\n"
+        return manner.document(plan.to_json())
     if arguments.format == "qemu":
         return shell_lines(plan.to_qemu_args(runnable=arguments.runnable))
     return address_lines(plan)

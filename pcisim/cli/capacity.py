@@ -46,8 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.capacity.max_count import how_many_more_under
     from pcisim.capacity.report import capacity
 
-    if common.lists_devices(arguments):
-        return 0
     plan = common.plan_of(arguments)
     more = []
     if arguments.of:
@@ -56,8 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
     report = capacity(plan.placement)
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
-        import json
-
         from pcisim.formats.jsondoc import libvirt_keys
 
         document = report.to_json() | libvirt_keys(plan.rules) | {"policy": arguments.policy}
@@ -76,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
             for row in more
         }
-        common.write_stdout(json.dumps(document, indent=2) + "\n")
+        common.write_json(document)
         return 0
     lines = [*report.lines(), *(f"{row} ({plan.policy.describe()})" for row in more)]
     common.write_stdout("\n".join(lines) + "\n")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from pcisim.cli import common
+from pcisim.cli import common, inputs
+from pcisim.cli.manner import as_text
 from pcisim.errors import NOT_COVERED_CODES, InputError
 from pcisim.formats.plain import printable
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "pcisim.check/1"
 UNREADABLE, NOT_COVERED = 3, 4
+_REMEDY = "name files or directories of domain XML, or pipe a document in"
 _DETAILS = 3
 """How many lines of details are printed without --verbose."""
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -45,7 +46,12 @@ def add_parser(commands: Any) -> None:
         formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("files", nargs="+", metavar="FILE|-", help="domain XML; - is standard input")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE|DIR|-",
+        help="domain XML: files, directories of *.xml, patterns; - is standard input, the default",
+    )
     common.add_libvirt(parser)
     parser.add_argument(
         "--format",
@@ -67,9 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
     rows = []
     counts = dict.fromkeys(SEVERITIES, 0)
     unreadable = uncovered = 0
-    for name in arguments.files:
-        shown = "<stdin>" if name == common.STDIN else name
-        findings, readable = check_file(name, arguments.libvirt, host_pci)
+    sources = list(inputs.expanded(arguments.files or [inputs.implied("no guest: no file is given", _REMEDY)]))
+    for source in sources:
+        shown = source.shown
+        findings, readable = check_file(source, arguments.libvirt, host_pci)
         unreadable += not readable
         for finding in findings:
             counts[finding.severity] += 1
@@ -81,12 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             rows.append((shown, readable, findings))
     if arguments.format == "json":
-        import json
-
-        common.write_stdout(json.dumps(_document(rows, counts, unreadable, arguments.libvirt), indent=2) + "\n")
-    judged = arguments.format == "text" and unreadable < len(arguments.files)
+        common.write_json(_document(rows, counts, unreadable, arguments.libvirt))
+    judged = arguments.format == "text" and unreadable < len(sources)
     common.say(
-        _summary(len(arguments.files), counts, unreadable, arguments.libvirt),
+        _summary(len(sources), counts, unreadable, arguments.libvirt),
         *([f"  not judged: {'; '.join(NOT_JUDGED)}"] if judged else []),
     )
     if unreadable:
@@ -94,12 +99,14 @@ def run(arguments: argparse.Namespace) -> int:
     return int(bool(counts["error"])) if counts["error"] > uncovered or not uncovered else NOT_COVERED
 
 
-def check_file(name: str, libvirt: str | Libvirt, host_pci: HostPci = None) -> tuple[list[Finding], bool]:
+def check_file(source: inputs.Source, libvirt: str | Libvirt, host_pci: HostPci = None) -> tuple[list[Finding], bool]:
     """Return the findings of a file, and whether it could be read as a guest."""
     from pcisim.diagnose import Finding, Judge, examine, with_remedies
 
     try:
-        data = common.read_bytes(name)
+        if source.error is not None:
+            raise source.error
+        data = common.read_bytes(source.name)
     except InputError as error:
         return [Finding.of(error)], False
     judge = Judge(libvirt, host_pci=host_pci)
@@ -163,7 +170,7 @@ def _document(
         **libvirt_keys(libvirt_version(libvirt)),
         "files": [
             {
-                "file": os.fsencode(name).decode("utf-8", "replace"),
+                "file": as_text(name),
                 "readable": readable,
                 "findings": [finding.to_json() for finding in findings],
             }
@@ -175,10 +182,6 @@ def _document(
 
 
 def _summary(files: int, counts: dict[str, int], unreadable: int, libvirt: str | Libvirt) -> str:
-    found = ", ".join(_count(count, severity) for severity, count in counts.items() if count)
-    text = f"{_count(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
+    found = ", ".join(common.counted(count, severity) for severity, count in counts.items() if count)
+    text = f"{common.counted(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
     return text + (f"; {unreadable} cannot be read" if unreadable else "")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")

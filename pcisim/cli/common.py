@@ -11,6 +11,7 @@ from typing import cast
 
 from pcisim.catalogue.profiles import OVMFS, PROFILES, SEABIOSES
 from pcisim.catalogue.versions import DEFAULT_VERSION, OLDEST
+from pcisim.cli.manner import manner
 from pcisim.errors import InputError, PcisimError, UsageError
 from pcisim.formats.plain import printable, printable_lines
 from pcisim.guest import MOST_DEVICES, Guest
@@ -66,7 +67,13 @@ def add_debug(parser: argparse.ArgumentParser, **options: object) -> None:
 
 def add_guest_options(parser: argparse.ArgumentParser, *, policy: bool = True) -> None:
     """Add the options that say which guest is meant, which libvirt, and by which policy unless several are compared."""
-    parser.add_argument("file", nargs="?", metavar="FILE|-", help="domain XML; - is standard input")
+    parser.add_argument(
+        "guests",
+        nargs="*",
+        metavar="FILE|DIR|-",
+        help="domain XML: files, directories of *.xml, patterns; - is standard input, which is also read where nothing"
+        " is named and a document is piped in",
+    )
     parser.add_argument("--machine", metavar="TYPE", help="a guest without XML: its machine type, such as q35")
     parser.add_argument("--arch", metavar="ARCH", help="the architecture of that guest (default: x86_64)")
     parser.add_argument(
@@ -453,7 +460,7 @@ def write_file(
         raise
     except KeyboardInterrupt:
         if new is not None:
-            say(f"interrupted: {name} " + ("is written" if new.replaced else "is as it was"))
+            complain(f"interrupted: {name} " + ("is written" if new.replaced else "is as it was"))
         raise
     except InputError as error:
         if error.code == "file-loss":
@@ -484,6 +491,8 @@ def write_stdout(data: str | bytes) -> None:
     encoding = stream.encoding or "utf-8"
     if isinstance(data, str):
         data = printable_lines(data).encode(encoding, "backslashreplace")
+    if manner.title:
+        data = printable_lines(manner.take_title()).encode(encoding, "backslashreplace") + data
     try:
         stream.flush()
         if hasattr(stream, "buffer"):
@@ -508,11 +517,28 @@ def _drop(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def write_json(document: dict[str, Any]) -> None:
+    """Print a JSON document; of several guests they are the items of one array."""
+    write_stdout(manner.document(document))
+
+
+def counted(number: int, what: str, plural: str = "") -> str:
+    """Return a number and what is counted, in the singular for one."""
+    return f"{number} {what if number == 1 else plural or what + 's'}"
+
+
 def say(*lines: str) -> None:
-    """Print lines on stderr; if that is impossible, there is nobody to be told."""
+    """Print lines on stderr that a quiet run leaves out."""
+    if not manner.quiet:
+        complain(*lines)
+
+
+def complain(*lines: str) -> None:
+    """Print lines on stderr, whatever the options; if that is impossible, there is nobody to be told."""
     stream = sys.stderr
-    if stream is None:
+    if stream is None or not lines:
         return
+    lines = (manner.headline(lines[0]), *lines[1:])
     text = "\n".join(map(printable, lines)) + "\n"
     encoding = stream.encoding or "utf-8"
     data = text.encode(encoding, "backslashreplace")

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     if row is None and case is not None and case.findings:
         row = meaning_of(case.findings[0])
     if row is None:
-        common.say(*_unknown(text))
+        common.complain(*_unknown(text))
         return _UNKNOWN
     common.write_stdout("".join(f"{printable(line)}\n" for line in meaning_lines(row)))
     if case is None or document is None:

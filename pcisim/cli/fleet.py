@@ -127,9 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         _plot(arguments.plot, summary)
     if arguments.format == "json":
-        import json
-
-        common.write_stdout(json.dumps(summary.to_json(), indent=2) + "\n")
+        common.write_json(summary.to_json())
     elif arguments.format == "text":
         common.write_stdout("".join(f"{line}\n" for line in summary.lines()))
     return 0 if summary.sound else 1
@@ -216,9 +214,9 @@ def _stop(error: BaseException, output: Output | None, summary: Summary, total: 
         if output is not None and output.rows:
             whose = "their rows" if output.rows == summary.guests else f"the rows of the first {output.rows:,}"
             lines.append(f"  {whose} are in {output.shown}")
-        common.say(*lines)
+        common.complain(*lines)
     elif output is not None and output.rows and not isinstance(error, BrokenPipeError):
-        common.say(f"stopped after {output.rows:,} of {total:,} guests: their rows are in {output.shown}")
+        common.complain(f"stopped after {output.rows:,} of {total:,} guests: their rows are in {output.shown}")
 
 
 def _shown(results: Iterable[list[Row]], total: int) -> Iterator[list[Row]]:

@@ -47,8 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.formats import lspci
 
-    if common.lists_devices(arguments):
-        return 0
     only = None if arguments.slot is None else lspci.selection(arguments.slot)
     if arguments.tree and only is not None:
         raise UsageError("-t does not go with -s", code="usage", remedy="a tree is of all buses; leave one of them out")

@@ -51,8 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.formats.tree import BOXES, tree
 
-    if common.lists_devices(arguments):
-        return 0
     for option, value in (("--firmware", arguments.firmware), ("--naming-scheme", arguments.naming_scheme)):
         if value is not None and arguments.view != GUEST:
             raise UsageError(f"{option} goes with --view guest", code="usage", remedy="add --view guest")

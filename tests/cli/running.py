@@ -29,7 +29,7 @@ def run(*words: str, given: bytes = b"", encoding: str = "utf-8") -> Done:
     """Run `main` here; standard output is nothing but bytes in the end, as in a pipe."""
     out, err = io.BytesIO(), io.BytesIO()
     with (
-        patch("sys.stdin", io.TextIOWrapper(io.BytesIO(given), "utf-8")),
+        patch("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(given)), "utf-8")),
         patch("sys.stdout", io.TextIOWrapper(out, encoding)),
         patch("sys.stderr", io.TextIOWrapper(err, encoding, "backslashreplace")),
         patch.dict(os.environ, PLAIN),

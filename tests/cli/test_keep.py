@@ -671,8 +671,8 @@ def test_reassign() -> None:
 @pytest.mark.parametrize(
     ("words", "status", "begins"),
     [
-        (("--keep", "OLD"), 2, "--keep needs a file"),
-        (("--reassign",), 2, "--reassign needs a file"),
+        (("--keep", "OLD"), 3, "<stdin>:"),
+        (("--reassign", "--machine", "q35"), 2, "--reassign needs a file"),
         (("-", "--keep", "OLD", "--reassign"), 2, "argument --reassign"),
         (("-", "--keep", "-"), 2, "both definitions are standard input"),
         (("-", "--keep", "OLD", "--machine", "q35"), 2, "--keep does not go with --machine"),
