@@ -121,6 +121,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     for name in COMMANDS if command is None else (command,):
         import_module(f"pcisim.cli.{name}").add_parser(commands)
     for one in commands.choices.values():
+        common.add_manner(one)
         one.add_argument(
             "--max-size", type=_size, metavar="MIB", help=f"take documents of so many MiB (default: {MAX_BYTES >> 20})"
         )
@@ -177,11 +178,25 @@ def _run(argv: Sequence[str] | None) -> int:
         if sys.stdout is not None:
             common.write_stdout(b"")
         return int(stop.code or 0)
+    manner.quiet, manner.verbose, manner.color = arguments.quiet, arguments.tell, arguments.color
     if arguments.max_size is not None:
         os.environ[MAX_SIZE] = arguments.max_size  # for processes that this one begins, too
     whose_rules.settle(arguments)
+    if manner.verbose:
+        common.say(*_used(arguments))
     run: Callable[[argparse.Namespace], int] = arguments.run
     return inputs.run_each(arguments, run) if hasattr(arguments, "guests") else run(arguments)
+
+
+def _used(arguments: argparse.Namespace) -> list[str]:
+    """Return what a run uses that may not stand on its command line."""
+    lines = [f"pcisim {_version()} {arguments.command}"]
+    rules = getattr(arguments, "libvirt", None)
+    if rules is not None:
+        lines.append(f"  as libvirt {rules.version} with {rules.profile}")
+    if getattr(arguments, "policy", None) is not None:
+        lines.append(f"  policy: {arguments.policy}")
+    return lines
 
 
 def _traceback() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from pcisim.cli import common
+from pcisim.cli import common, terminal
+from pcisim.cli.manner import manner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-
+_STYLES = {r"^(bus  |\S+: functions, ).*": "bold", r"^total .*": "bold", r"will not boot": "red"}
 _EPILOG = """examples:
   pcisim capacity guest.xml
   virsh dumpxml vm | pcisim capacity - --of virtio-blk
@@ -74,6 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
         }
         common.write_json(document)
         return 0
-    lines = [*report.lines(), *(f"{row} ({plan.policy.describe()})" for row in more)]
-    common.write_stdout("\n".join(lines) + "\n")
+    lines = [*report.lines(grouped=not manner.verbose), *(f"{row} ({plan.policy.describe()})" for row in more)]
+    common.write_stdout(terminal.text_of(lines, _STYLES))
     return 0

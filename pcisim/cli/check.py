@@ -6,7 +6,7 @@ import argparse
 
 from pcisim.cli import common, inputs
 from pcisim.cli.manner import as_text
-from pcisim.errors import NOT_COVERED_CODES, InputError
+from pcisim.errors import NOT_COVERED_CODES, InputError, counted
 from pcisim.formats.plain import printable
 
 TYPE_CHECKING = False
@@ -182,6 +182,6 @@ def _document(
 
 
 def _summary(files: int, counts: dict[str, int], unreadable: int, libvirt: str | Libvirt) -> str:
-    found = ", ".join(common.counted(count, severity) for severity, count in counts.items() if count)
-    text = f"{common.counted(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
+    found = ", ".join(counted(count, severity) for severity, count in counts.items() if count)
+    text = f"{counted(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
     return text + (f"; {unreadable} cannot be read" if unreadable else "")

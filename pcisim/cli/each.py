@@ -12,7 +12,7 @@ from pcisim.cli.changes import changes_of
 from pcisim.cli.manner import as_text
 from pcisim.compare import Difference, compare
 from pcisim.diagnose.upgrades import machine_gone
-from pcisim.errors import InputError, PcisimError, UsageError
+from pcisim.errors import InputError, PcisimError, UsageError, counted
 from pcisim.plan import Plan, assign
 
 TYPE_CHECKING = False
@@ -162,7 +162,7 @@ def summary(found: Sequence[Upgrade], old: Libvirt, new: Libvirt) -> str:
         (sum(one.unreadable for one in found), "unreadable"),
     )
     said = ", ".join(f"{count} {what}" for count, what in counts if count) or "nothing changes"
-    return f"{common.counted(len(found), 'file')}: {said}, from libvirt {old.version} to {new.version}"
+    return f"{counted(len(found), 'file')}: {said}, from libvirt {old.version} to {new.version}"
 
 
 def document(found: Sequence[Upgrade], old: Libvirt, new: Libvirt) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "sources",
         nargs="+",
-        metavar="DIR|FILE|ARCHIVE.tar|INVENTORY.csv|.parquet",
-        help="directories of domain XML (*.xml), files of it, tar archives of it, tables of counts",
+        metavar="SOURCE",
+        help="a directory of domain XML (*.xml), a file or a .tar archive of it, or an inventory: .csv or .parquet",
     )
     common.add_libvirt(parser)
     parser.add_argument(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pcisim.cli import common
 from pcisim.cli.manner import manner
-from pcisim.errors import InputError, PcisimError, UsageError
+from pcisim.errors import InputError, PcisimError, UsageError, counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def answer_each(names: Sequence[str], answer: Callable[[str], int], *, as_json: 
     bad = sum(map(bool, statuses))
     if len(names) > 1:
         what = f"{bad} with exit status 1 or more" if bad else "all done"
-        common.say(f"{common.counted(len(names), 'file')}: {what}")
+        common.say(f"{counted(len(names), 'file')}: {what}")
     return worst(statuses)
 
 

@@ -25,7 +25,7 @@ def tree(placement: Placement, *, ascii_only: bool = False) -> list[str]:
         ascii_only: whether to draw with ASCII characters.
     """
     guest, topology = placement.guest, placement.topology
-    lines = [printable(f"{guest.machine_name} ({guest.arch})")]
+    lines = [printable(f"{guest.title} ({guest.arch})")]
     if not topology.buses:
         lines.append("no PCI bus")
         return lines

@@ -635,7 +635,7 @@ def test_keep(old: str, tmp_path: Path) -> None:
     assert isinstance(placed, bytes)
     done = run("assign", "-", "--keep", old, given=NEW_BYTES)
     assert (done.status, done.out) == (0, placed.decode())
-    assert done.err.startswith("1 addresses and 1 PCI controllers kept\n  new: disk:vdb\n")
+    assert done.err.startswith("1 address and 1 PCI controller kept\n  new: disk:vdb\n")
     new = tmp_path / "new.xml"
     new.write_bytes(NEW_BYTES)
     assert run("assign", str(new), "--keep", "-", given=OLD_BYTES).out == placed.decode()

@@ -428,7 +428,7 @@ def on_a_terminal(words: list[str], environment: dict[str, str], *, reads: bool 
 
 def test_colours_on_a_terminal() -> None:
     pytest.importorskip("rich")
-    coloured = on_a_terminal(["tree", DESKTOP], {"COLUMNS": "20"})
+    coloured = on_a_terminal(["tree", DESKTOP], {"COLUMNS": "120"})
     assert "\x1b[32m[free]\x1b[0m" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == run("tree", DESKTOP).out
 
