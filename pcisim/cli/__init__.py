@@ -41,6 +41,8 @@ COMMANDS = (
     "diff",
     "fleet",
     "example",
+    "schema",
+    "help",
 )
 """The modules here, one a command."""
 

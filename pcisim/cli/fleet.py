@@ -10,7 +10,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from pcisim.cli import common
+from pcisim.cli import common, pictures
+from pcisim.cli.pictures import PICTURES
 from pcisim.errors import InputError, UsageError
 
 TYPE_CHECKING = False
@@ -32,7 +33,6 @@ An inventory is a table: machine, perhaps name and arch, and a column of counts 
 exit status: 0 all of them fit and boot; 1 some do not, or cannot be read: the rows say which;
 3 a source cannot be read at all, or the result cannot be written
 """
-_PICTURES = (".png", ".svg")
 
 
 def add_parser(commands: Any) -> None:
@@ -64,7 +64,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write a row a guest: .csv, .jsonl or .parquet, complete or not at all"
     )
-    parser.add_argument("--plot", metavar="FILE", help="draw how many guests have how many hot-plug slots: .png, .svg")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw how many guests have how many hot-plug slots: .svg, .png or .pdf"
+    )
     parser.add_argument(
         "--format",
         choices=("text", "json", "csv", "jsonl"),
@@ -155,19 +157,13 @@ def _check_files(arguments: argparse.Namespace) -> None:
         UsageError: a name without a known suffix, one that is given twice, or that of a source.
     """
     if arguments.plot is not None:
-        if os.path.splitext(arguments.plot)[1].lower() not in _PICTURES:
+        if os.path.splitext(arguments.plot)[1].lower() not in PICTURES:
             raise UsageError(
-                f"{arguments.plot}: the suffix names no format", code="usage", details=("known: .png, .svg",)
+                f"{arguments.plot}: the suffix names no format",
+                code="usage",
+                details=(f"known: {', '.join(PICTURES)}",),
             )
-        os.environ.pop("MPLBACKEND", None)  # which is for windows, and stops matplotlib if there is none of that name
-        try:
-            from pcisim.plot import headroom_histogram  # noqa: F401
-        except ImportError as error:
-            raise UsageError(
-                "--plot needs matplotlib, which is not installed",
-                code="missing-library",
-                remedy="pip install 'pcisim[plot]'",
-            ) from error
+        pictures.check_library("--plot")
     for name in filter(None, (arguments.output, arguments.plot)):
         if any(_is_same(name, source) for source in arguments.sources):
             raise UsageError(f"{name} is read: it cannot be written too", code="usage")
@@ -244,20 +240,11 @@ def _plot(name: str, summary: Summary) -> None:
     Raises:
         InputError: no guest fits, or it cannot be written.
     """
-    from pcisim.plot import headroom_histogram, svg
-    from pcisim.plot._canvas import style
+    from pcisim.plot import headroom_histogram
 
     if not summary.hot:
         raise InputError(f"nothing to draw in {name}: no guest fits", code="no-guests")
     figure = headroom_histogram(
         {f"{family}: free hot-plug slots": table for family, table in sorted(summary.hot.items())}
     )
-    if name.lower().endswith(".svg"):
-        common.write_file(name, svg(figure).encode())
-        return
-    import io
-
-    data = io.BytesIO()
-    with style():
-        figure.savefig(data, format="png", dpi=150)
-    common.write_file(name, data.getvalue())
+    pictures.write(name, figure, os.path.splitext(name)[1].lower().lstrip("."))
