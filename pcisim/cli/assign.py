@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.output is not None:
         _write_output(arguments, data, original)
     elif not arguments.print_diff:
-        common.write_stdout(data)
+        common.write_stdout(text if arguments.format == "addresses" else data)
     if not unread:
         _report(plan, option, carried, replacements=arguments.format == "xml")
     return 0
