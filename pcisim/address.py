@@ -50,7 +50,7 @@ def parse_number(text: str, *, limit: int = MAX_DOMAIN, binary: bool = True) -> 
     Returns:
         The number, or ``None`` when `text` is not one.
 
-    Source: asked of libvirt 9.0.0 (glibc 2.36) and 11.3.0 (glibc 2.41).
+    Source: verified against libvirt 9.0.0 (glibc 2.36) and 11.3.0 (glibc 2.41).
     """
     digits = text.lstrip(_C_SPACES)
     if digits[:1] == "+":
@@ -314,6 +314,6 @@ def _checked(domain: int, bus: int, slot: int, function: int) -> int:
             raise InputError(
                 f"Invalid PCI address: {name} {shown} is not in 0..{_LIMITS[name]:#x}",
                 code="address-range",
-                details=(f"a {name} is a whole number from 0 to {_LIMITS[name]} ({_LIMITS[name]:#x})",),
+                details=(f"a {name} is an integer from 0 to {_LIMITS[name]} ({_LIMITS[name]:#x})",),
             )
     return pack(bus, slot, function, domain)

@@ -190,7 +190,7 @@ class Device:
 
     @property
     def on_pci(self) -> bool:
-        """Return whether QEMU has it on PCI; for others libvirt keeps a place too, where one is written down."""
+        """Return whether QEMU has it on PCI; for others libvirt keeps a place too, where one is explicit."""
         return bool(self.plug & ~NO_CLASS)
 
     @property
@@ -493,7 +493,7 @@ class Guest:
                 and the firmware for it, only if a device needs it.
 
         Raises:
-            UsageError: an unknown model, or a count that is not a whole number from 0.
+            UsageError: an unknown model, or a count that is not a non-negative integer.
 
         Examples:
             >>> import pcisim
@@ -583,7 +583,7 @@ class Guest:
             wishes: what is wished for of the places of devices, by label.
 
         Raises:
-            UsageError: a node is no number from 0 to 127.
+            UsageError: a node is not a number from 0 to 127.
 
         Examples:
             >>> import pcisim
@@ -642,14 +642,14 @@ def whole_count(count: SupportsIndex, name: str) -> int:
     """Return how many of a device are asked for: an int, or what stands for one, such as a number of numpy's.
 
     Raises:
-        UsageError: it is no whole number from 0 to `MOST_DEVICES`.
+        UsageError: it is not an integer from 0 to `MOST_DEVICES`.
     """
     try:
         number = -1 if isinstance(count, bool) else operator.index(count)
     except TypeError:
         number = -1
     if number < 0:
-        raise UsageError(f"the count of {name} must be a whole number from 0, not {count!r}", code="device-count")
+        raise UsageError(f"the count of {name} must be a non-negative integer, not {count!r}", code="device-count")
     if number > MOST_DEVICES:
         raise UsageError(f"at most {MOST_DEVICES} devices of a model are tried: {name}", code="device-count")
     return number

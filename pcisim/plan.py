@@ -61,7 +61,7 @@ class Plan:
 
     Args:
         placement: what the policy returned.
-        rules: the version of libvirt whose rules were used.
+        rules: the libvirt version that was emulated.
         policy: the policy.
         source: the guest as it was given, before completion.
         host_pci: what was said of host devices.
@@ -126,7 +126,7 @@ class Plan:
             >>> print(plan.explain("disk:vda"))
             disk:vda is at 0000:02:00.0
               search
-                bus 0x00 pcie-root: takes a PCI Express device only at an address that is written down
+                bus 0x00 pcie-root: takes a PCI Express device only at an explicit address
                 bus 0x01 pcie-root-port: its one slot is taken
                 bus 0x02 pcie-root-port: slot 0x00 is the first one free: chosen
         """
@@ -139,9 +139,7 @@ class Plan:
         packed = self.placement.addresses[device]
         steps: list[PlacementStep] = []
         if device.address is not None and device.address == packed:
-            steps.append(
-                PlacementStep("the address is written down" + (f" on line {device.line}" if device.line else ""))
-            )
+            steps.append(PlacementStep("the address is explicit" + (f" on line {device.line}" if device.line else "")))
         elif device in self.placement.rewritten:
             steps.append(
                 PlacementStep(
@@ -224,7 +222,7 @@ class Plan:
         """Return everything that is wrong with the guest, or worth knowing, as `pcisim.check` does.
 
         Args:
-            limits: whose limits the guest is judged by as well, such as ``rhel7``.
+            limits: the product whose limits also apply, such as ``rhel7``.
 
         Raises:
             UsageError: an unknown name of limits.
@@ -402,8 +400,8 @@ def assign(
     Args:
         guest: a `Guest`, or domain XML as text or bytes.
         policy: a policy by its name, as in `pcisim.policies`: ``libvirt``, ``qemu``; or a policy object.
-        libvirt: whose rules: any version from ``7.0`` on (see `pcisim.catalogue.versions.libvirt_version`); by
-            default the newest that was measured.
+        libvirt: the libvirt version to emulate: any from ``7.0`` on (see `pcisim.catalogue.versions.libvirt_version`);
+            by default the newest that was measured.
         profile: the QEMU and the firmware that it goes with, such as ``qemu-10.0`` or ``qemu-11.1:ovmf=2026.08`` (see
             `pcisim.catalogue.profiles.profile_of`); by default those of the distribution that it was measured on.
         host_pci: which host devices of a document are conventional; the others are PCI Express, and

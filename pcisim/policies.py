@@ -53,7 +53,7 @@ class Option(NamedTuple):
         if self.words:
             return " or ".join(self.words)
         if self.is_size:
-            return "a whole number with a unit, such as 4GiB or 512MiB"
+            return "an integer with a unit, such as 4GiB or 512MiB"
         return "on or off" if isinstance(self.default, bool) else f"a number from {self.low} to {self.high}"
 
     def read(self, text: str) -> Value | None:
@@ -229,7 +229,7 @@ def check_host_pci(host_pci: HostPci) -> None:
 
 
 def listed(table: Mapping[str, PolicyRow] = POLICIES) -> list[str]:
-    """Return the policies, their options and what these may be, a line each.
+    """Return the policies, their options and what these may be, one per line.
 
     Args:
         table: the policies that there are.

@@ -394,7 +394,7 @@ class Topology:
                 if bus.model.automatic or not plug & c.ENDPOINT:
                     verdict = "libvirt keeps it for the bridge that it adds"
                 else:
-                    verdict = f"takes a {c.name_of(plug)} only at an address that is written down"
+                    verdict = f"takes a {c.name_of(plug)} only at an explicit address"
             else:
                 verdict = f"does not accept a {c.name_of(plug)}"
             looks.append(SearchStep(bus.index, bus.model.name, verdict))

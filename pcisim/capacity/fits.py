@@ -78,7 +78,7 @@ def fits(guest: Guest, more: Mapping[str, int], policy: Counted, *, hotplug: boo
     Args:
         guest: as it was read or described; addresses that it has stay.
         more: how many of each model, by QEMU's names.
-        policy: whose rules.
+        policy: the policy that places them.
         hotplug: whether the devices are to be attached while the guest runs.
 
     Raises:

@@ -195,7 +195,7 @@ def libvirt_version(name: str | Libvirt, profile: str | Profile | None = None) -
             for those of the distribution that it was measured on.
 
     Raises:
-        UsageError: it is no version, or older than `OLDEST`; or no profile.
+        UsageError: it is not a version, or older than `OLDEST`; or no profile.
     """
     if profile is not None:
         return libvirt_version(name)._replace(profile=profile_of(profile))

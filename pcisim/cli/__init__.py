@@ -89,14 +89,17 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         import_module(f"pcisim.cli.{name}").add_parser(commands)
     for one in commands.choices.values():
         one.add_argument(
-            "--max-size", type=_size, metavar="MIB", help=f"take documents of so many MiB (default: {MAX_BYTES >> 20})"
+            "--max-size",
+            type=_size,
+            metavar="MIB",
+            help=f"accept documents of up to this many MiB (default: {MAX_BYTES >> 20})",
         )
     return top
 
 
 def _size(text: str) -> str:
     if not text.isascii() or not text.isdigit() or not 1 <= whole_number(text) < 1 << 20:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of MiB from 1")
     return text
 
 

@@ -39,20 +39,22 @@ def add_parser(commands: Any) -> None:
         "--format",
         choices=("xml", "addresses", "json", "qemu"),
         default="xml",
-        help="xml (default); addresses: label and <address> element, a line each; json; qemu: -device arguments",
+        help="xml (default); addresses: label and <address> element, one per line; json; qemu: -device arguments",
     )
-    parser.add_argument("--runnable", action="store_true", help="with --format qemu: null back-ends, so that it starts")
-    parser.add_argument("--explain", metavar="LABEL", help="print why a device gets its address, and nothing else")
+    parser.add_argument(
+        "--runnable", action="store_true", help="with --format qemu: use null back-ends, so that QEMU starts"
+    )
+    parser.add_argument("--explain", metavar="LABEL", help="only print why a device gets its address")
     rewriting.add_options(parser)
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--in-place", action="store_true", help="write the file anew, as a whole or not at all")
-    where.add_argument("-o", "--output", metavar="FILE", help="write there; - is standard output, where it goes anyway")
+    where.add_argument("--in-place", action="store_true", help="replace the file atomically")
+    where.add_argument("-o", "--output", metavar="FILE", help="write there; - is standard output, the default")
     parser.add_argument(
         "--force",
         action="store_true",
-        help="replace a file although its owner, access control list or hard links cannot be kept",
+        help="replace a file even if its owner, access control list or hard links cannot be preserved",
     )
-    parser.add_argument("--print-diff", action="store_true", help="print what changes in the XML, not the XML")
+    parser.add_argument("--print-diff", action="store_true", help="print a diff instead of the XML")
     parser.set_defaults(run=run)
 
 

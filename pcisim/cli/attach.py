@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "attach",
-        help="say which address a device gets when it is attached",
+        help="show which address a device gets when it is attached",
         description="Print the address that a running guest gives to each device that is attached to it, and say"
         " where the guest finds it, and whether the address would be the same after a cold start. With --config: the"
         " address in the stored definition, which grows, and takes what a running guest does not.",

@@ -31,7 +31,7 @@ _EPILOG = """examples:
   pcisim check --format github guests/*.xml     annotations in a pull request
   pcisim check --limits rhel7 guests/*.xml      what RHEL 7 does not support, too
 
-exit status: 0 no errors (warnings and notes do not count); 1 an error in a guest; 3 a file that is no guest
+exit status: 0 no errors (warnings and notes do not count); 1 an error in a guest; 3 a file that is not a guest
 or cannot be read, the others are checked all the same; 4 nothing is wrong but what pcisim does not cover
 """
 
@@ -40,7 +40,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "check",
-        help="find everything that is wrong with guests",
+        help="find everything that is wrong with a guest",
         description="Find what libvirt refuses, what the emulator does not start, what the guest never sees or does not"
         " boot with, and what is worth knowing: one line each, with file, line, code and remedy.",
         epilog=_EPILOG,
@@ -57,7 +57,7 @@ def add_parser(commands: Any) -> None:
     )
     limits.add_option(parser)
     common.add_host_pci(parser)
-    parser.add_argument("-v", "--verbose", action="store_true", help="print all details")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print more details")
     common.add_debug(parser)
     parser.set_defaults(run=run)
 
@@ -135,7 +135,7 @@ def text_lines(name: str, findings: list[Finding], *, verbose: bool = False) -> 
     Args:
         name: what to call the file.
         findings: its findings.
-        verbose: whether to print all details.
+        verbose: whether to print more details.
     """
     lines = []
     for finding in findings:

@@ -82,13 +82,13 @@ def add_guest_options(parser: argparse.ArgumentParser, *, policy: bool = True) -
         action="append",
         default=[],
         metavar="LABEL:KEY=VALUE",
-        help="what is wished for of a device's place: disk:vda:hotpluggable=on, hostdev:0:group=gpu,"
+        help="a requirement for where a device sits: disk:vda:hotpluggable=on, hostdev:0:group=gpu,"
         " interface:0:node=1 (may be repeated)",
     )
     parser.add_argument(
         "--group-by-host-slot",
         action="store_true",
-        help="devices of the host that are functions of one slot there share one in the guest, by their numbers",
+        help="host devices that share a slot on the host share one in the guest, with the same function numbers",
     )
     add_libvirt(parser)
     if policy:
@@ -96,7 +96,7 @@ def add_guest_options(parser: argparse.ArgumentParser, *, policy: bool = True) -
             "--policy",
             default="libvirt",
             metavar="POLICY",
-            help="how to place: libvirt (default), dense, hotplug, qemu, with options as in hotplug:spare=4;"
+            help="the placement policy: libvirt (default), dense, hotplug or qemu, with options as in hotplug:spare=4;"
             " --policy=help lists them",
         )
     add_host_pci(parser)
@@ -108,13 +108,13 @@ def add_libvirt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--libvirt",
         metavar="VERSION",
-        help=f"whose rules: any version from {'.'.join(map(str, OLDEST))} on, or auto for this machine's"
+        help=f"the libvirt version to emulate: any from {'.'.join(map(str, OLDEST))} on, or auto for this machine's"
         f" (default: ${LIBVIRT}, else {DEFAULT_VERSION})",
     )
     parser.add_argument(
         "--profile",
         metavar="QEMU",
-        help=f"the QEMU, firmware and kernel: {', '.join(PROFILES)} (default: those that the version of libvirt was"
+        help=f"the QEMU, firmware and kernel: {', '.join(PROFILES)} (default: those that this libvirt version was"
         " measured with)",
     )
     for option, name, rows in (("--seabios", "SeaBIOS", SEABIOSES), ("--ovmf", "OVMF", OVMFS)):
@@ -130,8 +130,8 @@ def add_host_pci(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ADDRESS=pci|auto",
-        help="a host device that is conventional, such as 0000:06:12.0=pci; auto reads this machine's sysfs"
-        " (default: all are PCI Express)",
+        help="mark a host device as conventional PCI, such as 0000:06:12.0=pci; auto reads this machine's sysfs"
+        " (default: all host devices are PCI Express)",
     )
 
 
@@ -416,7 +416,7 @@ def write_file(
 ) -> None:
     """Write a file, or standard output for ``-``.
 
-    A file is replaced as a whole, and a link is followed.  What is no ordinary file, such as
+    A file is replaced as a whole, and a link is followed.  What is not a regular file, such as
     ``/dev/null`` or a pipe, is written to as it is.
 
     Args:
@@ -448,7 +448,7 @@ def write_file(
             with open(name, "wb") as stream:
                 stream.write(data)
             return
-        problem = "it is no ordinary file"
+        problem = "not a regular file"
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:

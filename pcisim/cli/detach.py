@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "detach",
-        help="say what is free after devices have been detached",
+        help="show what is free after devices have been detached",
         description="Detach devices from a running guest, and print what is free afterwards. A place is free once the"
         " guest has let the device go: here it always does.",
         epilog=_EPILOG,

@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "diff",
-        help="say which devices move from one definition to another",
+        help="show which devices move between two definitions",
         description="Name every device whose PCI address or controller moves, appears or goes;"
         " devices without an address are placed first, as libvirt would.",
         epilog=_EPILOG,
@@ -44,7 +44,7 @@ def add_parser(commands: Any) -> None:
         "files",
         nargs="+",
         metavar="FILE|-",
-        help="OLD and NEW: domain XML as it was, and as it is to be; - is standard input.  With --each any number of"
+        help="OLD and NEW: the domain XML before and after; - is standard input.  With --each any number of"
         " files, and of directories of them",
     )
     parser.add_argument(
@@ -52,8 +52,8 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
     common.add_libvirt(parser)
-    parser.add_argument("--libvirt-old", metavar="VERSION", help="whose rules for OLD")
-    parser.add_argument("--libvirt-new", metavar="VERSION", help="whose rules for NEW")
+    parser.add_argument("--libvirt-old", metavar="VERSION", help="the libvirt version to emulate for OLD")
+    parser.add_argument("--libvirt-new", metavar="VERSION", help="the libvirt version to emulate for NEW")
     common.add_host_pci(parser)
     common.add_debug(parser)
     parser.set_defaults(run=run)

@@ -31,7 +31,7 @@ class Upgrade(NamedTuple):
     old: Plan | PcisimError
     new: Plan | PcisimError
     difference: Difference | None
-    """``None`` where one of the two is no plan."""
+    """``None`` where one of the two is not a plan."""
     gone: str
     """What there is to say of a machine type that is gone; "" where it is not."""
 

@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="which one to print")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the example to print")
     common.add_debug(parser)
     parser.set_defaults(run=run)
 

@@ -32,9 +32,9 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "explain",
-        help="say what an error of libvirt, QEMU or the firmware means, and mend it in a guest",
-        description="Say what a pasted error means, which rule it is and what to do; with a guest also where it comes"
-        " from, and the patch, which is tried before it is shown.",
+        help="explain an error of libvirt, QEMU or the firmware, and fix it in a guest",
+        description="Explain what a pasted error means, which rule it breaks and what to do; with a guest also where"
+        " it comes from, and a patch that was tried.",
         epilog=_EPILOG,
         formatter_class=common.HelpFormatter,
         allow_abbrev=False,
@@ -88,7 +88,7 @@ def case_lines(name: str, case: Case, libvirt: str | Libvirt) -> list[str]:
     Args:
         name: what to call the file.
         case: what was found.
-        libvirt: whose rules were used.
+        libvirt: the libvirt version that was emulated.
     """
     from pcisim.cli.check import text_lines
 
@@ -102,7 +102,7 @@ def case_lines(name: str, case: Case, libvirt: str | Libvirt) -> list[str]:
         lines.append("for conventional devices, such as rtl8139 and e1000, add before the next start:")
         lines += [f"  {line}" for line in case.paste]
     if case.patched is not None:
-        of = "" if case.mended == len(case.findings) else f" {case.mended} of {len(case.findings)}"
+        of = "" if case.fixed == len(case.findings) else f" {case.fixed} of {len(case.findings)}"
         state = f"libvirt {libvirt} accepts the guest" if case.accepted else "other errors remain"
         lines.append(f"patch{of} (tried: {state}):")
     return lines

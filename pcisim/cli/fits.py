@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "fits",
-        help="say whether more devices fit, and if not, what to paste",
+        help="say whether more devices fit, and if not, what to add",
         description="Say by exit status and one line whether more devices fit. When they do not, print the controllers"
         " that make them fit without moving any address that exists.",
         epilog=_EPILOG,
@@ -36,9 +36,9 @@ def add_parser(commands: Any) -> None:
     )
     common.add_guest_options(parser)
     parser.add_argument(
-        "--add", action="append", default=[], metavar="MODEL=N", help="how many more of a device (may be repeated)"
+        "--add", action="append", default=[], metavar="MODEL=N", help="devices to add (may be repeated)"
     )
-    parser.add_argument("--hotplug", action="store_true", help="while the guest runs")
+    parser.add_argument("--hotplug", action="store_true", help="attach them while the guest is running")
     parser.add_argument(
         "--format",
         choices=("text", "json", "xml"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """examples:
   pcisim fleet /etc/libvirt/qemu                      how full, who does not fit, who has no hot-plug slot left
-  pcisim fleet domains/ -o rows.csv --plot room.png   a row a guest, and a picture
+  pcisim fleet domains/ -o rows.csv --plot room.png   one row per guest, and a picture
   pcisim fleet inventory.csv --add virtio-net=2       what if each of them got two more interfaces?
   pcisim fleet domains.tar --scheduler tcp://10.0.0.1:8786
 
@@ -39,9 +39,9 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "fleet",
-        help="survey many guests: how full they are, who does not fit, who has no room left",
-        description="Place every guest of a fleet, each shape once, and say how full they are, who does not fit and"
-        " why, who has no slot left for hotplug, and who will not boot.",
+        help="survey many guests: how full they are, which do not fit, and which have no room left",
+        description="Place every guest of a fleet, each shape once, and report how full they are, which do not fit and"
+        " why, which have no slot left for hotplug, and which will not boot.",
         epilog=_EPILOG,
         formatter_class=common.HelpFormatter,
         allow_abbrev=False,
@@ -54,27 +54,29 @@ def add_parser(commands: Any) -> None:
     )
     common.add_libvirt(parser)
     parser.add_argument(
-        "--policy", default="libvirt", metavar="POLICY", help="how to place, as for assign: libvirt (default)"
+        "--policy", default="libvirt", metavar="POLICY", help="the placement policy, as for assign (default: libvirt)"
     )
     parser.add_argument(
-        "--add", action="append", default=[], metavar="MODEL=N", help="what every guest gets more (may be repeated)"
+        "--add", action="append", default=[], metavar="MODEL=N", help="devices to add to every guest (may be repeated)"
     )
-    parser.add_argument("--workers", type=_workers, metavar="N", help="how many processes (default: one a processor)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do it")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="write a row a guest: .csv, .jsonl or .parquet, complete or not at all"
+        "--workers", type=_workers, metavar="N", help="number of processes (default: one per processor)"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write one row per guest: .csv, .jsonl or .parquet, atomically"
     )
     parser.add_argument("--plot", metavar="FILE", help="draw how many guests have how many hot-plug slots: .png, .svg")
     parser.add_argument(
         "--format",
         choices=("text", "json", "csv", "jsonl"),
         default="text",
-        help="what is printed: the summary as text (default) or json, or the rows as csv or jsonl",
+        help="what to print: the summary as text (default) or json, or the rows as csv or jsonl",
     )
     parser.add_argument(
         "--raw",
         action="store_true",
-        help="write texts in CSV as they are: control characters, and what a spreadsheet takes for a formula",
+        help="write strings to CSV unescaped, even control characters and what a spreadsheet would take for a formula",
     )
     common.add_debug(parser)
     parser.set_defaults(run=run)
@@ -146,7 +148,7 @@ class _Printer:
 
 def _workers(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes from 1 to 1024")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to 1024")
     return int(text)
 
 

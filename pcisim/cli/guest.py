@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "guest",
-        help="say where the guest will find every device, and what it will call its interfaces",
+        help="show where the guest will find every device, and what it will call its interfaces",
         description="List every PCI function with its configured address, the guest's address, its interface's name,"
         " the windows of bridges, and what is never seen and why.",
         epilog=_EPILOG,

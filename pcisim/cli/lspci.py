@@ -36,10 +36,14 @@ def add_parser(commands: Any) -> None:
     common.add_guest_options(parser)
     seen.add_firmware_option(parser)
     parser.add_argument("-t", dest="tree", action="store_true", help="draw the buses as a tree")
-    parser.add_argument("-v", dest="verbose", action="count", default=0, help="say more")
-    parser.add_argument("-n", dest="numeric", action="count", default=0, help="numbers for names; -nn both")
-    parser.add_argument("-s", dest="slot", metavar="[[[[D]:]BUS]:][SLOT][.[F]]", help="only these")
-    parser.add_argument("-D", dest="domains", action="store_true", help="print the domain, too")
+    parser.add_argument("-v", dest="verbose", action="count", default=0, help="print more details")
+    parser.add_argument(
+        "-n", dest="numeric", action="count", default=0, help="print numbers instead of names; -nn prints both"
+    )
+    parser.add_argument(
+        "-s", dest="slot", metavar="[[[[D]:]BUS]:][SLOT][.[F]]", help="only show functions at matching addresses"
+    )
+    parser.add_argument("-D", dest="domains", action="store_true", help="always print PCI domain numbers")
     parser.set_defaults(run=run)
 
 

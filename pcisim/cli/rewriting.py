@@ -18,13 +18,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--keep",
         metavar="OLD.xml",
-        help="let devices that OLD.xml has too (by alias, MAC address or target) keep their addresses, and keep its"
-        " PCI controllers; only the rest is placed",
+        help="devices that are also in OLD.xml (by alias, MAC address or target) keep their addresses, and its"
+        " PCI controllers stay; only the rest is placed",
     )
     which.add_argument(
         "--reassign",
         action="store_true",
-        help="drop all PCI addresses and PCI controllers, and place anew; with --machine for another machine type",
+        help="drop all PCI addresses and PCI controllers, and place everything again; with --machine,"
+        " for another machine type",
     )
     parser.add_argument(
         "--fix-ide",

@@ -20,7 +20,7 @@ def add_firmware_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--firmware",
         choices=("seabios", "ovmf"),
-        help="who numbers the buses (default: as the definition says, else seabios)",
+        help="the firmware that numbers the buses (default: the definition's, else seabios)",
     )
 
 
@@ -29,7 +29,7 @@ def add_scheme_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--naming-scheme",
         metavar="vNNN|latest",
-        help="the guest's net.naming_scheme, as v252 (default: every one; one name where they agree)",
+        help="the guest's net.naming_scheme, such as v252 (default: all of them; one name where they agree)",
     )
 
 

@@ -28,7 +28,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "tree",
         help="draw the PCI topology of a guest",
-        description="Draw every bus, every slot's owner and the empty ports, and say what is free, cold and hot.",
+        description="Draw every bus, the device in every slot and the empty ports, and show what is free,"
+        " cold and hot.",
         epilog="examples:\n  virsh dumpxml vm | pcisim tree -\n"
         "  pcisim tree --machine q35 --device virtio-blk,count=20\n"
         "  pcisim tree --view guest guest.xml\n",
@@ -40,7 +41,7 @@ def add_parser(commands: Any) -> None:
         "--view",
         choices=(CONFIGURED, GUEST),
         default=CONFIGURED,
-        help="whose numbers: those of the definition (default), or those that the guest finds",
+        help="which bus numbers: those of the definition (default), or those the guest sees",
     )
     seen.add_firmware_option(parser)
     seen.add_scheme_option(parser)

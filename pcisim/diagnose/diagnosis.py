@@ -156,7 +156,7 @@ _REMEDIES = MappingProxyType(
         "unknown-model": "write one of libvirt's models; QEMU's name goes into <model name='...'/>",
         "address-type": "write type='pci', or leave the address out",
         "xml-empty": "pass what 'virsh dumpxml' prints for a guest",
-        "xml-syntax": "mend the XML; 'virt-xml-validate' says more",
+        "xml-syntax": "fix the XML; 'virt-xml-validate' says more",
     }
 )
 """What to do about refusals that do not say so themselves."""
@@ -185,7 +185,7 @@ def controllers_to_paste(guest: Guest, version: str | Libvirt, policy: str | Pol
 
     Args:
         guest: as it was read, or described.
-        version: whose rules.
+        version: the libvirt version to emulate.
         policy: how to place.
     """
 

@@ -31,8 +31,8 @@ class Case(NamedTuple):
         findings: those that are this error.
         others: the other errors.
         room: what is free in the guest, when libvirt accepts it.
-        patched: the document with these findings mended, tried; ``None`` where no patch is known.
-        mended: how many of `findings` the patch mends.
+        patched: the document with these findings fixed, tried; ``None`` where no patch is known.
+        fixed: how many of `findings` the patch fixes.
         accepted: whether the patched document has no errors.
         paste: controllers that make room for a conventional device of a running guest.
     """
@@ -41,7 +41,7 @@ class Case(NamedTuple):
     others: tuple[Finding, ...]
     room: str = ""
     patched: str | bytes | None = None
-    mended: int = 0
+    fixed: int = 0
     accepted: bool = False
     paste: tuple[str, ...] = ()
 
@@ -142,12 +142,12 @@ def near(text: str, most: int = 3) -> list[Text]:
 def explain_in(
     row: Text | None, document: str | bytes, *, libvirt: str | Libvirt = DEFAULT_VERSION, text: str = ""
 ) -> Case:
-    """Say where an error comes from in a guest, and mend it.
+    """Say where an error comes from in a guest, and fix it.
 
     Args:
         row: one of `meanings`, or ``None`` where the text has none.
         document: domain XML.
-        libvirt: whose rules.
+        libvirt: the libvirt version to emulate.
         text: what was pasted: a finding whose headline is in it is the one, else the address in it chooses.
 
     Raises:
@@ -159,12 +159,12 @@ def explain_in(
     others = tuple(finding for finding in before.errors if finding not in mine)
     free = str(room(before.placement.topology)) if before.placement is not None else ""
     paste = _for_conventional(before, libvirt) if codes & _ABOUT_HOT else ()
-    new, mended, after = patched(document, before, frozenset(mine), libvirt)
+    new, fixed, after = patched(document, before, frozenset(mine), libvirt)
     told = {_key(finding): finding for finding in with_remedies(before, Judge(libvirt)).findings}
     mine, others = (tuple(told.get(_key(f), f) for f in found) for found in (mine, others))
-    if not mended:
+    if not fixed:
         return Case(mine, others, free, paste=paste)
-    return Case(mine, others, free, new, mended, not after.errors, paste)
+    return Case(mine, others, free, new, fixed, not after.errors, paste)
 
 
 def meaning_of(finding: Finding) -> Text:

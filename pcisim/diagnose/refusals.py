@@ -2,7 +2,7 @@
 
 The guest is placed as libvirt does it.  What is refused is noted and set aside - the address dropped, the
 option forgotten, the device left out - and the rest is placed again, until it is accepted or can no longer
-be judged.  So every refusal is one that libvirt would utter once those before it are mended, and a guest
+be judged.  So every refusal is one that libvirt would report once those before it are fixed, and a guest
 that libvirt refuses has one at least.
 """
 

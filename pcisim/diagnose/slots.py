@@ -224,7 +224,7 @@ def chassis_numbers(view: PlacedView) -> Iterator[Finding]:
 
 
 def rewritten_addresses(view: PlacedView) -> Iterator[Finding]:
-    """Find addresses that libvirt changes although they were written down."""
+    """Find addresses that libvirt changes although they were explicit."""
     for device, old in view.placement.rewritten.items():
         if device in view.addresses:
             place = view.place(device)

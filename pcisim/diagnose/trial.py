@@ -46,7 +46,7 @@ _LATER = frozenset({"io-space"})
 
 
 class Judge(NamedTuple):
-    """Whose rules a document is judged by.
+    """What a document is judged by.
 
     Args:
         libvirt: the version of libvirt.
@@ -97,7 +97,7 @@ def check(
         policy: as for `pcisim.assign`.
         libvirt: the libvirt version to emulate, from ``7.0`` on.
         host_pci: which host devices are conventional, as for `pcisim.assign`.
-        limits: whose limits the guest is judged by as well, such as ``rhel7``: a row of
+        limits: the product whose limits also apply, such as ``rhel7``: a row of
             `pcisim.catalogue.limits.PRODUCTS`.  What the limits say of hosts and operations is in ``remarks`` there.
 
     Raises:
@@ -123,7 +123,7 @@ def with_remedies(diagnosis: Diagnosis, judge: Judge) -> Diagnosis:
 
     Args:
         diagnosis: as `examine` returns it.
-        judge: whose rules it was made by.
+        judge: what judged it.
     """
     before = _documented(diagnosis, judge)
     if before is None:
@@ -153,7 +153,7 @@ def remedy_of(refused: PcisimError | str, document: str | bytes | Guest, judge: 
     Args:
         refused: the refusal, or the code of the finding.
         document: what was refused.
-        judge: whose rules refused it.
+        judge: what refused it.
     """
     if _size(document) > MOST_BYTES:
         return refused.remedy if isinstance(refused, PcisimError) and refused.code == "xml-size" else ""
@@ -171,20 +171,20 @@ def _size(document: str | bytes | Guest) -> int:
 def patched(
     document: str | bytes, before: Diagnosis, which: frozenset[str | Finding], libvirt: str | Libvirt
 ) -> tuple[str | bytes, int, Diagnosis]:
-    """Mend findings in a document: no device is taken away for it, and the machine type stays.
+    """Fix findings in a document: no device is taken away for it, and the machine type stays.
 
     Args:
         document: domain XML.
         before: its diagnosis.
         which: which findings: the findings themselves, or their codes.
-        libvirt: whose rules.
+        libvirt: the libvirt version to emulate.
 
     Returns:
-        The document, how many findings were mended, and its new diagnosis.
+        The document, how many findings were fixed, and its new diagnosis.
     """
     judge = Judge(libvirt)
     keys = {_key(finding) for finding in which if isinstance(finding, Finding)}
-    mended = 0
+    fixed = 0
     for _ in range(_MOST_MENDED):
         mine = (finding for finding in before.findings if finding.code in which or _key(finding) in keys)
         ways = (way for finding in mine for way in ways_out(finding, before, judge))
@@ -192,8 +192,8 @@ def patched(
         if step is None:
             break
         document, before = step.document, step.diagnosis
-        mended += 1
-    return document, mended, before
+        fixed += 1
+    return document, fixed, before
 
 
 _MOST_MENDED = 50

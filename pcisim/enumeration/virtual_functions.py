@@ -2,7 +2,7 @@
 
 libvirt knows nothing of them.  Behind a port they are in nobody's way, unless two cards share its slot.
 
-Source: asked of libvirt 11.3.0 with QEMU 10.0, on guests that start and on guests that run (2026-11-23).
+Source: verified against libvirt 11.3.0 with QEMU 10.0, on guests that start and on guests that run (2026-11-23).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A disk keeps its name wherever libvirt finds it a free place by that name; else it gets the first free name of its new
 bus.  On virtio-scsi, places are written down, so that names do not matter.
 
-Source: libvirt rules 5.5, 8.3 and 8.6; asked of libvirt 11.3.0 and 12.9.0.
+Source: libvirt rules 5.5, 8.3 and 8.6; verified against libvirt 11.3.0 and 12.9.0.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def move(editor: Editor, guest: Guest, rules: Libvirt, what: Move) -> list[str]:
 
 
 class _Only(NamedTuple):
-    """One row: what a disk says that only disks on some buses may say, asked of libvirt 11.3.0 and 12.9.0."""
+    """One row: what a disk says that only disks on some buses may say, verified against libvirt 11.3.0 and 12.9.0."""
 
     element: str
     attribute: str

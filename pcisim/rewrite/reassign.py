@@ -286,7 +286,7 @@ _REFUSED = (
         "only q35 has an IOMMU",
         "take it out",
     ),
-)  # each was asked of libvirt 11.3.0, as were the two of the definition itself
+)  # each was verified against libvirt 11.3.0, as were the two of the definition itself
 
 _ADVISED = (
     _Rule(

@@ -110,7 +110,7 @@ def test_new_guests(
 def test_new_guests_of_other_architectures(
     arch: str, machine: str, device: str, accepted: list[int], refused: list[int]
 ) -> None:
-    """Asked of libvirt 11.3: root ports, holes, and host bridges, which have none."""
+    """Verified against libvirt 11.3: root ports, holes, and host bridges, which have none."""
     guest = Guest.of(machine, arch=arch)
     more = how_many_more(guest, device, RULES)
     expected = dict.fromkeys(accepted, True) | dict.fromkeys(refused, False)
@@ -326,14 +326,14 @@ def test_agrees_with_the_engine_on_crowded_guests(
     ],
 )
 def test_the_first_of_a_kind_can_be_special(machine: str, device: str, most: int) -> None:
-    """Asked of libvirt 11.3.0: each accepted, and one more refused (`tulip` and `vfio-pci` apart)."""
+    """Verified against libvirt 11.3.0: each accepted, and one more refused (`tulip` and `vfio-pci` apart)."""
     guest = Guest.of(machine)
     assert how_many_more(guest, device, RULES).most == most
     assert scanned(guest, device, [most, most + 1]) == {most: True, most + 1: False}
 
 
 def test_an_integrated_device_needs_a_slot_of_the_root_bus() -> None:
-    """Asked of libvirt 11.3.0: pvpanic comes last, and on pc it must find bus 0 not full."""
+    """Verified against libvirt 11.3.0: pvpanic comes last, and on pc it must find bus 0 not full."""
     more = how_many_more(Guest.of("pc", {"pvpanic": 1}), "virtio-blk", RULES)
     assert (more.most, more.holes) == (27, ())
     assert [str(short) for short in more.short] == ["slots of bus 0: 31 needed, 30 available, short by 1"]

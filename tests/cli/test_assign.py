@@ -179,7 +179,7 @@ def test_prints_json() -> None:
 
 def test_explains() -> None:
     done = run("assign", SERVER, "--explain", "disk:vda")
-    assert done == Done(0, "disk:vda is at 0000:00:05.0\n  the address is written down on line 13\n", "")
+    assert done == Done(0, "disk:vda is at 0000:00:05.0\n  the address is explicit on line 13\n", "")
     done = run("assign", SERVER, "--explain", "disk:vdb")
     assert done == Done(0, f"{pcisim.assign(example('server')).explain('disk:vdb')}\n", "")
 
@@ -310,7 +310,7 @@ def test_in_place_takes_ordinary_files_only(tmp_path: Path) -> None:
         done = process(["assign", "--in-place", str(fifo)])
     assert (done.returncode, done.stdout) == (3, b"")
     assert done.stderr.decode() == (
-        f"cannot write {fifo}: it is no ordinary file\n  to do: -o FILE writes the result elsewhere\n"
+        f"cannot write {fifo}: not a regular file\n  to do: -o FILE writes the result elsewhere\n"
     )
 
 

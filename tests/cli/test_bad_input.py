@@ -51,7 +51,7 @@ CASES: dict[str, tuple[bytes, int, str]] = {
     "crossed": (b"<domain><os></domain>", 3, ":1: XML cannot be read: </domain> does not close <os>, opened on line 1"),
     "two-roots": (b"<domain/><domain/>", 3, ":1: XML cannot be read: there is something after the end"),
     "another-root": (
-        b"<network/>", 3, ":1: this is no domain: unexpected root element <network>, expecting <domain>\n",
+        b"<network/>", 3, ":1: this is not a domain: unexpected root element <network>, expecting <domain>\n",
     ),
     "no-os": (b"<domain/>", 1, ":1: an os <type> must be specified"),
     "unknown-machine": (guest(machine="frobnicate"), 1, ":2: Machine type '"),

@@ -142,7 +142,7 @@ def test_list_of_devices() -> None:
         (["--machine", "q35", "--of", "\0\x1b[31m"], 2, "unknown device '\\x00\\x1b[31m'"),
         (["--machine", "q35", "--of", "x" * 100_000], 2, "unknown device 'xxx"),
         (["--machine", "q35", "--device", "frobnicator"], 2, "unknown device 'frobnicator'"),
-        (["--machine", "q35", "--device", "vga,count=-1"], 2, "--device vga,count=-1: '-1' is no count"),
+        (["--machine", "q35", "--device", "vga,count=-1"], 2, "--device vga,count=-1: '-1' is not a valid count"),
         (["--machine", "q35", "--device", "vga,count=99999999"], 2, "--device vga,count=99999999: at most 65536"),
         (["--machine", "q35", "--libvirt", "12"], 2, "unknown libvirt version '12'"),
         (["--machine", "q35", "--policy", "random"], 2, "unknown policy 'random'"),

@@ -40,7 +40,7 @@ def test_summary(tmp_path: Path) -> None:
         "refused: 10 no-slot-for-controller: a PCI slot is needed to connect a PCI controller model='pci-bridge', but"
         " none is available, and it cannot be automatically added",
         "refused: 10 slot-occupied: Attempted double use of PCI Address 0000:00:03.0",
-        "cannot be read: 10 not-a-domain: this is no domain: unexpected root element <network>, expecting <domain>",
+        "cannot be read: 10 not-a-domain: this is not a domain: unexpected root element <network>, expecting <domain>",
         "cannot be read: 10 xml-syntax: XML cannot be read: the document ends inside a tag (line 12, column 1)",
     ]
     assert f"  {tmp_path}/0/00003-too-many.xml, " in done.out
@@ -120,14 +120,14 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
         (["nowhere"], 3, "cannot read nowhere: no such file or directory"),
         (["cut.tar"], 3, "cut.tar is damaged or cut off: "),
         (["columns.csv"], 3, "columns.csv:1: the column 'machine' is missing"),
-        (["models.csv"], 3, "models.csv:1: the column 'frobnicator' is no model of a device"),
+        (["models.csv"], 3, "models.csv:1: the column 'frobnicator' is not a model of a device"),
         (["-"], 3, "cannot read -: no such file or directory"),
         (["g.xml", "--libvirt", "1"], 2, "unknown libvirt version '1'"),
         (["g.xml", "--policy", "best"], 2, "unknown policy 'best'"),
         (["g.xml", "--add", "frobnicator=1"], 2, "unknown device 'frobnicator'"),
-        (["g.xml", "--add", "vga=x"], 2, "--add vga=x: 'x' is no count"),
-        (["g.xml", "--workers", "0"], 2, "argument --workers: '0' is no number of processes from 1 to 1024"),
-        (["g.xml", "--workers", "x"], 2, "argument --workers: 'x' is no number"),
+        (["g.xml", "--add", "vga=x"], 2, "--add vga=x: 'x' is not a valid count"),
+        (["g.xml", "--workers", "0"], 2, "argument --workers: '0' is not a number of processes from 1 to 1024"),
+        (["g.xml", "--workers", "x"], 2, "argument --workers: 'x' is not a number of processes"),
         (["g.xml", "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], 2, "a scheduler has workers of its own"),
         (["g.xml", "--scheduler", "nonsense"], 3, "no Dask scheduler with workers answers at nonsense"),
         (["g.xml", "-o", "rows.txt"], 2, "rows.txt: the suffix names no format"),

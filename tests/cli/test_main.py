@@ -79,8 +79,11 @@ def test_the_examples_of_the_help_work(tmp_path: Path) -> None:
         (["assign", "--machine", "q35", "--host-pci", "auto"], "--host-pci goes with a file"),
         (["assign", "--machine", "q35", "--device", "virtio-block"], "unknown device 'virtio-block'"),
         (["assign", "--machine", "q35", "--device", "virtio-blk,bus=1"], "--device virtio-blk,bus=1: unknown property"),
-        (["assign", "--machine", "q35", "--device", "vga,count=-1"], "--device vga,count=-1: '-1' is no count"),
-        (["assign", "--machine", "q35", "--device", "vga,count="], "--device vga,count=: '' is no count"),
+        (
+            ["assign", "--machine", "q35", "--device", "vga,count=-1"],
+            "--device vga,count=-1: '-1' is not a valid count",
+        ),
+        (["assign", "--machine", "q35", "--device", "vga,count="], "--device vga,count=: '' is not a valid count"),
         (["assign", "--machine", "q35", "--device", f"vga,count={'9' * 5000}"], "--device vga,count=999"),
         (["assign", DESKTOP, "--libvirt", "6.9"], "libvirt 6.9 is older than 7.0"),
         (["assign", DESKTOP, "--policy", "chaos"], "unknown policy 'chaos'"),

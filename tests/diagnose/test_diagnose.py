@@ -733,11 +733,11 @@ DECISIONS = (
 @pytest.mark.parametrize("case", CASES, ids=[case.code for case in CASES])
 def test_remedy_is_right(case: Case) -> None:
     before = examine(case.xml)
-    document, mended, after = patched(case.xml, before, frozenset({case.code}), "11.3")
+    document, fixed, after = patched(case.xml, before, frozenset({case.code}), "11.3")
     if case.code in DECISIONS:
-        assert (document, mended) == (case.xml, 0)
+        assert (document, fixed) == (case.xml, 0)
         return
-    assert mended
+    assert fixed
     assert case.code not in [finding.code for finding in after.findings]
     assert after.errors == []
     pcisim.assign(document)
@@ -800,7 +800,7 @@ def test_finds_in_documents(code: str, line: int | None, text: str) -> None:
 
 
 def test_a_root_bus_without_acpi_takes_no_hotplug() -> None:
-    """Asked of libvirt 11.3.0 with QEMU 10.0: "Bus 'pci.0' does not support hotplugging"."""
+    """Verified against libvirt 11.3.0 with QEMU 10.0: "Bus 'pci.0' does not support hotplugging"."""
     assert check(domain("pc", BARE)) == []
     (finding,) = check(domain("pc", BARE).replace("<acpi/>", ""))
     assert (finding.code, finding.details) == ("no-hot-slot", ("the root bus of pc takes no hotplug without ACPI",))
@@ -1008,8 +1008,8 @@ def test_versions_differ() -> None:
     text = domain("pc", pci("pci-bridge", 5, at(3, 1)))
     late = by_code(check(text, libvirt="9.0"), "bus-before-controller")
     assert late.remedy == "list <controller type='pci' index='3' model='pci-bridge'/> before pci:5"
-    _, mended, after = patched(text, examine(text, libvirt="9.0"), frozenset({late.code}), "9.0")
-    assert (mended, after.errors) == (1, [])
+    _, fixed, after = patched(text, examine(text, libvirt="9.0"), frozenset({late.code}), "9.0")
+    assert (fixed, after.errors) == (1, [])
     assert "bus-before-controller" not in [f.code for f in check(text)]
     with pytest.raises(UsageError):
         check(text, libvirt="3")
@@ -1133,7 +1133,7 @@ def test_explained_in_a_guest() -> None:
     case = explain_in(meanings("Attempted double use of PCI Address 0000:00:05.0")[0], text)
     assert [f.line for f in case.findings] == [11, 12]
     assert [f.code for f in case.others] == ["slot-range"]
-    assert (case.mended, case.accepted) == (2, False)
+    assert (case.fixed, case.accepted) == (2, False)
     assert isinstance(case.patched, str)
     assert [f.code for f in check(case.patched)] == ["slot-range"]
 
@@ -1142,7 +1142,7 @@ def test_explained_for_a_running_guest() -> None:
     row = meanings("No more available PCI slots")[0]
     case = explain_in(row, domain("q35", R, port(1), port(2)))
     assert [f.code for f in case.findings] == ["no-hot-slot"]
-    assert (case.mended, case.accepted) == (1, True)
+    assert (case.fixed, case.accepted) == (1, True)
     free = explain_in(row, domain("q35", nic()))
     assert (free.findings, free.patched) == ((), None)
     assert "hot 1 PCI Express + 0 conventional" in free.room
@@ -1151,7 +1151,7 @@ def test_explained_for_a_running_guest() -> None:
 
 def test_nothing_to_mend_is_said() -> None:
     case = explain_in(meanings("No PCI buses available")[0], domain("microvm"), libvirt="11.3")
-    assert ([f.code for f in case.findings], case.patched, case.mended) == (["no-pci-bus"], None, 0)
+    assert ([f.code for f in case.findings], case.patched, case.fixed) == (["no-pci-bus"], None, 0)
     case = explain_in(meanings("No PCI buses available")[0], "<nonsense")
     assert (case.findings, [f.code for f in case.others]) == ((), ["xml-syntax"])
 

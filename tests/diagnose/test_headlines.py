@@ -255,7 +255,7 @@ def test_the_address_chooses() -> None:
     case = explain_in(row, text, text=said)
     assert [f.line for f in case.findings] == [13]
     assert [f.line for f in case.others] == [11]
-    assert (case.mended, case.accepted) == (1, False)
+    assert (case.fixed, case.accepted) == (1, False)
     assert [f.line for f in explain_in(row, text).findings] == [11, 13]
     elsewhere = explain_in(row, text, text="PCI: slot 9 function 0 not available at 0000:00:09.0")
     assert [f.line for f in elsewhere.findings] == [11, 13]

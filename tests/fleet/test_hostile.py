@@ -168,11 +168,11 @@ def test_what_is_no_ordinary_file(tmp_path: Path) -> None:
     assert messages.pop("good.xml") is None
     assert (messages.pop("process.xml") or "").startswith("XML cannot be read: ")
     assert messages.pop("tty.xml") in (
-        "cannot be read: it is no ordinary file",
+        "cannot be read: not a regular file",
         "cannot be read: no such device or address",
     )
     assert set(messages) == {"fifo.xml", "zero.xml", "urandom.xml", "null.xml"}
-    assert set(messages.values()) == {"cannot be read: it is no ordinary file"}
+    assert set(messages.values()) == {"cannot be read: not a regular file"}
 
 
 def test_a_socket(tmp_path: Path) -> None:
@@ -196,9 +196,9 @@ def test_files_that_become_pipes(tmp_path: Path) -> None:
         os.mkfifo(tmp_path / name)
     answers = Answers(Question())
     (row,) = found[0].rows(answers)
-    assert row.message == "cannot be read: it is no ordinary file"
+    assert row.message == "cannot be read: not a regular file"
     for batch in found[1:]:
-        with pytest.raises(InputError, match="it is no ordinary file"):
+        with pytest.raises(InputError, match="not a regular file"):
             batch.rows(answers)
 
 
@@ -518,7 +518,7 @@ def test_quotes_everywhere(tmp_path: Path) -> None:
         ("machine,vga\rpc,1\rq35,2\r", "the lines end with a carriage return alone"),
         ("machine,vga\rpc,1\r" * 50_000, "the lines end with a carriage return alone"),
         (f"machine,{'x' * 200_000}\npc,1\n", "the first line has more than 128 KiB"),
-        (f"machine,{'x' * 100_000}\npc,1\n", f"the column '{'x' * 60}' is no model of a device"),
+        (f"machine,{'x' * 100_000}\npc,1\n", f"the column '{'x' * 60}' is not a model of a device"),
         (f"machine{',vga' * 10_000}\n", "the column 'vga' is there twice"),
         ('machine,"vga\npc,1\n', UNCLOSED),
         ('machine,v"ga\npc,1\n', WITHIN),

@@ -47,7 +47,7 @@ def test_a_flag_without_an_address_is_discarded() -> None:
 
 
 def test_uhci1_is_marked_even_alone() -> None:
-    """Libvirt rule 6.4, step 5; not when its address is written down."""
+    """Libvirt rule 6.4, step 5; not when its address is explicit."""
     assert flags((device("a", model="ich9-uhci1"), pack(0, 3))) == {"a": "on"}
     assert flags((device("a", pack(0, 3), model="ich9-uhci1"), pack(0, 3))) == {}
 

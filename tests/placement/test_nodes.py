@@ -167,7 +167,7 @@ def test_a_node_is_a_number(node: int) -> None:
     ("machine", "devices", "wish", "message"),
     [
         ("q35", disk(), Wish(node=3), "it"),
-        ("q35", disk(0, at(0, 9)), Wish(node=1), "its address is written down: take it out"),
+        ("q35", disk(0, at(0, 9)), Wish(node=1), "its address is explicit: take it out"),
         ("q35", disk(), Wish(complex=1), "complex=1 says which expander of a node, and no node is named"),
         ("q35", disk().replace("<disk ", "<disk model='virtio-transitional' "), Wish(node=1),
          "it is conventional, and below the expander are PCI Express ports"),

@@ -601,7 +601,7 @@ def test_no_curve(more: Any) -> None:
 
 @pytest.mark.parametrize("upto", [0, -1, True, "3", 2.5])
 def test_no_bound(upto: Any) -> None:
-    with pytest.raises(UsageError, match="a whole number from 1"):
+    with pytest.raises(UsageError, match="a positive integer"):
         plot.capacity_curve(curve("q35"), upto=upto)
 
 

@@ -44,7 +44,7 @@ def test_no_address_twice(drawn: Drawn, version: str) -> None:
 
 
 def test_only_a_console_that_is_its_serial_port_shares_an_address() -> None:
-    """Libvirt rule 6.2: the first console mirrors the first serial port (asked of libvirt 11.3)."""
+    """Libvirt rule 6.2: the first console mirrors the first serial port (verified against libvirt 11.3)."""
     serial = "<serial type='pty'><target type='pci-serial'/></serial>"
     plan = pcisim.assign(domain("pc", BARE, serial, "<console type='pty'/>", nic()))
     assert {label: str(address) for label, address in plan.addresses.items()} == {

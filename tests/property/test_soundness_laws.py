@@ -139,7 +139,7 @@ def test_endpoints_have_a_slot_of_their_own(drawn: Drawn, version: str) -> None:
         assert [d.label for d in held[place[:2]] if d in ours] == [device.label]
 
 
-# --- where libvirt breaks the laws, and pcisim with it (each asked of libvirt 11.3.0)
+# --- where libvirt breaks the laws, and pcisim with it (each verified against libvirt 11.3.0)
 
 
 def plan_of(machine: str, devices: str) -> Plan:

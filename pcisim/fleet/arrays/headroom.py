@@ -48,7 +48,7 @@ def capacity(machine: Machines, devices: Sequence[str], counts: ArrayLike, of: s
     Args:
         machine: the machine type of all guests, or an array of them, one a guest: ``pc``, ``q35`` or a version.
         devices: K models, by the names of QEMU's devices without ``-pci``.
-        counts: how many of each model a guest has: whole numbers, of shape (guests, K).
+        counts: how many of each model a guest has: integers, of shape (guests, K).
         of: the model that is asked about.
 
     Raises:

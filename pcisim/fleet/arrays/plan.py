@@ -82,7 +82,7 @@ def assign(machine: Machines, devices: Sequence[str], counts: ArrayLike) -> Flee
     Args:
         machine: the machine type of all guests, or an array of them, one a guest: ``pc``, ``q35`` or a version.
         devices: K models, by the names of QEMU's devices without ``-pci``, as `Guest.of` takes them.
-        counts: how many of each model a guest has: whole numbers, of shape (guests, K).
+        counts: how many of each model a guest has: integers, of shape (guests, K).
 
     Raises:
         UsageError: an unknown machine or device, or counts of another shape or kind.

@@ -263,7 +263,7 @@ def parse(text: str | bytes, *, name: str | None = None) -> Document:
         try:
             source = text.encode()
         except UnicodeEncodeError as error:
-            raise _at_the_end_of(text[: error.start], "a lone surrogate, which is no character", name) from None
+            raise _at_the_end_of(text[: error.start], "a lone surrogate, which is not a character", name) from None
     else:
         kind, source = bytes, text
         # As expat finds it: by the byte order mark, else by the NUL in or after the first character.
