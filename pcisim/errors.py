@@ -91,6 +91,17 @@ class NotCoveredError(RefusedError):
     exit_status = 4
 
 
+def counted(number: int, what: str, many: str = "") -> str:
+    """Return a number with what is counted, in the singular or in the plural.
+
+    Args:
+        number: how many there are.
+        what: one of them, in words.
+        many: several of them, where that is not `what` with an s.
+    """
+    return f"{number} {what if number == 1 else many or what + 's'}"
+
+
 NOT_COVERED_CODES = frozenset({"unknown-architecture", "machine-not-covered"})
 """The codes of `NotCoveredError`."""
 

@@ -468,6 +468,17 @@ class Guest:
         return self.machine_type or default_machine(self.arch)
 
     @property
+    def name(self) -> str:
+        """Return the name of the guest, as its document has it; "" where it has none."""
+        element = None if self.document is None else self.document.root.find("name")
+        return "" if element is None else element.text.strip()
+
+    @property
+    def title(self) -> str:
+        """Return what to call the guest: its name, if it has one, and its machine type."""
+        return f"{self.name}: {self.machine_name}" if self.name else self.machine_name
+
+    @property
     def machine_line(self) -> int | None:
         """Return the line of the document that names the machine, if it was read from one.
 

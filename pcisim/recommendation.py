@@ -19,7 +19,7 @@ from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
 from pcisim.catalogue.devices import plug_on
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.enumeration.io_windows import io_budget
-from pcisim.errors import RefusedError, UsageError, check_type
+from pcisim.errors import RefusedError, UsageError, check_type, counted
 from pcisim.formats.domain.reader import read
 from pcisim.formats.domain.text import render
 from pcisim.formats.jsondoc import libvirt_keys
@@ -57,7 +57,7 @@ class Layout(NamedTuple):
         moved: addresses that were given and are others now: the label, what was given, and what it is.
         costs: in words, what else is given up.
         plan: the plan; ``None`` where the guest does not fit.
-        capacity: what the plan has left; ``None`` where there is no plan.
+        capacity: what the plan has left; ``None`` where there is not a plan.
         controllers: PCI controllers with an index above 0.
         shared_slots: slots in which more than one function is held by the guest's devices.
         detachable: how many devices can be detached while the guest runs.
@@ -391,11 +391,15 @@ def _on_scsi(asked: _Question, text: str | bytes, machine: str) -> Layout:
 def _scsi_costs(changed: ScsiDisks) -> tuple[str, ...]:
     old, new = next(iter(changed.renamed.items()))
     costs = [
-        f"{len(changed.renamed)} disks change their names in the guest ({old} becomes {new}), and it needs virtio_scsi"
+        f"{counted(len(changed.renamed), 'disk changes its name', 'disks change their names')} in the guest"
+        f" ({old} becomes {new}), and it needs virtio_scsi"
         " instead of virtio_blk"
     ]
     if changed.kept:
-        costs.append(f"{len(changed.kept)} virtio disks have options that SCSI disks do not, and stay as they are")
+        costs.append(
+            f"{counted(len(changed.kept), 'virtio disk has', 'virtio disks have')} options that SCSI disks do not, and"
+            f" {'stays as it is' if len(changed.kept) == 1 else 'stay as they are'}"
+        )
     return tuple(costs)
 
 

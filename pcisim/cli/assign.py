@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 
 from pcisim.cli import common, rewriting
+from pcisim.cli.manner import manner
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable, shell_lines
 from pcisim.plan import Plan
@@ -60,8 +61,6 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    if common.lists_devices(arguments):
-        return 0
     _check_options(arguments)
     original: bytes | None = None
     carried: list[str] = []
@@ -98,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.output is not None:
         _write_output(arguments, data, original)
     elif not arguments.print_diff:
-        common.write_stdout(data)
+        common.write_stdout(text if arguments.format == "addresses" else data)
     if not unread:
         _report(plan, option, carried, replacements=arguments.format == "xml")
     return 0
@@ -156,9 +155,7 @@ def _text(plan: Plan, arguments: argparse.Namespace) -> str | bytes:
     if arguments.format == "xml":
         return plan.to_xml()
     if arguments.format == "json":
-        import json
-
-        return json.dumps(plan.to_json(), indent=2) + "\n"
+        return manner.document(plan.to_json())
     if arguments.format == "qemu":
         return shell_lines(plan.to_qemu_args(runnable=arguments.runnable))
     return address_lines(plan)

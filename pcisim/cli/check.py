@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from pcisim.cli import common, limits
-from pcisim.errors import NOT_COVERED_CODES, InputError
+from pcisim.cli import common, inputs, limits
+from pcisim.cli.manner import as_text
+from pcisim.errors import NOT_COVERED_CODES, InputError, counted
 from pcisim.formats.plain import printable
 
 TYPE_CHECKING = False
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "pcisim.check/1"
 UNREADABLE, NOT_COVERED = 3, 4
+_REMEDY = "name files or directories of domain XML, or pipe a document in"
 _DETAILS = 3
 """How many lines of details are printed without --verbose."""
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -47,7 +48,12 @@ def add_parser(commands: Any) -> None:
         formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("files", nargs="+", metavar="FILE|-", help="domain XML; - is standard input")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE|DIR|-",
+        help="domain XML: files, directories of *.xml, patterns; - is standard input, the default",
+    )
     common.add_libvirt(parser)
     parser.add_argument(
         "--format",
@@ -73,9 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
     rows = []
     counts = dict.fromkeys(SEVERITIES, 0)
     unreadable = uncovered = 0
-    for name in arguments.files:
-        shown = "<stdin>" if name == common.STDIN else name
-        findings, readable = check_file(name, arguments.libvirt, host_pci, product)
+    sources = list(inputs.expanded(arguments.files or [inputs.implied("no guest: no file is given", _REMEDY)]))
+    for source in sources:
+        shown = source.shown
+        findings, readable = check_file(source, arguments.libvirt, host_pci, product)
         unreadable += not readable
         for finding in findings:
             counts[finding.severity] += 1
@@ -87,12 +94,10 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             rows.append((shown, readable, findings))
     if arguments.format == "json":
-        import json
-
         document = _document(rows, counts, unreadable, arguments.libvirt)
         if product is not None:
             document["limits"] = product.to_json()
-        common.write_stdout(json.dumps(document, indent=2) + "\n")
+        common.write_json(document)
     elif product is not None:
         remarks = "".join(f"{line}\n" for line in limits.remark_lines(product))
         if arguments.format == "text":
@@ -100,9 +105,9 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             title = f"{product.head}\n{remarks.rstrip()}"
             common.write_stdout(f"::notice title={product.name}::{_data(title)}\n")
-    judged = arguments.format == "text" and unreadable < len(arguments.files)
+    judged = arguments.format == "text" and unreadable < len(sources)
     common.say(
-        _summary(len(arguments.files), counts, unreadable, arguments.libvirt),
+        _summary(len(sources), counts, unreadable, arguments.libvirt),
         *([f"  not judged: {'; '.join(NOT_JUDGED)}"] if judged else []),
     )
     if unreadable:
@@ -111,13 +116,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_file(
-    name: str, libvirt: str | Libvirt, host_pci: HostPci = None, product: Product | None = None
+    source: inputs.Source, libvirt: str | Libvirt, host_pci: HostPci = None, product: Product | None = None
 ) -> tuple[list[Finding], bool]:
     """Return the findings of a file, and whether it could be read as a guest; what a product does not support, too."""
     from pcisim.diagnose import Finding, Judge, examine, with_limits, with_remedies
 
     try:
-        data = common.read_bytes(name)
+        if source.error is not None:
+            raise source.error
+        data = common.read_bytes(source.name)
     except InputError as error:
         return [Finding.of(error)], False
     judge = Judge(libvirt, host_pci=host_pci)
@@ -181,7 +188,7 @@ def _document(
         **libvirt_keys(libvirt_version(libvirt)),
         "files": [
             {
-                "file": os.fsencode(name).decode("utf-8", "replace"),
+                "file": as_text(name),
                 "readable": readable,
                 "findings": [finding.to_json() for finding in findings],
             }
@@ -193,10 +200,6 @@ def _document(
 
 
 def _summary(files: int, counts: dict[str, int], unreadable: int, libvirt: str | Libvirt) -> str:
-    found = ", ".join(_count(count, severity) for severity, count in counts.items() if count)
-    text = f"{_count(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
+    found = ", ".join(counted(count, severity) for severity, count in counts.items() if count)
+    text = f"{counted(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
     return text + (f"; {unreadable} cannot be read" if unreadable else "")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pcisim.cli import common
+from pcisim.cli import common, inputs
+from pcisim.cli.manner import as_text
 from pcisim.errors import InputError
 from pcisim.formats.plain import printable
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pcisim.catalogue.versions import Libvirt
-    from pcisim.diagnose import Case
+    from pcisim.diagnose import Case, Text
 
+EXPLAIN_SCHEMA = "pcisim.explain/1"
 _UNKNOWN = 1
 _MOST_TEXT = 1 << 16
 
@@ -42,6 +44,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("text", metavar="TEXT|-", help="the error, as it was printed; - is standard input")
     parser.add_argument("file", nargs="?", metavar="FILE|-", help="domain XML that it is about")
     common.add_libvirt(parser)
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
     common.add_debug(parser)
     parser.set_defaults(run=run)
 
@@ -52,14 +55,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     document = None if arguments.file is None else common.read_bytes(arguments.file)
     found = explain(_text(arguments), document, libvirt=arguments.libvirt)
-    if not found:
-        common.say(*found.lines())
+    if found.row is None:
+        common.complain(*found.lines())
         return _UNKNOWN
-    common.write_stdout("".join(f"{printable(line)}\n" for line in found.lines()))
+    name = inputs.shown(arguments.file or "")
     case = found.case
+    if arguments.format == "json":
+        common.write_json(_document(found.row, name, case, arguments.libvirt))
+        return 0
+    common.write_stdout("".join(f"{printable(line)}\n" for line in found.lines()))
     if case is None or document is None:
         return 0
-    name = "<stdin>" if arguments.file == common.STDIN else arguments.file
     common.write_stdout("\n" + "".join(f"{printable(line)}\n" for line in case_lines(name, case, arguments.libvirt)))
     if case.patched is not None:
         from pcisim.formats.patch import difference
@@ -67,6 +73,38 @@ def run(arguments: argparse.Namespace) -> int:
         patched = case.patched.encode() if isinstance(case.patched, str) else case.patched
         common.write_stdout(difference(name, document, patched, "patched"))
     return 0
+
+
+def _document(row: Text, name: str, case: Case | None, libvirt: Libvirt) -> dict[str, Any]:
+    """Return an explanation as plain data.
+
+    Keys: ``schema``, ``libvirt``, ``measured``, ``profile``, ``title``, ``speaker``, ``meaning``, ``rule``, ``remedy``,
+    and ``guest``, ``None`` without a file: ``file``, ``findings`` that are this error, ``others``, ``free_slots``,
+    ``paste``, ``fixed`` of the findings, ``accepted`` (whether no error is left then), ``patched``: the document.
+    """
+    from pcisim.formats.jsondoc import libvirt_keys
+
+    return {
+        "schema": EXPLAIN_SCHEMA,
+        **libvirt_keys(libvirt),
+        "title": row.title,
+        "speaker": row.speaker,
+        "meaning": row.meaning,
+        "rule": row.rule_text,
+        "remedy": row.remedy,
+        "guest": None
+        if case is None
+        else {
+            "file": as_text(name),
+            "findings": [finding.to_json() for finding in case.findings],
+            "others": [finding.to_json() for finding in case.others],
+            "free_slots": case.room or None,
+            "paste": list(case.paste),
+            "fixed": case.fixed,
+            "accepted": case.accepted,
+            "patched": case.patched.decode("utf-8", "replace") if isinstance(case.patched, bytes) else case.patched,
+        },
+    }
 
 
 def _text(arguments: argparse.Namespace) -> str:

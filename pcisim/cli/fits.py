@@ -53,8 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.capacity.fits import fits
     from pcisim.formats.domain.text import element_lines
 
-    if common.lists_devices(arguments):
-        return 0
     more = common.device_counts(arguments.add, "--add")
     if not more:
         raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
@@ -63,8 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
     lines = [line for controller in answer.controllers for _, line in element_lines(controller)]
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
-        import json
-
         from pcisim.formats.jsondoc import libvirt_keys
 
         document = {
@@ -81,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             "elsewhere": _elsewhere(answer),
             "raw_arguments": uncounted,
         }
-        common.write_stdout(json.dumps(document, indent=2) + "\n")
+        common.write_json(document)
     elif arguments.format == "xml":
         common.say(answer.headline)
         if answer.elsewhere is not None:

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from pcisim.cli import common
+from pcisim.cli import common, pictures
+from pcisim.cli.pictures import PICTURES
 from pcisim.errors import InputError, UsageError
 
 TYPE_CHECKING = False
@@ -32,7 +33,6 @@ An inventory is a table: machine, perhaps name and arch, and a column of counts 
 exit status: 0 all of them fit and boot; 1 some do not, or cannot be read: the rows say which;
 3 a source cannot be read at all, or the result cannot be written
 """
-_PICTURES = (".png", ".svg")
 
 
 def add_parser(commands: Any) -> None:
@@ -49,8 +49,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "sources",
         nargs="+",
-        metavar="DIR|FILE|ARCHIVE.tar|INVENTORY.csv|.parquet",
-        help="directories of domain XML (*.xml), files of it, tar archives of it, tables of counts",
+        metavar="SOURCE",
+        help="a directory of domain XML (*.xml), a file or a .tar archive of it, or an inventory: .csv or .parquet",
     )
     common.add_libvirt(parser)
     parser.add_argument(
@@ -66,7 +66,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write one row per guest: .csv, .jsonl or .parquet, atomically"
     )
-    parser.add_argument("--plot", metavar="FILE", help="draw how many guests have how many hot-plug slots: .png, .svg")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw how many guests have how many hot-plug slots: .svg, .png or .pdf"
+    )
     parser.add_argument(
         "--format",
         choices=("text", "json", "csv", "jsonl"),
@@ -129,9 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         _plot(arguments.plot, summary)
     if arguments.format == "json":
-        import json
-
-        common.write_stdout(json.dumps(summary.to_json(), indent=2) + "\n")
+        common.write_json(summary.to_json())
     elif arguments.format == "text":
         common.write_stdout("".join(f"{line}\n" for line in summary.lines()))
     return 0 if summary.sound else 1
@@ -159,19 +159,13 @@ def _check_files(arguments: argparse.Namespace) -> None:
         UsageError: a name without a known suffix, one that is given twice, or that of a source.
     """
     if arguments.plot is not None:
-        if os.path.splitext(arguments.plot)[1].lower() not in _PICTURES:
+        if os.path.splitext(arguments.plot)[1].lower() not in PICTURES:
             raise UsageError(
-                f"{arguments.plot}: the suffix names no format", code="usage", details=("known: .png, .svg",)
+                f"{arguments.plot}: the suffix names no format",
+                code="usage",
+                details=(f"known: {', '.join(PICTURES)}",),
             )
-        os.environ.pop("MPLBACKEND", None)  # which is for windows, and stops matplotlib if there is none of that name
-        try:
-            from pcisim.plot import headroom_histogram  # noqa: F401
-        except ImportError as error:
-            raise UsageError(
-                "--plot needs matplotlib, which is not installed",
-                code="missing-library",
-                remedy="pip install 'pcisim[plot]'",
-            ) from error
+        pictures.check_library("--plot")
     for name in filter(None, (arguments.output, arguments.plot)):
         if any(_is_same(name, source) for source in arguments.sources):
             raise UsageError(f"{name} is read: it cannot be written too", code="usage")
@@ -218,9 +212,9 @@ def _stop(error: BaseException, output: Output | None, summary: Summary, total: 
         if output is not None and output.rows:
             whose = "their rows" if output.rows == summary.guests else f"the rows of the first {output.rows:,}"
             lines.append(f"  {whose} are in {output.shown}")
-        common.say(*lines)
+        common.complain(*lines)
     elif output is not None and output.rows and not isinstance(error, BrokenPipeError):
-        common.say(f"stopped after {output.rows:,} of {total:,} guests: their rows are in {output.shown}")
+        common.complain(f"stopped after {output.rows:,} of {total:,} guests: their rows are in {output.shown}")
 
 
 def _shown(results: Iterable[list[Row]], total: int) -> Iterator[list[Row]]:
@@ -248,20 +242,11 @@ def _plot(name: str, summary: Summary) -> None:
     Raises:
         InputError: no guest fits, or it cannot be written.
     """
-    from pcisim.plot import headroom_histogram, svg
-    from pcisim.plot._canvas import style
+    from pcisim.plot import headroom_histogram
 
     if not summary.hot:
         raise InputError(f"nothing to draw in {name}: no guest fits", code="no-guests")
     figure = headroom_histogram(
         {f"{family}: free hot-plug slots": table for family, table in sorted(summary.hot.items())}
     )
-    if name.lower().endswith(".svg"):
-        common.write_file(name, svg(figure).encode())
-        return
-    import io
-
-    data = io.BytesIO()
-    with style():
-        figure.savefig(data, format="png", dpi=150)
-    common.write_file(name, data.getvalue())
+    pictures.write(name, figure, os.path.splitext(name)[1].lower().lstrip("."))

@@ -64,8 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.recommendation import recommend
 
-    if common.lists_devices(arguments):
-        return 0
     if arguments.emit and arguments.format == "json":
         raise UsageError("--emit and --format json are given", code="usage", remedy="give the one or the other")
     guest, host_pci, name = common.guest_of(arguments)
@@ -84,9 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         error.file = error.file or name
         raise
     if arguments.format == "json":
-        import json
-
-        common.write_stdout(json.dumps(found.to_json(), indent=2) + "\n")
+        common.write_json(found.to_json())
     elif arguments.emit and found.best is not None and found.best.plan is not None:
         from pcisim.managers import emitted
 

@@ -61,7 +61,7 @@ def status_of(view: GuestView) -> int:
     """Return the exit status for a guest, after saying on stderr that it will not boot if it will not."""
     if view.boots is not False:
         return 0
-    common.say(
+    common.complain(
         f"this guest will not boot: {view.reason}",
         f"  as {view.profile}; the numbers are those that it had given",
         "  to do: pcisim check says which devices are behind it",

@@ -23,7 +23,7 @@ from pcisim.compare.matching import (
     is_pci_controller,
     match,
 )
-from pcisim.errors import RefusedError
+from pcisim.errors import RefusedError, counted
 from pcisim.formats.domain.reader import read
 from pcisim.formats.domain.writer import address_attributes, edit, target_attributes, zpci_attributes
 from pcisim.formats.host_pci import lookup
@@ -83,7 +83,10 @@ class Carried(NamedTuple):
 
     def explanation(self) -> list[str]:
         """Return the lines to print: a headline, then what was not kept."""
-        lines = [f"{len(self.kept)} addresses and {len(self.controllers)} PCI controllers kept"]
+        lines = [
+            f"{counted(len(self.kept), 'address', 'addresses')} and"
+            f" {counted(len(self.controllers), 'PCI controller')} kept"
+        ]
         lines += [f"  not kept: {text}" for text in self.overruled]
         for group in self.ambiguous:
             old, new = (", ".join(device.label for device in devices) for devices in (group.old, group.new))

@@ -645,7 +645,7 @@ def test_keep(old: str, tmp_path: Path) -> None:
     assert isinstance(placed, bytes)
     done = run("assign", "-", "--keep", old, given=NEW_BYTES)
     assert (done.status, done.out) == (0, placed.decode())
-    assert done.err.startswith("1 addresses and 1 PCI controllers kept\n  new: disk:vdb\n")
+    assert done.err.startswith("1 address and 1 PCI controller kept\n  new: disk:vdb\n")
     new = tmp_path / "new.xml"
     new.write_bytes(NEW_BYTES)
     assert run("assign", str(new), "--keep", "-", given=OLD_BYTES).out == placed.decode()
@@ -681,8 +681,8 @@ def test_reassign() -> None:
 @pytest.mark.parametrize(
     ("words", "status", "begins"),
     [
-        (("--keep", "OLD"), 2, "--keep needs a file"),
-        (("--reassign",), 2, "--reassign needs a file"),
+        (("--keep", "OLD"), 3, "<stdin>:"),
+        (("--reassign", "--machine", "q35"), 2, "--reassign needs a file"),
         (("-", "--keep", "OLD", "--reassign"), 2, "argument --reassign"),
         (("-", "--keep", "-"), 2, "both definitions are standard input"),
         (("-", "--keep", "OLD", "--machine", "q35"), 2, "--keep does not go with --machine"),
