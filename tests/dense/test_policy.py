@@ -202,4 +202,4 @@ def test_many() -> None:
 def test_the_first_of_a_device_may_have_a_place_of_its_own() -> None:
     """The primary video device takes no place that others look for."""
     guest = Guest.of("q35", {})
-    assert how_many_more_packed(guest, "qxl", DensePolicy(RULES, firmware="none")).most == 62_744
+    assert how_many_more_packed(guest, "qxl", DensePolicy(RULES, firmware="none")).most == 62_745

@@ -112,4 +112,4 @@ def test_capacity_of_what_has_a_place_on_bus_0() -> None:
     """The scalar engine comes to these, after a while."""
     for policy, most in (("libvirt", 28), (DENSE, 243), ("hotplug:extra=5:spare=7", 27)):
         assert fleet.capacity("q35", ["pvpanic"], [[1]], "virtio-iommu", policy=policy).cold.tolist() == [most]
-    assert fleet.capacity("q35", ["virtio-iommu"], [[1]], "qxl", policy=DENSE).cold.tolist() == [62_744]
+    assert fleet.capacity("q35", ["virtio-iommu"], [[1]], "qxl", policy=DENSE).cold.tolist() == [62_745]
