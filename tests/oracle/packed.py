@@ -40,7 +40,7 @@ def random_xml(rng: random.Random, most: int) -> str:
     for number in range(rng.randrange(1, most)):
         kind = rng.random()
         if kind < 0.7:
-            model = rng.choice((None, "virtio-non-transitional"))
+            model = rng.choice(("virtio", "virtio-non-transitional"))
             parts.append(maker.disk(f"vd{letters(number)}", "virtio", model=model))
         elif kind < 0.8:
             parts.append(maker.rng_device())
@@ -123,9 +123,7 @@ def booted(plan: Plan, firmware: str, *, image: Path | None = None, ovmf: str = 
         if function.label in devices and function.label not in CHIPSET and function.address is not None:
             place = (function.address.bus, function.address.device, function.address.function)
             expected[devices[function.label]] = (place, [bar is not None for bar in function.placed])
-    machine = words[words.index("-machine") + 1]
-    rest = [word for n, word in enumerate(words) if word not in ("-machine", machine, "-nodefaults")]
-    pairs = [f"{flag} {value}" for flag, value in zip(rest[::2], rest[1::2]) if flag != "-display"]
+    machine, pairs = _options(words)
     if ovmf:
         pairs.append(f"-drive if=pflash,format=raw,readonly=on,file={ovmf}")
     with Machine(machine, (), pairs) as qemu:
@@ -144,7 +142,24 @@ def booted(plan: Plan, firmware: str, *, image: Path | None = None, ovmf: str = 
         return Seen(says, wrong, len(expected))
 
 
-def _wrong(qemu: Machine, expected: dict[str, Any]) -> list[str]:
+def names_seen(plan: Plan) -> set[str]:
+    """Return the devices to which SeaBIOS gives resources or numbers, by their names on QEMU's command line."""
+    machine, options = _options(plan.to_qemu_args(runnable=True))
+    with Machine(machine, (), options) as qemu:
+        qemu.run_seabios()
+        bridges = [f for bus in qemu.command("query-pci") for f in flat(bus["devices"]) if "pci_bridge" in f]
+        without = {f["qdev_id"] for f in bridges if not f["pci_bridge"]["bus"]["secondary"]}
+        return {name for name, (_, bars) in _seen(qemu).items() if all(bars)} - without
+
+
+def _options(words: list[str]) -> tuple[str, list[str]]:
+    machine = words[words.index("-machine") + 1]
+    rest = [word for word in words if word not in ("-machine", machine, "-nodefaults")]
+    return machine, [f"{flag} {value}" for flag, value in zip(rest[::2], rest[1::2]) if flag != "-display"]
+
+
+def _seen(qemu: Machine) -> dict[str, tuple[tuple[int, int, int], list[bool]]]:
+    """Return where each function is, by name, and whether each of its BARs has an address."""
     seen = {}
     for bus in qemu.command("query-pci"):
         for function in flat(bus["devices"]):
@@ -152,6 +167,11 @@ def _wrong(qemu: Machine, expected: dict[str, Any]) -> list[str]:
             regions = [bar["address"] not in (-1, 0xFFFFFFFF, (1 << 64) - 1) for bar in bars]
             place = (function["bus"], function["slot"], function["function"])
             seen[function["qdev_id"]] = (place, regions)
+    return seen
+
+
+def _wrong(qemu: Machine, expected: dict[str, Any]) -> list[str]:
+    seen = _seen(qemu)
     wrong = []
     for name, (place, bars) in expected.items():
         found = seen.get(name)
