@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 
 from pcisim.address import whole_number
-from pcisim.cli import common, inputs, whose_rules
+from pcisim.cli import common, inputs, settings, whose_rules
 from pcisim.cli.manner import manner
 from pcisim.errors import PcisimError, UsageError
 from pcisim.formats.xml.document import MAX_BYTES, MAX_SIZE
@@ -186,14 +186,15 @@ def _run(argv: Sequence[str] | None) -> int:
     manner.quiet, manner.verbose, manner.color = arguments.quiet, arguments.tell, arguments.color
     if arguments.max_size is not None:
         os.environ[MAX_SIZE] = arguments.max_size  # for processes that this one begins, too
+    file = settings.apply(arguments)
     whose_rules.settle(arguments)
     if manner.verbose:
-        common.say(*_used(arguments))
+        common.say(*_used(arguments, file))
     run: Callable[[argparse.Namespace], int] = arguments.run
     return inputs.run_each(arguments, run) if hasattr(arguments, "guests") else run(arguments)
 
 
-def _used(arguments: argparse.Namespace) -> list[str]:
+def _used(arguments: argparse.Namespace, file: str) -> list[str]:
     """Return what a run uses that may not stand on its command line."""
     lines = [f"pcisim {_version()} {arguments.command}"]
     rules = getattr(arguments, "libvirt", None)
@@ -201,6 +202,7 @@ def _used(arguments: argparse.Namespace) -> list[str]:
         lines.append(f"  as libvirt {rules.version} with {rules.profile}")
     if getattr(arguments, "policy", None) is not None:
         lines.append(f"  policy: {arguments.policy}")
+    lines.append(f"  settings: {file or 'none'}")
     return lines
 
 

@@ -131,6 +131,11 @@ def add_debug(parser: argparse.ArgumentParser, **options: object) -> None:
 
 def add_manner(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a command prints, as far as it has none of its own of that name."""
+    parser.add_argument(
+        "--isolated",
+        action="store_true",
+        help="use no settings of pcisim.toml or pyproject.toml",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="print results and errors only, no notes")
     taken = "-v" in parser._option_string_actions
     names = () if taken else ("-v", "--verbose")
