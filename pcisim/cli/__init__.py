@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 
 from pcisim.address import whole_number
-from pcisim.cli import common, inputs, settings, whose_rules
+from pcisim.cli import common, settings, whose_rules
 from pcisim.cli.manner import manner
+from pcisim.cli.wrapping import forget_widths
 from pcisim.errors import PcisimError, UsageError
 from pcisim.formats.xml.document import MAX_BYTES, MAX_SIZE
 
@@ -147,6 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     manner.reset()
+    forget_widths()
     try:
         return _run(argv)
     except PcisimError as error:
@@ -191,7 +193,16 @@ def _run(argv: Sequence[str] | None) -> int:
     if manner.verbose:
         common.say(*_used(arguments, file))
     run: Callable[[argparse.Namespace], int] = arguments.run
-    return inputs.run_each(arguments, run) if hasattr(arguments, "guests") else run(arguments)
+    if not hasattr(arguments, "guests"):
+        return run(arguments)
+    if common.lists_devices(arguments):
+        return 0
+    if len(arguments.guests) == 1 and common.is_one(arguments.guests[0]):
+        arguments.file = arguments.guests[0]
+        return run(arguments)
+    from pcisim.cli import inputs  # which one guest does not need
+
+    return inputs.run_each(arguments, run)
 
 
 def _used(arguments: argparse.Namespace, file: str) -> list[str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pcisim.requests import Wish
 
 STDIN = "-"
+_PATTERN = frozenset("*?[")
 STDOUT = "-"
 
 
@@ -468,6 +469,16 @@ def host_pci_of(options: list[str]) -> Mapping[str, str] | str | None:
             ) from error
         table[address] = kind
     return table
+
+
+def is_one(name: str) -> bool:
+    """Return whether a name is of one file, not of a directory or of a pattern that matches many."""
+    try:
+        return name == STDIN or not (
+            os.path.isdir(name) or (not _PATTERN.isdisjoint(name) and not os.path.lexists(name))
+        )
+    except ValueError:  # no file has that name
+        return True
 
 
 def read_bytes(name: str) -> bytes:

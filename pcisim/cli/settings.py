@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import NamedTuple
 
 from pcisim.cli import common
 from pcisim.errors import InputError, UsageError
@@ -19,20 +18,8 @@ _KEYS = {"select": _CODES, "ignore": _CODES, "strict": _SWITCH, "libvirt": _WORD
 """What may be set, and how it is written."""
 
 
-class Settings(NamedTuple):
-    """What a file sets.
-
-    Args:
-        file: its name; "" where there is none.
-        values: by key, as a command line would give them.
-    """
-
-    file: str
-    values: dict[str, Any]
-
-
-def find_settings() -> Settings:
-    """Return what the nearest file sets, from the current folder upwards.
+def find_settings() -> tuple[str, dict[str, Any]]:
+    """Return the nearest file that sets anything, from the current folder upwards, and what it sets, by key.
 
     Raises:
         InputError: it cannot be read, or is not TOML.
@@ -41,7 +28,7 @@ def find_settings() -> Settings:
     try:
         folder = os.getcwd()
     except OSError:  # it is gone
-        return Settings("", {})
+        return "", {}
     while True:
         for name in (_OWN, _SHARED):
             path = os.path.join(folder, name)
@@ -50,10 +37,10 @@ def find_settings() -> Settings:
                 continue
             table = _table(path, data, shared=name == _SHARED)
             if table is not None:
-                return Settings(path, {key: _checked(path, key, value) for key, value in table.items()})
+                return path, {key: _checked(path, key, value) for key, value in table.items()}
         above = os.path.dirname(folder)
         if above == folder:
-            return Settings("", {})
+            return "", {}
         folder = above
 
 
@@ -65,13 +52,13 @@ def apply(arguments: argparse.Namespace) -> str:
     """
     if arguments.isolated:
         return ""
-    settings = find_settings()
-    for key, value in settings.values.items():
+    file, values = find_settings()
+    for key, value in values.items():
         if key == "libvirt" and os.environ.get(common.LIBVIRT):
             continue
         if getattr(arguments, key, value) is None:
             setattr(arguments, key, value)
-    return settings.file
+    return file
 
 
 def _content(path: str) -> bytes | None:

@@ -180,4 +180,4 @@ def test_a_code_in_settings_that_does_not_exist(folder: Path) -> None:
 
 
 def test_no_settings(folder: Path) -> None:
-    assert find_settings().values == {}
+    assert find_settings()[1] == {}
