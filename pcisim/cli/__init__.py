@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 
 from pcisim.address import whole_number
-from pcisim.cli import common, inputs, whose_rules
+from pcisim.cli import common, settings, whose_rules
 from pcisim.cli.manner import manner
+from pcisim.cli.wrapping import forget_widths
 from pcisim.errors import PcisimError, UsageError
 from pcisim.formats.xml.document import MAX_BYTES, MAX_SIZE
 
@@ -147,6 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     manner.reset()
+    forget_widths()
     try:
         return _run(argv)
     except PcisimError as error:
@@ -186,14 +188,24 @@ def _run(argv: Sequence[str] | None) -> int:
     manner.quiet, manner.verbose, manner.color = arguments.quiet, arguments.tell, arguments.color
     if arguments.max_size is not None:
         os.environ[MAX_SIZE] = arguments.max_size  # for processes that this one begins, too
+    file = settings.apply(arguments)
     whose_rules.settle(arguments)
     if manner.verbose:
-        common.say(*_used(arguments))
+        common.say(*_used(arguments, file))
     run: Callable[[argparse.Namespace], int] = arguments.run
-    return inputs.run_each(arguments, run) if hasattr(arguments, "guests") else run(arguments)
+    if not hasattr(arguments, "guests"):
+        return run(arguments)
+    if common.lists_devices(arguments):
+        return 0
+    if len(arguments.guests) == 1 and common.is_one(arguments.guests[0]):
+        arguments.file = arguments.guests[0]
+        return run(arguments)
+    from pcisim.cli import inputs  # which one guest does not need
+
+    return inputs.run_each(arguments, run)
 
 
-def _used(arguments: argparse.Namespace) -> list[str]:
+def _used(arguments: argparse.Namespace, file: str) -> list[str]:
     """Return what a run uses that may not stand on its command line."""
     lines = [f"pcisim {_version()} {arguments.command}"]
     rules = getattr(arguments, "libvirt", None)
@@ -201,6 +213,7 @@ def _used(arguments: argparse.Namespace) -> list[str]:
         lines.append(f"  as libvirt {rules.version} with {rules.profile}")
     if getattr(arguments, "policy", None) is not None:
         lines.append(f"  policy: {arguments.policy}")
+    lines.append(f"  settings: {file or 'none'}")
     return lines
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pcisim.requests import Wish
 
 STDIN = "-"
+_PATTERN = frozenset("*?[")
 STDOUT = "-"
 
 
@@ -131,6 +132,11 @@ def add_debug(parser: argparse.ArgumentParser, **options: object) -> None:
 
 def add_manner(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a command prints, as far as it has none of its own of that name."""
+    parser.add_argument(
+        "--isolated",
+        action="store_true",
+        help="use no settings of pcisim.toml or pyproject.toml",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="print results and errors only, no notes")
     taken = "-v" in parser._option_string_actions
     names = () if taken else ("-v", "--verbose")
@@ -463,6 +469,16 @@ def host_pci_of(options: list[str]) -> Mapping[str, str] | str | None:
             ) from error
         table[address] = kind
     return table
+
+
+def is_one(name: str) -> bool:
+    """Return whether a name is of one file, not of a directory or of a pattern that matches many."""
+    try:
+        return name == STDIN or not (
+            os.path.isdir(name) or (not _PATTERN.isdisjoint(name) and not os.path.lexists(name))
+        )
+    except ValueError:  # no file has that name
+        return True
 
 
 def read_bytes(name: str) -> bytes:

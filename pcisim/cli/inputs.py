@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 ERROR_SCHEMA = "pcisim.error/1"
 """A guest of several that has no answer."""
-_MAGIC = frozenset("*?[")
 _ABOUT_ONE_GUEST = frozenset({"unknown-label", "group", "node"})
 """Wrong calls that are right for another guest."""
 _BY_SEVERITY = (0, 4, 1, 2, 3)
@@ -80,14 +79,6 @@ def implied(what: str, remedy: str) -> str:
     raise UsageError(what, code="usage", details=(why,), remedy=remedy)
 
 
-def is_one(name: str) -> bool:
-    """Return whether a name is of one file, not of a directory or of a pattern that matches many."""
-    try:
-        return name == common.STDIN or not (os.path.isdir(name) or (_MAGIC & set(name) and not os.path.lexists(name)))
-    except ValueError:  # no file has that name
-        return True
-
-
 def expanded(names: Sequence[str]) -> Iterator[Source]:
     """Yield files; of a directory those below it whose names end in ``.xml``, of a pattern those that match, sorted.
 
@@ -97,7 +88,7 @@ def expanded(names: Sequence[str]) -> Iterator[Source]:
     if list(names).count(common.STDIN) > 1:
         raise UsageError("two inputs are standard input", code="usage", remedy="name a file for one of them")
     for name in names:
-        if is_one(name):
+        if common.is_one(name):
             yield Source(name)
         elif os.path.isdir(name):
             yield from _below(name)
@@ -146,8 +137,6 @@ def run_each(arguments: argparse.Namespace, run: Callable[[argparse.Namespace], 
         PcisimError: there is one guest, and it has no answer.
         UsageError: no guest is named; or the call is wrong whatever the guest.
     """
-    if common.lists_devices(arguments):
-        return 0
     names: list[str] = arguments.guests
     if not names and arguments.machine is None:
         names = [
@@ -156,7 +145,7 @@ def run_each(arguments: argparse.Namespace, run: Callable[[argparse.Namespace], 
                 "name files or directories of domain XML, pipe one in, or give a --machine with --device options",
             )
         ]
-    if len(names) < 2 and all(map(is_one, names)):
+    if len(names) < 2 and all(map(common.is_one, names)):
         arguments.file = names[0] if names else None
         return run(arguments)
     if getattr(arguments, "output", None) is not None:

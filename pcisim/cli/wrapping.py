@@ -14,14 +14,28 @@ if TYPE_CHECKING:
 
 USUAL_WIDTH = 80
 _HANG = 2
-_BEGINNING = re.compile(r"[ \u2502|]*(\u251c\u2500 |\u2514\u2500 |\|- |`- )?")
+_BEGINNING = r"[ \u2502|]*(\u251c\u2500 |\u2514\u2500 |\|- |`- )?"
 """What a line is indented with: blanks, or the lines of a tree."""
-_WORD = re.compile(r" *\S+")
+_WORD = r" *\S+"
+_WIDTHS: dict[str, int] = {}
+"""What was found, by what the variable says: argparse asks for every option."""
 
 
 def terminal_width() -> int:
     """Return what `shutil.get_terminal_size` returns, which imports much."""
     columns = os.environ.get("COLUMNS", "")
+    width = _WIDTHS.get(columns)
+    if width is None:
+        width = _WIDTHS[columns] = _measured(columns)
+    return width
+
+
+def forget_widths() -> None:
+    """Look at the terminal anew: a run begins."""
+    _WIDTHS.clear()
+
+
+def _measured(columns: str) -> int:
     if columns.isdecimal() and len(columns) < 6 and int(columns):
         return int(columns)
     with suppress(AttributeError, ValueError, OSError):
@@ -55,7 +69,7 @@ def wrapped(lines: Iterable[str], width: int | None, hang: int = _HANG) -> Itera
 
 
 def _pieces(line: str, width: int, hang: int) -> Iterator[str]:
-    found = _BEGINNING.match(line)
+    found = re.match(_BEGINNING, line)
     begins = found[0] if found else ""
     branch = found[1] if found and found[1] else ""
     if branch:
@@ -69,7 +83,7 @@ def _pieces(line: str, width: int, hang: int) -> Iterator[str]:
         more = " " * hang
     piece, rest = begins, line[len(begins) :]
     fresh = True
-    for word in _WORD.findall(rest):
+    for word in re.findall(_WORD, rest):
         if fresh or len(piece) + len(word) <= width:
             piece += word
         else:

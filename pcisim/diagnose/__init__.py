@@ -22,6 +22,7 @@ __all__ = [
     "with_limits",
     "with_remedies",
     "remedy_of",
+    "patched",
     "Judge",
     "Tried",
     "Case",

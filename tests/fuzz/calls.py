@@ -24,12 +24,20 @@ _UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\
 _GUEST_OPTIONS = ("--libvirt=9.0", "--policy=qemu", "--host-pci=0000:06:12.0=pci", "--max-size=1")
 _FORMATS = {
     "assign": ("--format=json", "--format=qemu", "--format=addresses", "--explain=pci:1"),
-    "tree": ("--view=guest", "--libvirt=9.0"),
+    "tree": ("--format=json", "--view=guest", "--libvirt=9.0"),
     "guest": ("--format=json", "--firmware=ovmf", "--naming-scheme=latest"),
     "lspci": ("-v", "-t", "-n", "-D", "-s=3"),
     "capacity": ("--format=json", "--of=virtio-net"),
     "fits": ("--add=virtio-net=2", "--add=e1000=3", "--hotplug", "--format=json"),
-    "check": ("--format=json", "--format=github", "-v", "--limits=rhel7"),
+    "check": (
+        "--format=json",
+        "--format=github",
+        "--format=sarif",
+        "--format=junit",
+        "--strict",
+        "-v",
+        "--limits=rhel7",
+    ),
     "attach": ("--device=virtio-net", "--device=e1000,count=2", "--format=json"),
     "diff": ("--format=json",),
     "fleet": ("--format=json", "--format=csv", "--format=jsonl", "--add=virtio-net=1", "--workers=1"),
