@@ -141,6 +141,14 @@ class Capacity(NamedTuple):
         Args:
             grouped: whether buses that are equal in everything but their index share a row, with the sums of them.
         """
+        return [
+            f"{self.title or self.machine}: functions, {THEORETICAL} a bus in theory, and empty slots",
+            *_table(self.buses, grouped=grouped),
+            *self.budget_lines(),
+        ]
+
+    def budget_lines(self) -> list[str]:
+        """Return what is said of the whole guest: its free slots, and the budgets beside the addresses."""
         io = self.io
         windows = f"I/O windows: {io.windows} asked for"
         if io.profile is None:
@@ -157,8 +165,6 @@ class Capacity(NamedTuple):
         if io.unknown:
             windows += f"; not known for {', '.join(io.unknown)}"
         return [
-            f"{self.title or self.machine}: functions, {THEORETICAL} a bus in theory, and empty slots",
-            *_table(self.buses, grouped=grouped),
             str(self.room),
             f"hotplug: {counted(self.room.hot, 'empty slot')} left,"
             f" {counted(self.detachable, 'device')} can be detached",
