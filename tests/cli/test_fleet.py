@@ -133,7 +133,7 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
         (["g.xml", "-o", "rows.txt"], 2, "rows.txt: the suffix names no format"),
         (["g.xml", "-o", "nowhere/rows.csv"], 3, "cannot write nowhere/rows.csv: no such file or directory"),
         (["fine.csv", "-o", "./fine.csv"], 2, "./fine.csv is read: it cannot be written too"),
-        (["g.xml", "--plot", "room.pdf"], 2, "room.pdf: the suffix names no format"),
+        (["g.xml", "--plot", "room.gif"], 2, "room.gif: the suffix names no format"),
         (["g.xml", "--plot", "nowhere/room.svg"], 3, "cannot write nowhere/room.svg: no such file or directory"),
         (["g.xml", "--format", "xml"], 2, "argument --format: invalid choice"),
     ],

@@ -931,7 +931,7 @@ def test_lost_devices_behind_a_lost_bridge() -> None:
     devices = [R, port(1, at(0, 2, 1)), port(2), port(3), port(4), nic("virtio", at(1, 0))]
     finding = by_code(check(domain("q35", *devices)), "orphan-function")
     assert finding.parties == ("pci:1",)
-    assert finding.details == ("pci:1 takes 1 devices behind it along",)
+    assert finding.details == ("pci:1 takes 1 device behind it along",)
 
 
 @pytest.mark.parametrize("firmware", ["", UEFI])
