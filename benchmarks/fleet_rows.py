@@ -15,8 +15,9 @@ from benchmarks.core_rows import Q35, core_seconds
 from benchmarks.libvirt_core import Core
 from benchmarks.measure import Ratio, costs, faster, in_turn, worked
 from pcisim import fleet
-from pcisim.capacity.max_count import how_many_more
+from pcisim.capacity.max_count import how_many_more, how_many_more_packed
 from pcisim.catalogue.versions import VERSIONS
+from pcisim.dense.policy import DensePolicy
 from pcisim.errors import RefusedError
 from pcisim.fleet.arrays.plan import FleetPlan
 from pcisim.guest import Guest
@@ -111,6 +112,20 @@ def _memory(what: str, names: list[str], table: NDArray[np.int64], size: int) ->
 
 def _bytes(size: int) -> str:
     return f"{size / 1e6:.0f} MB"
+
+
+def packed_capacity_row(rounds: int, guests: int = GUESTS) -> Ratio:
+    """Return what `fleet.capacity` costs with `dense`, compared with libvirt's policy."""
+    table = counts(MIXED, guests, guests)
+    own = Guest.of("q35", dict(zip(MIXED, table[0].tolist(), strict=True)))
+    expected = how_many_more_packed(own, "virtio-net", DensePolicy(VERSIONS["12.9"], firmware="none")).most
+    assert fleet.capacity("q35", MIXED, table[:1], "virtio-net", policy="dense").cold.tolist() == [expected]
+    ours, theirs = in_turn(
+        rounds,
+        lambda: worked(lambda: fleet.capacity("q35", MIXED, table, "virtio-net", policy="dense")),
+        lambda: worked(lambda: fleet.capacity("q35", MIXED, table, "virtio-net")),
+    )
+    return costs(f'fleet.capacity(policy="dense"), {guests:,} guests, hardly any twice / "libvirt"', 3.0, ours, theirs)
 
 
 def capacity_row(rounds: int, guests: int = GUESTS) -> Ratio:

@@ -65,6 +65,7 @@ def fleet(rounds: int, skipped: list[str]) -> Iterator[Ratio]:
     """Yield the rows of fleets."""
     yield from fleet_rows.rows(core_of(skipped), rounds)
     yield fleet_rows.capacity_row(rounds)
+    yield fleet_rows.packed_capacity_row(rounds)
 
 
 def files(rounds: int, skipped: list[str]) -> Iterator[Ratio]:

@@ -469,13 +469,23 @@ class Guest:
 
     @property
     def name(self) -> str:
-        """Return the name of the guest, as its document has it; "" where it has none."""
+        """Return the name of the guest, as its document has it; "" where it has none.
+
+        Examples:
+            >>> Guest.of("q35").name
+            ''
+        """
         element = None if self.document is None else self.document.root.find("name")
         return "" if element is None else element.text.strip()
 
     @property
     def title(self) -> str:
-        """Return what to call the guest: its name, if it has one, and its machine type."""
+        """Return what to call the guest: its name, if it has one, and its machine type.
+
+        Examples:
+            >>> Guest.of("q35").title
+            'q35'
+        """
         return f"{self.name}: {self.machine_name}" if self.name else self.machine_name
 
     @property

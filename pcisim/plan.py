@@ -222,7 +222,7 @@ class Plan:
         """Return everything that is wrong with the guest, or worth knowing, as `pcisim.check` does.
 
         Args:
-            limits: whose limits the guest is judged by as well, such as ``rhel7``.
+            limits: the product whose limits also apply, such as ``rhel7``.
 
         Raises:
             UsageError: an unknown name of limits.

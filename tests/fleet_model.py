@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import pcisim
-from pcisim.capacity.max_count import how_many_more
+from pcisim.capacity.max_count import how_many_more_under
 from pcisim.capacity.report import room
 from pcisim.catalogue.devices import DEVICE_MODELS
 from pcisim.catalogue.versions import VERSIONS
@@ -17,6 +18,7 @@ from pcisim.errors import RefusedError
 from pcisim.fleet import OWNERS, FleetPlan
 from pcisim.guest import Controller, Device, Guest
 from pcisim.hotplug import RunningGuest
+from pcisim.policies import policy_of
 
 RARE = frozenset(
     {
@@ -51,10 +53,10 @@ def guest(machine: str, names: list[str], counts: list[int]) -> Guest:
     return Guest.of(machine, dict(zip(names, counts, strict=True)))
 
 
-def scalar_row(machine: str, names: list[str], counts: list[int]) -> Row | None:
+def scalar_row(machine: str, names: list[str], counts: list[int], policy: str = "libvirt") -> Row | None:
     """Return what `pcisim.assign` says of a guest; `None` when it is refused."""
     try:
-        plan = pcisim.assign(guest(machine, names, counts))
+        plan = pcisim.assign(guest(machine, names, counts), policy)
     except RefusedError:
         return None
     devices = {device.label: device for device in plan.placement.guest.all_devices()}
@@ -63,7 +65,7 @@ def scalar_row(machine: str, names: list[str], counts: list[int]) -> Row | None:
         [int(address) for address in plan.addresses.values()],
         [_name(devices[label]) for label in plan.addresses],
         len(plan.topology.buses),
-        sum(bus.model.name == "pcie-root-port" for bus in plan.topology.buses),
+        sum(bus.model.is_port for bus in plan.topology.buses),
         (left.express_cold, left.conventional_cold),
         (left.express_hot, left.conventional_hot),
     )
@@ -96,18 +98,20 @@ def fleet_row(plan: FleetPlan, number: int) -> Row | None:
     return None
 
 
-def scalar_cold(machine: str, names: list[str], counts: list[int], of: str) -> int:
+def scalar_cold(machine: str, names: list[str], counts: list[int], of: str, policy: str = "libvirt") -> int:
     """Return how many more of a device a guest takes when it is defined with them."""
     try:
-        return how_many_more(guest(machine, names, counts), of, VERSIONS["12.9"]).most
+        rules = VERSIONS["12.9"]
+        under: Any = policy_of(policy, rules)
+        return how_many_more_under(guest(machine, names, counts), of, under).most
     except RefusedError:
         return -1
 
 
-def scalar_hot(machine: str, names: list[str], counts: list[int], of: str, most: int) -> int:
+def scalar_hot(machine: str, names: list[str], counts: list[int], of: str, most: int, policy: str = "libvirt") -> int:
     """Return how many of a device can be attached to a running guest, one after the other, up to a number."""
     try:
-        running = RunningGuest(pcisim.assign(guest(machine, names, counts)).placement)
+        running = RunningGuest(pcisim.assign(guest(machine, names, counts), policy).placement)
     except RefusedError:
         return -1
     for count in range(most):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 import pcisim
-from pcisim.errors import InputError, UsageError
+from pcisim.errors import InputError, NotCoveredError, UsageError
 from pcisim.recommendation import SCSI, Layout, Recommendation
+from pcisim.requests import Wish
 from tests.guests import domain
 
 DISK = "<disk type='file' device='disk'><source file='/{0}'/><target dev='{0}' bus='virtio'/>{1}</disk>"
@@ -86,6 +87,31 @@ def test_given_addresses_that_move_count_against_a_layout() -> None:
     assert row(found, SCSI).moved == (("disk:vda", "0000:00:09.0", "none"),)
     assert row(found, "libvirt").moved == ()
     assert best(found) == ("libvirt", "pc")
+
+
+def test_wishes_that_contradict_packing() -> None:
+    """Slots of their own for many are kept while the bus numbers suffice; shared and hot-pluggable contradict."""
+    guest = pcisim.Guest.of("q35", {"virtio-net": 300})
+    some = pcisim.recommend(guest, wishes={f"interface:{n}": Wish(hotpluggable=True) for n in range(100)})
+    assert best(some) == ("dense", "q35")
+    assert (row(some, "dense").controllers, row(some, "dense").detachable) == (126, 100)
+    many = pcisim.recommend(guest, wishes={f"interface:{n}": Wish(hotpluggable=True) for n in range(250)})
+    assert best(many) is None
+    assert "no layout holds the guest" in row(many, "dense").reason
+    with pytest.raises(UsageError, match="group 'nics' cannot share a slot"):
+        pcisim.recommend(guest, wishes={f"interface:{n}": Wish(group="nics", hotpluggable=n == 0) for n in range(2)})
+
+
+def test_a_layout_that_cannot_be_found_is_no_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a yes nor a no: the other rows are shown all the same."""
+
+    def not_found(*_: object, **__: object) -> None:
+        raise NotCoveredError("no layout that keeps the wishes was found", code="not-found")
+
+    monkeypatch.setattr("pcisim.dense.policy.DensePolicy.place", not_found)
+    found = pcisim.recommend(pcisim.Guest.of("q35", {"virtio-net": 3}))
+    assert row(found, "dense").reason == "no layout that keeps the wishes was found"
+    assert best(found) == ("libvirt", "q35")
 
 
 def test_json() -> None:

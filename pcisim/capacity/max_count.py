@@ -166,14 +166,15 @@ def how_many_more_packed(guest: Guest, device: str, policy: DensePolicy) -> More
         if first.code not in SPACE:
             raise first
         return answer(-1, first)
-    one = refusal(1)
-    if one is not None:
-        return answer(0, one)
-    most = min(MOST_DEVICES - 1, 1 + most_more(policy, complete(guest.extended({device: 1}), policy.rules), row.name))
+    for count in (1, 2):  # the first may have a place of its own
+        error = refusal(count)
+        if error is not None:
+            return answer(count - 1, error)
+    most = min(MOST_DEVICES - 1, 2 + most_more(policy, complete(guest.extended({device: 2}), policy.rules), row.name))
     error = refusal(most)
     if error is None:
         return answer(most, refusal(most + 1))
-    low, high = 1, 2
+    low, high = 2, 4
     while high < most and refusal(high) is None:
         low, high = high, 2 * high
     high = min(high, most)
@@ -204,7 +205,7 @@ def how_many_more_beside_spares(guest: Guest, device: str, policy: HotplugPolicy
     def refusal(count: int) -> RefusedError | None:
         if count not in refusals:
             error = refusals[count] = _refusal(guest, device, count, policy)
-            if error is not None and error.code not in SPACE:
+            if not count and error is not None and error.code not in SPACE:
                 raise error
         return refusals[count]
 

@@ -91,8 +91,8 @@ _ROWS = (
     Product(
         "rhel7",
         "Red Hat Enterprise Linux 7 (qemu-kvm)",
-        "limits of RHEL 7 with qemu-kvm; many of them do not apply to qemu-kvm-rhev;"
-        " support is judged, and nothing is placed as RHEL 7's libvirt did",
+        "limits of RHEL 7 with qemu-kvm; many of them do not apply to qemu-kvm-rhev; only support is judged:"
+        " addresses are not assigned the way RHEL 7's libvirt did",
         (
             Limit("limit-tcg", ERROR, "a guest without KVM, such as <domain type='qemu'>", "write <domain type='kvm'>"),
             _VCPUS._replace(remedy="give the guest at most 240 vCPUs (160 on RHEL 7.0)"),
@@ -154,7 +154,8 @@ _ROWS = (
     Product(
         "rhel6",
         "Red Hat Enterprise Linux 6 (qemu-kvm)",
-        "limits of RHEL 6 with qemu-kvm; support is judged, and nothing is placed as RHEL 6's libvirt did",
+        "limits of RHEL 6 with qemu-kvm; only support is judged: addresses are not assigned the way RHEL 6's libvirt"
+        " did",
         (
             _VCPUS._replace(remedy="give the guest at most 240 vCPUs (160 before RHEL 6.7, 64 before 6.3)"),
             Limit(

@@ -40,8 +40,8 @@ class Layout(NamedTuple):
     """The models of the controllers that are added, by index."""
     taken: tuple[tuple[int, dict[int, int]], ...]
     """Sets of kinds that share their sockets, and for each bus the functions that they take."""
-    alone: Mapping[int, Mapping[int, int]]
-    """For each kind the functions 0 of slots that have one holder, by bus."""
+    alone: Mapping[tuple[int, bool], Mapping[int, int]]
+    """For each kind, and whether hotplug is needed, the functions 0 of slots that have one holder, by bus."""
     pinned: Mapping[int, int]
     """The places of controllers that were chosen one by one, by index, packed."""
     empty: int
@@ -166,13 +166,19 @@ class Chooser:
         self.available[number] &= ~mask
         self.used[number] |= mask
 
-    def choose_alone(self, count: int, kind: int) -> dict[int, int] | None:
-        """Take the lowest empty slots that take hotplug, of each function 0; ``None`` if they are too few."""
+    def choose_alone(self, count: int, kind: int, *, hot: bool) -> dict[int, int] | None:
+        """Take the lowest empty slots, of each function 0; ``None`` if they are too few.
+
+        Args:
+            count: how many.
+            kind: of what goes there.
+            hot: whether they have to take hotplug; those that do not come first otherwise.
+        """
         chosen: dict[int, int] = {}
-        for number, place in enumerate(self.places):
+        for number, place in sorted(enumerate(self.places), key=lambda one: one[1].is_hot):
             if not count:
                 break
-            if not place.is_hot or not place.socket & kind:
+            if (hot and not place.is_hot) or not place.socket & kind:
                 continue
             for slot in bits(held_slots(self.available[number])):
                 whole = _SLOT << (slot << 3)

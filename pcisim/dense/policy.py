@@ -94,6 +94,15 @@ def most_more(policy: DensePolicy, guest: Guest, row: str) -> int:
     return packing.most_more(kind) if kind else -1
 
 
+class Apart(NamedTuple):
+    """A device with a slot of its own."""
+
+    kind: int
+    hot: bool
+    """Whether the slot has to take hotplug; the first of a group only needs room for the others."""
+    device: Device
+
+
 class _Packing:
     """One guest while it is packed."""
 
@@ -110,9 +119,10 @@ class _Packing:
         controllers += [(new, PCI_CONTROLLERS[new.model].plug) for new in self.fixed]
         self.controllers = sorted(controllers, key=lambda item: item[0].index or 0)
         endpoints = [item for item in wanted.items if not (isinstance(item[0], Controller) and item[0].is_pci)]
-        apart = {label for label, wish in guest.wishes.items() if wish.hotpluggable}
+        apart = {label: wish.hotpluggable for label, wish in guest.wishes.items() if wish.hotpluggable or wish.group}
         self.endpoints = [item for item in endpoints if item.device.label not in apart]
-        self.alone = [item for item in endpoints if item.device.label in apart]
+        self.alone = [Apart(item.kind, apart[item.device.label], item.device) for item in endpoints
+                      if item.device.label in apart]  # fmt: skip
         self.places = [self._place(bus) for bus in topology.buses if bus.index not in self.open]
         self.demand = self._demand()
 
@@ -133,7 +143,7 @@ class _Packing:
         wanted: dict[int, int] = {}
         for _, kind in (*self.controllers, *self.endpoints):
             wanted[kind] = wanted.get(kind, 0) + 1
-        for _, kind in self.alone:
+        for kind, *_ in self.alone:
             wanted[kind] = wanted.get(kind, 0) + FUNCTIONS
         for members in self.wanted.sets.values():
             wanted[c.CONVENTIONAL] = wanted.get(c.CONVENTIONAL, 0) + len(members)
@@ -211,7 +221,7 @@ class _Packing:
             raise NotCoveredError(
                 "no layout that keeps the wishes was found, which does not mean that there is none",
                 code="not-found",
-                details=(f"slots of their own: {', '.join(device.label for device, _ in self.alone)}",),
+                details=(f"slots of their own: {', '.join(one.device.label for one in self.alone)}",),
                 remedy="wish for less, or use fewer devices",
             )
         raise self._refused(())
@@ -297,7 +307,7 @@ class _Packing:
         for _, kind in self.endpoints:
             counts[kind] = counts.get(kind, 0) + 1
         taken = []
-        alone: dict[int, dict[int, int]] = {}
+        alone: dict[tuple[int, bool], dict[int, int]] = {}
         for sockets, kinds in _groups(counts, {place.socket for place in chooser.places}):
             count = sum(counts[kind] for kind in kinds)
             chosen: list[dict[int, int] | None] = []
@@ -311,12 +321,12 @@ class _Packing:
                 if part is None:
                     return None
                 taken.append((sum(kinds), part))
-        for kind in dict.fromkeys(kind for _, kind in self.alone):
-            count = sum(other == kind for _, other in self.alone)
-            part = chooser.choose_alone(count, kind)
+        for kind, hot in sorted({one[:2] for one in self.alone}, key=lambda key: not key[1]):  # the choosy ones first
+            count = sum(one[:2] == (kind, hot) for one in self.alone)
+            part = chooser.choose_alone(count, kind, hot=hot)
             if part is None:
                 return None
-            alone[kind] = part
+            alone[kind, hot] = part
         if chooser.lacks_function_0() is not None:
             return None
         return Layout(models, tuple(taken), alone, pinned, chooser.empty, chooser.occupied), sets
@@ -414,10 +424,10 @@ class _Packing:
                 if packed is None:
                     return None
                 addresses[device] = packed
-        for kind, places in layout.alone.items():
+        for key, places in layout.alone.items():
             own = Seats()
             own.add(places)
-            addresses.update(zip([device for device, other in self.alone if other == kind], own.rest()))
+            addresses.update(zip([one.device for one in self.alone if one[:2] == key], own.rest()))
         return self._placement(layout, addresses, [*self.fixed, *new])
 
     def _placement(self, layout: Layout, addresses: dict[Device, int], added: list[Controller]) -> Placement:

@@ -444,6 +444,15 @@ def with_acpi(site: Site) -> bool:
     return True
 
 
+def boot_from_disk(site: Site) -> bool:
+    """Let the firmware boot from the first disk, too."""
+    os = site.root.find("os")
+    if os is None:
+        return False
+    site.editor.append_child(os, Fragment("boot", {"dev": "hd"}))
+    return True
+
+
 def write_machine(site: Site, machine: str, arch: str = "") -> bool:
     """Write another machine type."""
     kind = site.guest.machine_origin

@@ -52,6 +52,8 @@ _OWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "hotplug-off": ("which are switched off for hotplug",),
         "interface-bus-number": ("of the definition is the guest's bus *",),
         "card-split": ("of the host are in different slots of the guest",),
+        "group-shared": ("devices that share a slot share an IOMMU group in the guest *",),
+        "drive-numbers": ("virtio disks are to have a number of SeaBIOS which has *",),
         "raw-arguments": ("raw QEMU arguments of * are not counted", "raw QEMU argument of * is not counted"),
         "more-findings": ("only the first * refusals are listed",),
         "unknown-architecture": ("architecture * is not covered",),

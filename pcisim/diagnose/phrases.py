@@ -32,6 +32,11 @@ def _targets(site: Site, said: re.Match[str]) -> bool:
     return bool(found) and all(e.write_target(site, site.labelled(label), name, n) for name, n, label in found)
 
 
+def _without_boot_orders(site: Site, _said: re.Match[str]) -> bool:
+    elements = [site.labelled(label) for label in site.finding.parties]
+    return e.take_out(site, [boot for element in elements if element is not None for boot in element.findall("boot")])
+
+
 def _address_of(site: Site, said: re.Match[str]) -> bool:
     return e.drop_address(site, site.labelled(said["of"]) if said["of"] else site.element)
 
@@ -290,6 +295,7 @@ UNTRIED = frozenset(
         NEWER_MACHINE,
         "attach it with --config, for the next boot",
         "leave their addresses out and assign with --group-by-host-slot",
+        "leave the addresses out of those that are to be passed on, and assign without packing them",
         "write bus= and addr= of a place that 'pcisim tree' shows as free",
     }
 )
@@ -300,6 +306,8 @@ pcisim does not read it."""
 PHRASES: tuple[tuple[str, Said], ...] = (
     (r"leave the address(?: of (?P<of>\S+))? out", _address_of),
     (r"take the <address>(?P<of>) out", _address_of),
+    (r"take the <boot> of the disks without a number out", _without_boot_orders),
+    (r"write <boot dev='hd'/> in <os>", lambda s, _: e.boot_from_disk(s)),
     (
         r"take the first empty slot of bus \d+: (0x\w+)",
         lambda s, m: e.write_address(s, slot=int(m[1], 16), function=0),

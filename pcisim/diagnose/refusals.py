@@ -218,7 +218,7 @@ def _without_trait(*names: str) -> _Way:
 def _without_boot(guest: Guest, subject: Device | None) -> Guest | None:
     """Forget a boot order; the one of the operating system first."""
     if "os_boot" in guest.traits:
-        return evolved(guest, traits={n: v for n, v in guest.traits.items() if n != "os_boot"})
+        return evolved(guest, traits={n: v for n, v in guest.traits.items() if n not in ("os_boot", "os_boots")})
     return _without_trait("boot")(guest, subject)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.controllers import MAX_INDEX
 from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.x86_machines import X86
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import PlacedView, found
 from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH
 from pcisim.enumeration.io_windows import IoBudget, io_budget
 from pcisim.errors import RefusedError, counted
-from pcisim.guest import Controller, Guest, evolved
+from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.hotplug.kinds import emulator_refuses
 from pcisim.libvirt.completion import complete
 from pcisim.libvirt.controllers_to_add import recipes_for, remedies
@@ -130,7 +131,53 @@ def _in_use(view: PlacedView, budget: IoBudget) -> bool:
     return any(packed >> 8 in buses for device, packed in view.addresses.items() if device not in view.bridges.values())
 
 
-ROOM_RULES = (hot_slots, io_ports)
+DRIVE_NUMBERS = 16
+"""How many disks SeaBIOS gives a number (firmware rule 6.2)."""
+_FIRST_OF = {
+    "hd": lambda guest: any(_kind(disk) in ("", "disk", "lun") for disk in guest.devices.get("disk", ())),
+    "cdrom": lambda guest: any(_kind(disk) == "cdrom" for disk in guest.devices.get("disk", ())),
+    "fd": lambda guest: any(_kind(disk) == "floppy" for disk in guest.devices.get("disk", ())),
+    "network": lambda guest: bool(guest.devices.get("interface")),
+}
+"""Whether there is what ``<boot>`` of ``<os>`` names, so that libvirt gives it a boot order."""
+
+
+def _kind(disk: Device) -> str:
+    return (disk.origin.get("device") or "") if disk.origin is not None else ""
+
+
+def drive_numbers(view: PlacedView) -> Iterator[Finding]:
+    """Find guests with more virtio disks than SeaBIOS has numbers for, of those that it looks at."""
+    guest = view.guest
+    if guest.firmware != "seabios" or guest.arch not in X86:
+        return
+    disks = [d for d in guest.devices.get("disk", ()) if d.bus == "virtio" and d in view.addresses]
+    if len(disks) <= DRIVE_NUMBERS:
+        return
+    ordered = [d for d in disks if "boot" in d.traits]
+    if any("boot" in device.traits for device in guest.all_devices()):
+        ordered.sort(key=lambda disk: int(disk.traits["boot"]))
+        disks, without = ordered, ordered[DRIVE_NUMBERS:]
+        why = f"{', '.join(d.label for d in without[:4])}{' ...' if without[4:] else ''}: the last by boot order"
+        remedy = "take the <boot> of the disks without a number out"
+    elif any(_FIRST_OF[kind](guest) for kind in guest.traits.get("os_boots", ("hd",))):
+        return
+    else:
+        without = []
+        why = "nothing has a boot order: <os> names no device that the guest has, so that SeaBIOS looks at every disk"
+        remedy = "write <boot dev='hd'/> in <os>"
+    if len(disks) > DRIVE_NUMBERS:
+        yield found(
+            "drive-numbers",
+            f"{len(disks)} virtio disks are to have a number of SeaBIOS, which has {DRIVE_NUMBERS}",
+            without,
+            why,
+            "what boots finds the others only with a driver of its own",
+            remedy=remedy,
+        )
+
+
+ROOM_RULES = (hot_slots, io_ports, drive_numbers)
 
 
 def paste_for(guest: Guest, rules: Libvirt, is_sound: Callable[[Guest], bool]) -> list[Controller]:

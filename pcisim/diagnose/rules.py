@@ -169,6 +169,9 @@ _ROWS = (
     Rule("other-model", NOTE, LIBVIRT, "13.1", "libvirt adds a controller of another model than the definition uses"),
     Rule("card-split", NOTE, GUEST, "measured",
          "functions of one card of the host are in different slots of the guest"),
+    Rule("group-shared", NOTE, GUEST, "measured",
+         "a guest with an IOMMU has devices that share a slot, and so an IOMMU group"),
+    Rule("drive-numbers", NOTE, GUEST, "measured", "SeaBIOS has numbers for 16 disks, and more are to have one"),
     Rule("raw-arguments", NOTE, EMULATOR, "pcisim", "raw QEMU arguments of <qemu:commandline> are not counted"),
     Rule("more-findings", NOTE, LIBVIRT, "pcisim", "only the first refusals are listed"),
 )  # fmt: skip

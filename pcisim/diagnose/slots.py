@@ -267,6 +267,41 @@ def split_cards(view: PlacedView) -> Iterator[Finding]:
             )
 
 
+def shared_groups(view: PlacedView) -> Iterator[Finding]:
+    """Find devices that have one IOMMU group in the guest because they share a slot (firmware rule 5.4)."""
+    if not view.guest.devices.get("iommu"):
+        return
+    buses = view.placement.topology.buses
+    shared = []
+    for slot, functions in sorted(view.slots.items()):
+        devices = [
+            holder
+            for _, holder in sorted(functions.items())
+            if isinstance(holder, Device) and not (isinstance(holder, Controller) and holder.is_pci)
+        ]
+        if len(devices) > 1 and 0 in functions and buses[slot >> 5].model.accepts & c.EXPRESS:
+            shared.append((slot, devices))
+    if shared:
+        yield found(
+            "group-shared",
+            f"devices that share a slot share an IOMMU group in the guest: {len(shared)} slot"
+            f"{'s' if len(shared) > 1 else ''}",
+            [device for _, devices in shared for device in devices],
+            *(f"{format_packed(slot << 3)[:-2]}: {_few(devices)}" for slot, devices in shared[:_SHOWN]),
+            *([f"and {len(shared) - _SHOWN} more slots"] if len(shared) > _SHOWN else []),
+            "the guest gives them to its own guests or to programs together, or not at all",
+            remedy="leave the addresses out of those that are to be passed on, and assign without packing them",
+        )
+
+
+_SHOWN = 4
+
+
+def _few(devices: list[Device]) -> str:
+    more = f" and {len(devices) - _SHOWN} more" if len(devices) > _SHOWN else ""
+    return ", ".join(device.label for device in devices[:_SHOWN]) + more
+
+
 SLOT_RULES = (
     orphan_functions,
     single_functions,
@@ -277,4 +312,5 @@ SLOT_RULES = (
     chassis_numbers,
     rewritten_addresses,
     split_cards,
+    shared_groups,
 )

@@ -97,7 +97,7 @@ def check(
         policy: as for `pcisim.assign`.
         libvirt: the libvirt version to emulate, from ``7.0`` on.
         host_pci: which host devices are conventional, as for `pcisim.assign`.
-        limits: whose limits the guest is judged by as well, such as ``rhel7``: a row of
+        limits: the product whose limits also apply, such as ``rhel7``: a row of
             `pcisim.catalogue.limits.PRODUCTS`.  What the limits say of hosts and operations is in ``remarks`` there.
 
     Raises:

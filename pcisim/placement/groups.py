@@ -145,7 +145,7 @@ def place_groups(guest: Guest, place: Callable[[Guest], Placement]) -> Placement
 
 
 def _wish_of(group: Mapping[int, Device], guest: Guest) -> Wish:
-    """Return what the first of a group is wished for: a slot of its own, on the NUMA node that any of them names.
+    """Return what the first of a group is wished for: a slot of the group, on the NUMA node that any of them names.
 
     Raises:
         UsageError: they name different ones.
@@ -155,7 +155,7 @@ def _wish_of(group: Mapping[int, Device], guest: Guest) -> Wish:
     if len(nodes) > 1:
         raise _refused(wishes[group[0].label].group, *nodes.values())
     node, complex_ = next(iter(nodes), (None, 0))
-    return Wish(hotpluggable=True, node=node, complex=complex_)
+    return Wish(group=wishes[group[0].label].group, node=node, complex=complex_)
 
 
 def shares_by_wish(guest: Guest) -> bool:

@@ -38,6 +38,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("detach", DESKTOP, "interface:0"),
     ("detach", DESKTOP, "memballoon:0"),
     ("check", str(EXAMPLES), "missing.xml"),
+    ("check", "--limits", "rhel7", SERVER),
     ("explain", "No more available PCI slots"),
     ("explain", "Attempted double use of PCI Address 0000:00:08.0", CONFLICT),
     ("diff", DESKTOP, SERVER),

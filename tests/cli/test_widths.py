@@ -34,6 +34,8 @@ ANSWERS: tuple[tuple[str, ...], ...] = (
     ("attach", DESKTOP, "--device", "virtio-net=4"),
     ("detach", DESKTOP, "memballoon:0"),
     ("check", str(EXAMPLES)),
+    ("check", "--limits", "rhel7", SERVER),
+    ("check", "--limits", "help"),
     ("explain", "No more available PCI slots", DESKTOP),
     ("diff", DESKTOP, SERVER),
     ("fleet", str(EXAMPLES), "--workers", "1"),

@@ -8,7 +8,9 @@ from collections import Counter
 import pytest
 
 import pcisim
+from pcisim.capacity.max_count import how_many_more_packed
 from pcisim.catalogue.versions import libvirt_version
+from pcisim.dense.policy import DensePolicy
 from pcisim.diagnose.diagnosis import sound
 from pcisim.errors import RefusedError, UsageError
 from pcisim.guest import Guest
@@ -197,3 +199,9 @@ def test_many() -> None:
     made = policy.place(guest)
     assert time.perf_counter() - began < 10  # 0.6 s on an idle machine
     assert len(made.added) == 242
+
+
+def test_the_first_of_a_device_may_have_a_place_of_its_own() -> None:
+    """The primary video device takes no place that others look for."""
+    guest = Guest.of("q35", {})
+    assert how_many_more_packed(guest, "qxl", DensePolicy(RULES, firmware="none")).most == 62_745

@@ -665,6 +665,25 @@ CASES = (
         " at 0000:03:00.0",
     ),
     Case(
+        "group-shared",
+        "q35",
+        [
+            R,
+            *(port(n) for n in range(1, 4)),
+            *(disk(n, at(1, 0, n, ["on", ""][n > 0])) for n in range(3)),
+            "<iommu model='intel'/>",
+        ],
+        14,
+        "devices that share a slot share an IOMMU group in the guest: 1 slot",
+    ),
+    Case(
+        "drive-numbers",
+        "q35",
+        [disk(n).replace("</disk>", f"<boot order='{18 - n}'/></disk>") for n in range(18)],
+        11,
+        "18 virtio disks are to have a number of SeaBIOS, which has 16",
+    ),
+    Case(
         "no-hot-slot",
         "q35",
         [R, port(1), port(2)],
@@ -725,7 +744,7 @@ def test_finds(case: Case) -> None:
 
 DECISIONS = (
     "duplicate-panic", "second-device", "no-pci-bus", "duplicate-hostdev", "duplicate-drive", "machine-gone",
-    "card-split",
+    "card-split", "group-shared",
 )  # fmt: skip
 """What only its owner can decide: a device less, another one, another machine, or no hot-unplug."""
 

@@ -41,18 +41,25 @@ class LinuxGuest:
         questions: shell commands, whose output is the answer.
         programs: programs of the chroot to put into the guest.
         packages: packages of bookworm to put into it, with the libraries of their programs.
+        name: of the folder that it is made in.
     """
 
     def __init__(
-        self, chroot: Path, questions: str, *, programs: Sequence[str] = (), packages: Sequence[str] = ()
+        self,
+        chroot: Path,
+        questions: str,
+        *,
+        programs: Sequence[str] = (),
+        packages: Sequence[str] = (),
+        name: str = "pcisim-guest",
     ) -> None:
         self.chroot = chroot.resolve()
-        self.folder = self.chroot / "var/tmp/pcisim-guest"
+        self.folder = self.chroot / "var/tmp" / name
         """Below the chroot, so that both QEMUs can read it."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        with tempfile.TemporaryDirectory() as name:
-            self._make(Path(name), f"{START}{questions}echo {END}\nreboot -f\n", programs, packages)
+        with tempfile.TemporaryDirectory() as work:
+            self._make(Path(work), f"{START}{questions}echo {END}\nreboot -f\n", programs, packages)
 
     def _make(self, work: Path, init: str, programs: Sequence[str], packages: Sequence[str]) -> None:
         depends = subprocess.run(["apt-cache", "depends", KERNEL], check=True, capture_output=True, text=True).stdout
@@ -92,18 +99,19 @@ class LinuxGuest:
         (self.folder / "initrd.gz").write_bytes(gzip.compress(packed, 1))
         shutil.copy(next((debian / "boot").glob("vmlinuz-*")), self.folder / "vmlinuz")
 
-    def ask(self, qemu: str, words: Sequence[str]) -> str:
+    def ask(self, qemu: str, words: Sequence[str], *, kernel: str = "") -> str:
         """Boot the guest and return what it printed.
 
         Args:
             qemu: ``7.2``, this machine's, or another, the chroot's.
             words: QEMU's arguments.
+            kernel: more of the kernel's command line.
         """
         program = ["qemu-system-x86_64"] if qemu == "7.2" else ["chroot", str(self.chroot), "qemu-system-x86_64"]
         folder = self.folder if qemu == "7.2" else Path("/", self.folder.relative_to(self.chroot))
         command = [*program, *words, "-accel", "tcg", "-m", "384M", "-no-user-config", "-no-reboot", "-monitor", "none"]
         command += ["-serial", "stdio", "-kernel", f"{folder}/vmlinuz", "-initrd", f"{folder}/initrd.gz"]
-        command += ["-append", "console=ttyS0 panic=-1 loglevel=3"]
+        command += ["-append", f"console=ttyS0 panic=-1 loglevel=3 {kernel}"]
         result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
         if END not in result.stdout:
             sys.exit(f"the guest did not answer:\n{result.stderr}{result.stdout}{' '.join(command)}")

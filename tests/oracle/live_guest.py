@@ -9,7 +9,8 @@ client that speaks JSON, one object a line:
         out              {"ok": true, "xml": "<domain ...", "steps": [answer, ...]}
                          {"ok": false, "error": "...", "code": 27}
 
-A step is ``{"attach": "<rng ..."}``, ``{"detach": "ua-7"}`` (an alias), or ``{"detach": "ua-7", "pending": true}``;
+A step is ``{"attach": "<rng ..."}``, ``{"detach": "ua-7"}`` (an alias), ``{"detach": "ua-7", "pending": true}``, or
+``{"monitor": "info qtree"}``, whose answer has ``said``;
 an answer is ``{"ok": true, "xml": "<domain ..."}``, or ``{"ok": false, "error": "...", "code": 1, "xml": ...}``.
 
 With ``live`` the guest is started paused, and destroyed whatever happens.  It runs no code, so that nothing in it
@@ -134,7 +135,9 @@ class Client:
         flags = self.libvirt.VIR_DOMAIN_AFFECT_LIVE if live else self.libvirt.VIR_DOMAIN_AFFECT_CONFIG
         answer: dict[str, Any] = {"ok": True}
         try:
-            if "attach" in step:
+            if "monitor" in step:
+                answer["said"] = self.qmp(domain, "human-monitor-command", **{"command-line": step["monitor"]})
+            elif "attach" in step:
                 domain.attachDeviceFlags(step["attach"], flags)
             elif live:
                 answer["pending"] = self.detach(domain, step["detach"], bool(step.get("pending")))

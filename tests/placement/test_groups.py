@@ -124,3 +124,15 @@ def test_the_command_line_says_what_it_costs(capsys: pytest.CaptureFixture[str])
     assert captured.err == "note: libvirt attaches and detaches what shares a slot only while the guest is off\n"
     assert main(["tree", "--machine", "q35", "--device", "virtio-net,count=9,group=nics"]) == 2
     assert main(["tree", "--machine", "q35", "--device", "virtio-net,group="]) == 2
+
+
+@pytest.mark.parametrize(
+    ("machine", "listed", "added"),
+    [("pc", [], 0), ("q35", [pci("pcie-root-port", n, "<target hotplug='off'/>") for n in (1, 2)], 0)],
+)
+def test_a_packed_group_needs_no_slot_that_takes_hotplug(machine: str, listed: list[str], added: int) -> None:
+    xml = domain(machine, *([pci("pcie-root"), *listed] if listed else []), *[nic()] * 3).replace("<acpi/>", "")
+    plan = pcisim.assign(xml, "dense", wishes={f"interface:{n}": Wish(group="a") for n in (0, 1)})
+    assert len(plan.placement.added) == added
+    first, second = (plan.addresses[f"interface:{n}"] for n in (0, 1))
+    assert (first.bus, first.slot, second.function) == (second.bus, second.slot, 1)

@@ -214,7 +214,7 @@ class Form:
 
     def _fixed_at(self, element: str) -> Bools:
         has = np.zeros(self.guests, np.bool_)
-        for item in self.elements:
+        for item in (*self.controllers, *self.elements):
             if item.element == element and item.fixed is not None:
                 has |= item.fixed
         return has
@@ -244,7 +244,8 @@ class Form:
             spare=express,
         )
         grown = growth(self.demand)
-        self.ports, self.bridges = grown.ports, grown.bridges
+        self.ports = self.grown_ports = grown.ports
+        self.to_pci, self.bridges = grown.to_pci, grown.bridges
         self.fits = grown.fits & ~self.refused
         self.buses = 1 + grown.ports + grown.to_pci + grown.bridges
         slots = BRIDGE_SLOTS * (grown.to_pci + grown.bridges) - self.conventional - grown.bridges
@@ -257,19 +258,26 @@ class Form:
 
     @property
     def port_slots(self) -> Ints:
-        """Return how many slots of bus 0 the ports take."""
-        slots: Ints = -(-self.ports // FUNCTIONS)
+        """Return how many slots of bus 0 the ports take that libvirt adds."""
+        slots: Ints = -(-self.grown_ports // FUNCTIONS)
         return slots
 
     def room(self, plug: int) -> Ints:
         """Return how many more devices fit at most, beyond holes; -1 where not even these do, however many are added.
 
         Args:
-            plug: what they need from a bus: express or conventional, and not integrated.
+            plug: what they need from a bus.
         """
+        if self.machine.express and plug & c.INTEGRATED:
+            return np.where(self.fits, self.room_on_root(), -1)
         more: Ints = most_more(self.demand, plug)
         more[self.refused | (more < 0)] = -1
         return more
+
+    def room_on_root(self) -> Ints:
+        """Return how many more devices fit on bus 0 of guests that fit: a slot each beside the ports."""
+        room: Ints = self.root - -(-self.ports // FUNCTIONS)
+        return room
 
     @property
     def layout(self) -> Ints:

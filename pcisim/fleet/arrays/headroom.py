@@ -12,12 +12,14 @@ from pcisim.catalogue import connectors as c
 from pcisim.catalogue.devices import PLUGS, DeviceModel, plug_on
 from pcisim.catalogue.x86_machines import Machine
 from pcisim.errors import RefusedError
-from pcisim.fleet.arrays.closed_form import ONE_AT_MOST, Form, Ints
+from pcisim.fleet.arrays.closed_form import ONE_AT_MOST, Ints
 from pcisim.fleet.arrays.distinct import distinct
 from pcisim.fleet.arrays.place import BLOCK, columns_of, machines_of
 from pcisim.fleet.arrays.request import Fleet, Machines
+from pcisim.fleet.arrays.ways import Way, way_of
 from pcisim.guest import Guest, device_model
 from pcisim.hotplug.kinds import check_comes
+from pcisim.placement import Policy
 
 
 class FleetCapacity(NamedTuple):
@@ -42,17 +44,21 @@ class FleetCapacity(NamedTuple):
         return frame({"cold": self.cold, "hot": self.hot})
 
 
-def capacity(machine: Machines, devices: Sequence[str], counts: ArrayLike, of: str) -> FleetCapacity:
-    """Count how many more of a device each guest of a fleet takes, as libvirt 12.9 places.
+def capacity(
+    machine: Machines, devices: Sequence[str], counts: ArrayLike, of: str, *, policy: str | Policy = "libvirt"
+) -> FleetCapacity:
+    """Count how many more of a device each guest of a fleet takes, for libvirt 12.9.
 
     Args:
         machine: the machine type of all guests, or an array of them, one a guest: ``pc``, ``q35`` or a version.
         devices: K models, by the names of QEMU's devices without ``-pci``.
         counts: how many of each model a guest has: integers, of shape (guests, K).
         of: the model that is asked about.
+        policy: ``libvirt``, ``dense`` (whatever the firmware), or ``hotplug`` with numbers of spares, which are kept.
 
     Raises:
-        UsageError: an unknown machine or device, or counts of another shape or kind.
+        UsageError: an unknown machine, device or policy, or counts of another shape or kind.
+        NotCoveredError: a policy, or an option of one, that has no closed form.
 
     Examples:
         >>> from pcisim import fleet
@@ -60,25 +66,28 @@ def capacity(machine: Machines, devices: Sequence[str], counts: ArrayLike, of: s
         [1, 1]
     """
     row = device_model(of)
+    way = way_of(policy)
     fleet, kinds = distinct(Fleet.of(machine, devices, counts))
     room = FleetCapacity(np.empty(len(fleet), np.int32), np.empty(len(fleet), np.int32))
     comes = _comes(row)
     for begin in range(0, len(fleet), BLOCK):
         for rows, of_machine in machines_of(fleet, begin, min(begin + BLOCK, len(fleet))):
             columns = columns_of(fleet, rows)
-            room.cold[rows], hot = _headroom(of_machine, fleet.devices, columns, row)
+            room.cold[rows], hot = _headroom(way, of_machine, fleet.devices, columns, row)
             room.hot[rows] = hot if comes else np.minimum(hot, 0)
     return room if kinds is None else FleetCapacity(room.cold[kinds], room.hot[kinds])
 
 
-def _headroom(machine: Machine, devices: list[DeviceModel], counts: Ints, row: DeviceModel) -> tuple[Ints, Ints]:
+def _headroom(
+    way: Way, machine: Machine, devices: list[DeviceModel], counts: Ints, row: DeviceModel
+) -> tuple[Ints, Ints]:
     """Return how many more of a device guests take, cold and hot.
 
     The first two of a kind may have a place of their own, or none; from the third on each takes one more place of its
     plug.
     """
     forms = [
-        Form(machine, [*devices, row], np.vstack([counts, np.full((1, counts.shape[1]), more, np.int32)]))
+        way.form(machine, [*devices, row], np.vstack([counts, np.full((1, counts.shape[1]), more, np.int32)]))
         for more in range(3)
     ]
     plug = plug_on(PLUGS[row.element].get(row.model, c.EXPRESS), machine.express)

@@ -11,7 +11,8 @@ from pcisim.catalogue.devices import DeviceModel
 from pcisim.catalogue.x86_machines import Machine
 from pcisim.fleet.arrays.closed_form import Form, Ints
 from pcisim.fleet.arrays.request import FAMILIES, Counts, Fleet, capped
-from pcisim.fleet.arrays.runs import Runs, runs_of
+from pcisim.fleet.arrays.runs import Runs
+from pcisim.fleet.arrays.ways import LIBVIRT, Way
 
 BLOCK = 8192
 """Guests for which the closed form is worked out at once."""
@@ -109,13 +110,18 @@ _SLACK = 1.03
 _GROWTH = 1.125
 
 
-def place(fleet: Fleet) -> Placed:
-    """Place all guests of a fleet, one after the other."""
+def place(fleet: Fleet, way: Way = LIBVIRT) -> Placed:
+    """Place all guests of a fleet, one after the other.
+
+    Args:
+        fleet: the guests.
+        way: how they are placed.
+    """
     guests = len(fleet)
     made = Placed(guests)
     if guests > 2 * _SAMPLE:
         some = slice(None, None, guests // _SAMPLE)
-        sample = place(Fleet(fleet.devices, fleet.table[some], fleet.families[some], fleet.bits))
+        sample = place(Fleet(fleet.devices, fleet.table[some], fleet.families[some], fleet.bits), way)
         made.reach(int(len(sample.addresses) / len(sample.fits) * guests * _SLACK))
     types = _Types(fleet.devices)
     for begin in range(0, guests, BLOCK):
@@ -123,16 +129,17 @@ def place(fleet: Fleet) -> Placed:
         parts: list[tuple[Rows, Runs]] = []
         for rows, machine, order in _groups(fleet, types, begin, end):
             counts = columns_of(fleet, rows)
-            form = Form(machine, fleet.devices, counts, order)
+            form = way.form(machine, fleet.devices, counts, order)
             made.note(rows, form)
             layouts = form.layout
             if form.fits.all() and (layouts == layouts[0]).all():
-                parts.append((rows, runs_of(form)))
+                parts.append((rows, way.runs_of(form)))
                 continue
             indices = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
             for layout in np.unique(layouts[form.fits]).tolist():
                 some = form.fits & (layouts == layout)
-                parts.append((indices[some], runs_of(Form(machine, fleet.devices, counts[:, some], order))))
+                own = way.form(machine, fleet.devices, counts[:, some], order)
+                parts.append((indices[some], way.runs_of(own)))
         edges = made.offsets[begin : end + 1]
         np.cumsum(edges, out=edges)
         made.reach(int(edges[-1]))

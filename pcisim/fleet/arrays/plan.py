@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from pcisim.fleet.arrays.distinct import distinct
 from pcisim.fleet.arrays.place import place
 from pcisim.fleet.arrays.request import Fleet, Machines
+from pcisim.fleet.arrays.ways import way_of
+from pcisim.placement import Policy
 
 
 @attrs.frozen(eq=False, weakref_slot=False, repr=False)
@@ -23,12 +25,12 @@ class FleetPlan:
     """Where everything of every guest sits.
 
     What belongs to guest ``g`` of `addresses` and `owners` is ``[offsets[g]:offsets[g + 1]]``; `row` cuts it out.
-    A guest that libvirt refuses has no addresses and zeros everywhere; `pcisim.assign` of the same counts raises the
+    A guest that is refused has no addresses and zeros everywhere; `pcisim.assign` of the same counts raises the
     reason.
     """
 
     fits: NDArray[np.bool_]
-    """(guests,): whether libvirt accepts the guest."""
+    """(guests,): whether the guest fits, and libvirt accepts it."""
     addresses: NDArray[np.uint16]
     """``bus << 8 | slot << 3 | function``: what `Plan.addresses` holds, in its order, guest after guest."""
     owners: NDArray[np.uint8]
@@ -76,16 +78,20 @@ class FleetPlan:
         return sum(getattr(self, name).nbytes for name in attrs.fields_dict(type(self)))
 
 
-def assign(machine: Machines, devices: Sequence[str], counts: ArrayLike) -> FleetPlan:
-    """Place every guest of a fleet as libvirt 11.3 does.
+def assign(
+    machine: Machines, devices: Sequence[str], counts: ArrayLike, *, policy: str | Policy = "libvirt"
+) -> FleetPlan:
+    """Place every guest of a fleet, for libvirt 12.9.
 
     Args:
         machine: the machine type of all guests, or an array of them, one a guest: ``pc``, ``q35`` or a version.
         devices: K models, by the names of QEMU's devices without ``-pci``, as `Guest.of` takes them.
         counts: how many of each model a guest has: integers, of shape (guests, K).
+        policy: ``libvirt``, ``dense`` (whatever the firmware), or ``hotplug`` with numbers of spares.
 
     Raises:
-        UsageError: an unknown machine or device, or counts of another shape or kind.
+        UsageError: an unknown machine, device or policy, or counts of another shape or kind.
+        NotCoveredError: a policy, or an option of one, that has no closed form.
 
     Examples:
         >>> from pcisim import fleet
@@ -93,7 +99,7 @@ def assign(machine: Machines, devices: Sequence[str], counts: ArrayLike) -> Flee
         <FleetPlan 2 guests, of which 2 fit, 66 addresses>
     """
     kinds_of_guests, kinds = distinct(Fleet.of(machine, devices, counts))
-    placed = place(kinds_of_guests)
+    placed = place(kinds_of_guests, way_of(policy))
     if kinds is not None:
         placed = placed.copied(kinds)
     return FleetPlan(**{name: getattr(placed, name) for name in placed.__slots__})

@@ -19,7 +19,7 @@ Counts = NDArray[np.integer]
 
 FAMILIES: tuple[Machine, ...] = (I440FX, Q35)
 """The machines that a fleet may consist of."""
-MOST_BITS = 12
+MOST_BITS = 16
 """More bits of a count make no difference: no guest with so many of one device fits."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import attrs
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,8 @@ from pcisim.fleet.arrays.owners import CODES
 from pcisim.libvirt.growth import BRIDGE_SLOTS
 
 _MOST_PORTS = FUNCTIONS * EMPTY_SLOTS
+_APPENDED = 2 * MAX_INDEX // (BRIDGE_SLOTS - 1) + 1
+"""More pci-bridges are never appended on pc, whatever spares are asked for."""
 _PORT, _TO_PCI, _BRIDGE = CODES["pcie-root-port"], CODES["pcie-to-pci-bridge"], CODES["pci-bridge"]
 
 
@@ -40,33 +44,69 @@ def runs_of(form: Form) -> Runs:
 
     All guests must fit and have the same `layout`.
     """
-    return _runs_q35(form, int(form.layout[0])) if form.machine.express else _runs_pc(form)
+    return q35_runs(form, int(form.layout[0])) if form.machine.express else pc_runs(form)
 
 
-def _runs_pc(form: Form) -> Runs:
-    start = _PC_START + _PC_PLACES * form.has_video + form.bridges
-    rows: list[_Run] = []
+def pc_start(form: Form) -> Ints:
+    """Return where the places of devices begin on pc."""
+    start: Ints = _PC_START + _PC_PLACES * form.has_video + form.bridges
+    return start
+
+
+def pc_runs(form: Form, appended: Sequence[Run] = ()) -> Runs:
+    """Return the addresses of guests of pc.
+
+    Args:
+        form: the guests.
+        appended: controllers behind those that libvirt adds.
+    """
+    start = pc_start(form)
+    rows: list[Run] = []
     for item in form.controllers:
-        rows += _item_runs(item, start + item.before)
+        rows += item_runs(item, start + item.before)
     rows.append((_BRIDGE, form.bridges, start - form.bridges))
+    rows += appended
     for item in form.elements:
-        rows += _item_runs(item, start + item.before)
-    return _runs(rows, _PLACES)
+        rows += item_runs(item, start + item.before)
+    return run_table(rows, _PLACES)
 
 
-def _runs_q35(form: Form, bridges: int) -> Runs:
+def port_start(form: Form) -> Ints:
+    """Return where the places of root ports begin."""
+    start: Ints = _PORT_START + _MOST_PORTS * (form.has_video + 2 * form.has_sound)
+    return start
+
+
+def q35_runs(
+    form: Form,
+    bridges: int,
+    more_buses: Sequence[Ints] = (),
+    appended: Callable[[int, Ints], list[Run]] | None = None,
+) -> Runs:
+    """Return the addresses of guests of q35.
+
+    Args:
+        form: the guests.
+        bridges: how many pci-bridges libvirt adds to each.
+        more_buses: the indexes of conventional buses that are appended.
+        appended: returns the controllers behind those that libvirt adds, from where the places of ports and of
+            conventional buses begin in the table.
+    """
     has = (form.conventional > 0).astype(np.int32)
-    ports = _PORT_START + _MOST_PORTS * (form.has_video + 2 * form.has_sound)
+    ports = port_start(form)
     done = [has * (1 + _express_before(form, BRIDGE_SLOTS * b)) for b in range(bridges + 1)]
-    places, conventional = _conventional_places(form, [ports_before + b + 1 for b, ports_before in enumerate(done)])
-    controllers: list[_Run] = []
+    buses = [ports_before + b + 1 for b, ports_before in enumerate(done)] if has[0] or not more_buses else []
+    places, conventional = _conventional_places(form, [*buses, *more_buses])
+    controllers: list[Run] = []
     before = form.none
     for b, ports_before in enumerate(done):
         controllers.append((_PORT, ports_before - before, ports + before))
         controllers.append((_BRIDGE, has, conventional + b - 1) if b else (_TO_PCI, has, _EXPRESS_START))
         before = ports_before
-    controllers.append((_PORT, form.ports - before, ports + before))
-    rows: list[_Run] = []
+    controllers.append((_PORT, form.grown_ports - before, ports + before))
+    if appended is not None:
+        controllers += appended(_EXPRESS_START, conventional)
+    rows: list[Run] = []
     for items in (form.controllers, form.elements):
         for item in items:
             if item.plug & c.INTEGRATED:
@@ -78,10 +118,10 @@ def _runs_q35(form: Form, bridges: int) -> Runs:
                 start = _EXPRESS_START + has + item.before - (-item.conventional_before // BRIDGE_SLOTS)
             else:
                 start = conventional + bridges + item.before
-            rows += _item_runs(item, start)
+            rows += item_runs(item, start)
         if items is form.controllers:
             rows += controllers
-    return _runs(rows, places)
+    return run_table(rows, places)
 
 
 def _conventional_places(form: Form, buses: list[Ints]) -> tuple[NDArray[np.uint16], Ints]:
@@ -107,18 +147,21 @@ def _express_before(form: Form, conventional: int) -> Ints:
     return before
 
 
-_Run = tuple[int, Ints | Bools, Ints | int]
+Run = tuple[int, Ints | Bools, Ints | int]
+"""Who sits there, how many places it takes, and the first of them in the table."""
 
 
-def _item_runs(item: Item, start: Ints) -> list[_Run]:
-    runs: list[_Run] = []
+def item_runs(item: Item, start: Ints) -> list[Run]:
+    """Return the runs of an item: at its fixed place, and from a place of the table on."""
+    runs: list[Run] = []
     if item.fixed is not None:
         runs.append((item.code, item.fixed, item.place))
     runs.append((item.code, item.search, start))
     return runs
 
 
-def _runs(rows: list[_Run], places: NDArray[np.uint16]) -> Runs:
+def run_table(rows: list[Run], places: NDArray[np.uint16]) -> Runs:
+    """Return runs side by side: of each who sits there, how many places it takes, and the first of them."""
     rows = [row for row in rows if row[1].any()]
     guests = len(rows[0][1])
     lengths, starts = np.empty((guests, len(rows)), np.int64), np.empty((guests, len(rows)), np.int32)
@@ -138,7 +181,7 @@ _BRIDGE_PLACES = _slots()
 
 
 def _pc_places(*taken: int) -> NDArray[np.uint16]:
-    buses = np.arange(1, MOST_BRIDGES + 1, dtype=np.uint16) << 8
+    buses = np.arange(1, MOST_BRIDGES + _APPENDED + 1, dtype=np.uint16) << 8
     places = np.concatenate([_slots(*taken, first=2), (buses[:, None] | _BRIDGE_PLACES).ravel()])
     return np.resize(places, _PC_PLACES)
 
@@ -148,7 +191,7 @@ def _port_places(*taken: int) -> NDArray[np.uint16]:
     return np.resize((slots[:, None] | np.arange(FUNCTIONS, dtype=np.uint16)).ravel(), _MOST_PORTS)
 
 
-_PC_PLACES = 30 + BRIDGE_SLOTS * MOST_BRIDGES
+_PC_PLACES = 30 + BRIDGE_SLOTS * (MOST_BRIDGES + _APPENDED)
 _PC_START = 256
 _EXPRESS_START = _PC_START + 2 * _PC_PLACES
 _PORT_START = _EXPRESS_START + MAX_INDEX

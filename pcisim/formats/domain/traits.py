@@ -362,6 +362,7 @@ def _os(element: Element, traits: Traits, _rules: Libvirt) -> None:
         if device not in _BOOT_DEVICES:
             raise bad(boot, "dev", device, code="unknown-word")
         traits.setdefault("os_boot", boot.line)
+        traits["os_boots"] = (*traits.get("os_boots", ()), device)
 
 
 _OF_GUEST: Mapping[str, Callable[[Element, Traits, Libvirt], None]] = MappingProxyType(
