@@ -69,6 +69,24 @@ class _Parser(argparse.ArgumentParser):
             return value
         return super()._get_values(action, arg_strings)
 
+    _adding = False
+    _checker: argparse.HelpFormatter | None = None
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """Add an option; argparse checks the metavar of each with a formatter, and makes one every time."""
+        self._adding = True
+        try:
+            return super().add_argument(*names, **options)
+        finally:
+            self._adding = False
+
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        if not self._adding:
+            return super()._get_formatter()
+        if self._checker is None:
+            self._checker = super()._get_formatter()
+        return self._checker
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse what stands after a command; files may stand behind options, too."""
         found, others = super().parse_known_args(args, namespace)
