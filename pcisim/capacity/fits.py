@@ -27,11 +27,15 @@ from pcisim.policies import placed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pcisim.capacity.max_count import Counted
 
 HOT_SPACE = frozenset({"no-more-slots", "no-hotplug", "virtual-functions"})
 """The codes of refusals that say that a running guest has no place, or none that the emulator takes."""
 
+_PACKING = ("dense", "dense:modern=on")
+"""What is tried where libvirt's own way has no room."""
 PLUG_NAMES = {c.EXPRESS: "PCI Express", c.CONVENTIONAL: "conventional"}
 
 
@@ -60,7 +64,8 @@ class Fits(NamedTuple):
     missing: tuple[tuple[str, int], ...] = ()
     placement: Placement | None = None
     elsewhere: tuple[str, Placement] | None = None
-    """Where nothing that was tried makes it fit: another policy under which it fits, and the guest placed by that."""
+    """Where nothing that was tried makes it fit: another policy under which it fits, and the guest placed by that, with
+    the `controllers` for devices that are to be attached."""
 
     def __bool__(self) -> bool:
         return self.fits
@@ -122,7 +127,7 @@ def _packed(guest: Guest, rules: Libvirt) -> tuple[str, Placement] | None:
     """Return the first of the packing policies under which a guest fits, and the guest placed by it."""
     from pcisim.policies import policy_of
 
-    for name in ("dense", "dense:modern=on"):
+    for name in _PACKING:
         try:
             return name, placed(guest, policy_of(name, rules), rules)
         except RefusedError:
@@ -143,7 +148,27 @@ def _fits_hot(guest: Guest, devices: tuple[Device, ...], policy: Counted) -> Fit
     attached = len(devices) - sum(missing.values())
     headline = f"no: {attached} of {len(devices)} can be attached; free hot-pluggable room lacks {short}"
     controllers, grown = _room_for(placement, devices, LibvirtPolicy(policy.rules), missing)
-    return Fits(False, headline, devices, controllers, reason, missing=named, placement=grown)
+    if controllers or not isinstance(policy, LibvirtPolicy):
+        return Fits(False, headline, devices, controllers, reason, missing=named, placement=grown)
+    controllers, elsewhere = _packed_hot(guest, devices, policy.rules)
+    return Fits(False, headline, devices, controllers, reason, missing=named, elsewhere=elsewhere)
+
+
+def _packed_hot(
+    guest: Guest, devices: tuple[Device, ...], rules: Libvirt
+) -> tuple[tuple[Controller, ...], tuple[str, Placement] | None]:
+    """Return the first packing policy under which devices can be attached, and what has to be listed beside it."""
+    from pcisim.policies import policy_of
+
+    for name in _PACKING:
+        policy: Any = policy_of(name, rules)
+        try:
+            found = _fits_hot(guest, devices, policy)
+        except RefusedError:
+            continue
+        if found.placement is not None:
+            return found.controllers, (name, found.placement)
+    return (), None
 
 
 def room_at_next_boot(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pcisim.capacity.fits import Fits
+    from pcisim.guest import Controller, Guest
     from pcisim.placement import Placement
 
 _EPILOG = """examples:
@@ -58,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
     plan = common.plan_of(arguments)
     answer = fits(plan.source, more, common.counted_policy(plan, "fits"), hotplug=arguments.hotplug)
-    lines = [line for controller in answer.controllers for _, line in element_lines(controller)]
+    own = answer.controllers if answer.elsewhere is None else ()
+    lines = [line for controller in own for _, line in element_lines(controller)]
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
         from pcisim.formats.jsondoc import libvirt_keys
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
             "short": [short.to_json() for short in answer.short],
             "missing": dict(answer.missing),
             "controllers": lines,
-            "elsewhere": _elsewhere(answer),
+            "elsewhere": _elsewhere(answer, plan.source),
             "raw_arguments": uncounted,
         }
         common.write_json(document)
@@ -91,8 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
             said += ["before the next boot add:" if arguments.hotplug else "add (moves nothing that is there):"]
             said += [f"  {line}" for line in lines]
         elif answer.elsewhere is not None:
-            said += [_packed_headline(*answer.elsewhere)]
-            said += [f"  {line}" for line in _pasted(answer.elsewhere[1])]
+            said += [_packed_headline(*answer.elsewhere, plan.source)]
+            said += [f"  {line}" for line in _pasted(answer.elsewhere[1], plan.source)]
             said += ["  and the addresses of the devices: --format xml prints the whole definition"]
         elif not answer.fits:
             said += [f"no controllers that were tried make it fit; libvirt says: {answer.reason}"]
@@ -102,9 +104,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if answer.fits else 1
 
 
-def _packed_headline(policy: str, placement: Placement) -> str:
+def _added(placement: Placement, source: Guest) -> list[Controller]:
+    """Return the PCI controllers that a guest has not as it was given."""
+    known = {controller.label for controller in source.controllers} | {"pci:0"}
+    return [d for d in placement.guest.controllers if d.is_pci and d.label not in known]
+
+
+def _packed_headline(policy: str, placement: Placement, source: Guest) -> str:
     models: dict[str, int] = {}
-    for controller in placement.added:
+    for controller in _added(placement, source):
         models[controller.model] = models.get(controller.model, 0) + 1
     with_ = ", ".join(f"{count} {model}" for model, count in models.items()) or "no more controllers"
     return (
@@ -113,19 +121,19 @@ def _packed_headline(policy: str, placement: Placement) -> str:
     )
 
 
-def _pasted(placement: Placement) -> list[str]:
+def _pasted(placement: Placement, source: Guest) -> list[str]:
     from pcisim.formats.domain.text import element_lines
     from pcisim.formats.domain.writer import address_element
 
     lines = []
-    for controller in placement.added:
+    for controller in _added(placement, source):
         (_, line), *_ = element_lines(controller)
         address = address_element(placement.addresses[controller], placement.multifunction.get(controller))
         lines.append(f"{line[:-2]}>{address}</controller>")
     return lines
 
 
-def _elsewhere(answer: Fits) -> dict[str, Any] | None:
+def _elsewhere(answer: Fits, source: Guest) -> dict[str, Any] | None:
     """Return another policy under which it fits, as plain data: ``policy``, ``controllers``, ``addresses``."""
     if answer.elsewhere is None:
         return None
@@ -134,7 +142,7 @@ def _elsewhere(answer: Fits) -> dict[str, Any] | None:
     policy, placement = answer.elsewhere
     return {
         "policy": policy,
-        "controllers": _pasted(placement),
+        "controllers": _pasted(placement, source),
         "addresses": {d.label: format_packed(packed) for d, packed in placement.addresses.items()},
     }
 
@@ -160,6 +168,8 @@ def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bo
     from pcisim.plan import assign
 
     if running:  # all that is there has its place
+        if answer.elsewhere is not None:
+            plan = assign(plan.source, answer.elsewhere[0], libvirt=plan.rules)
         text = add_to_document(parse(plan.to_xml()), answer.controllers)
         return assign(text, "libvirt", libvirt=plan.rules).to_xml()
     if plan.source.document is None:

@@ -286,3 +286,14 @@ def test_a_closed_pipe_ends_in_silence() -> None:
     words = ["fits", "--machine", "pc", "--add", "virtio-blk=900", "--format", "xml"]
     done = process(words, shell="2>/dev/null | head -c 10")
     assert (done.stdout, done.stderr) == (b"<domain ty", b"")
+
+
+def test_room_for_hotplug_where_libvirt_has_no_more_ports() -> None:
+    """Packed there is room for ports that stay empty; the definition that is printed has them."""
+    asked = ("--add", "virtio-net=2", "--hotplug")
+    words = ("fits", "--machine", "q35", "--device", "virtio-blk=237", *asked)
+    told = run(*words)
+    assert told.status == 1
+    assert told.out.splitlines()[1].startswith("it fits under --policy dense, with 32 pcie-root-port: ")
+    packed = run(*words, "--format", "xml")
+    assert run("fits", "-", *asked, given=packed.out.encode()).status == 0
