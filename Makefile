@@ -1,6 +1,6 @@
 # make run   sets up and shows the main job on an example guest
 # make test  sets up and runs the tests
-# more: make check, slow, fuzz, limits, coverage, score, oracle, bench, notebooks, wheel, clean
+# more: make check, slow, fuzz, limits, coverage, score, oracle, bench, notebooks, share, docs, wheel, clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -11,7 +11,7 @@ COVERAGE_FLOOR ?= 92
 COVERED := pcisim/libvirt/*,pcisim/placement/*,pcisim/formats/domain/*,pcisim/formats/xml/*,pcisim/topology.py,pcisim/guest.py
 ORACLE_DIR ?= /var/tmp/pcisim-oracle
 
-.PHONY: run test check slow fuzz score limits oracle bench notebooks wheel clean
+.PHONY: run test check slow fuzz score limits oracle bench notebooks share docs wheel clean
 
 run: $(VENV)/.installed
 	@echo '$$ pcisim tree examples/desktop.xml'
@@ -87,6 +87,10 @@ notebooks: $(VENV)/.developer
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[notebooks]'
 	$(BIN)/python notebooks/render.py
 
+# man pages and completions, from the parser
+share: $(VENV)/.developer
+	$(BIN)/python -m tools.share
+
 # the built wheel, installed into an empty environment, on an example that it carries
 wheel: $(VENV)/.developer
 	rm -rf build/wheel && mkdir -p build/wheel
@@ -94,6 +98,8 @@ wheel: $(VENV)/.developer
 	$(BIN)/python -m venv build/wheel/venv
 	build/wheel/venv/bin/pip install -q --disable-pip-version-check build/wheel/*.whl
 	cd build/wheel && venv/bin/pcisim example desktop | venv/bin/pcisim tree -
+	cd build/wheel/venv/share && ls man/man1/pcisim.1 bash-completion/completions/pcisim zsh/site-functions/_pcisim \
+		fish/vendor_completions.d/pcisim.fish
 	cp tests/typed_user.py build/wheel/ && cd build/wheel && ../../$(BIN)/mypy --strict --config-file= \
 		--python-executable venv/bin/python typed_user.py && venv/bin/python typed_user.py
 
