@@ -91,6 +91,10 @@ notebooks: $(VENV)/.developer
 share: $(VENV)/.developer
 	$(BIN)/python -m tools.share
 
+# the pages of docs/ and what the code says of itself, as a site: docs/_build/index.html
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build
+
 # the built wheel, installed into an empty environment, on an example that it carries
 wheel: $(VENV)/.developer
 	rm -rf build/wheel && mkdir -p build/wheel
@@ -118,5 +122,9 @@ $(VENV)/.developer: $(VENV)/.installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.developer
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist docs/_build docs/generated .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

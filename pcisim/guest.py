@@ -480,7 +480,7 @@ class Guest:
 
     @property
     def title(self) -> str:
-        """Return what to call the guest: its name, if it has one, and its machine type.
+        """Return the name of the guest, if it has one, and its machine type.
 
         Examples:
             >>> Guest.of("q35").title

@@ -103,7 +103,7 @@ class Simulation:
 
     @property
     def error(self) -> str | None:
-        """Return QEMU's words when it does not start: the device and the reason."""
+        """Return QEMU's words when it does not start, with the device and the reason."""
         if self.refusal is None:
             return None
         blamed = [detail for detail in self.refusal.details[:1] if detail.startswith("-device ")]

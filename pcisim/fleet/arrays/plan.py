@@ -34,7 +34,7 @@ class FleetPlan:
     addresses: NDArray[np.uint16]
     """``bus << 8 | slot << 3 | function``: what `Plan.addresses` holds, in its order, guest after guest."""
     owners: NDArray[np.uint8]
-    """Beside each address who sits there: a number of `OWNERS`."""
+    """Beside each address who sits there, as a number of `OWNERS`."""
     offsets: NDArray[np.int64]
     """(guests + 1,): where each guest begins."""
     buses: NDArray[np.int16]
