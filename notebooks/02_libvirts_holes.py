@@ -141,10 +141,10 @@ print("\n".join(lines))
 
 # %%
 definition = render(pcisim.Guest.of("pc", {"virtio-blk": first}))
-mended = pcisim.assign(definition.replace("  </devices>", "\n".join([*lines, "  </devices>"])))
-disks = sum(label.startswith("disk:") for label in mended.addresses)
-print(f"{disks} disks on {len(mended.topology.buses)} buses")
-mended
+fixed = pcisim.assign(definition.replace("  </devices>", "\n".join([*lines, "  </devices>"])))
+disks = sum(label.startswith("disk:") for label in fixed.addresses)
+print(f"{disks} disks on {len(fixed.topology.buses)} buses")
+fixed
 
 # %% [markdown]
 # The same for the beginning of other holes:

@@ -50,7 +50,7 @@ def parse_number(text: str, *, limit: int = MAX_DOMAIN, binary: bool = True) -> 
     Returns:
         The number, or ``None`` when `text` is not one.
 
-    Source: asked of libvirt 9.0.0 (glibc 2.36) and 11.3.0 (glibc 2.41).
+    Source: verified against libvirt 9.0.0 (glibc 2.36) and 11.3.0 (glibc 2.41).
     """
     digits = text.lstrip(_C_SPACES)
     if digits[:1] == "+":
@@ -156,6 +156,11 @@ class PciAddress(_Address):
             names the part, its value and the range.
 
     The bus is a controller's index (0 to 255), the slot 0 to 31, the function 0 to 7.
+
+    Examples:
+        >>> address = PciAddress("03:1f.7")
+        >>> address, address.slot
+        (PciAddress('0000:03:1f.7'), 31)
     """
 
     __slots__ = ()
@@ -192,6 +197,10 @@ class PciAddress(_Address):
 
         Raises:
             InputError: one of them is out of range.
+
+        Examples:
+            >>> PciAddress.of(3, 0x1F, 7)
+            PciAddress('0000:03:1f.7')
         """
         return cls.from_int(_checked(domain, bus, slot, function))
 
@@ -201,6 +210,10 @@ class PciAddress(_Address):
 
         Raises:
             InputError: `packed` is negative or its domain exceeds 32 bits.
+
+        Examples:
+            >>> PciAddress.from_int(0x3FF)
+            PciAddress('0000:03:1f.7')
         """
         if not 0 <= packed <= MAX_DOMAIN << 16 | 0xFFFF:
             raise InputError(f"Invalid PCI address: {packed:#x} is not a packed address", code="address-range")
@@ -210,17 +223,32 @@ class PciAddress(_Address):
 
     @property
     def domain(self) -> int:
-        """Return the PCI domain; libvirt's guests only have domain 0."""
+        """Return the PCI domain; libvirt's guests only have domain 0.
+
+        Examples:
+            >>> PciAddress("0000:03:1f.7").domain
+            0
+        """
         return self._packed >> 16
 
     @property
     def bus(self) -> int:
-        """Return the index of the controller whose bus this is (0 to 255)."""
+        """Return the index of the controller whose bus this is (0 to 255).
+
+        Examples:
+            >>> PciAddress("0000:03:1f.7").bus
+            3
+        """
         return self._packed >> 8 & MAX_BUS
 
     @property
     def slot(self) -> int:
-        """Return the slot on the bus (0 to 31)."""
+        """Return the slot on the bus (0 to 31).
+
+        Examples:
+            >>> PciAddress("0000:03:1f.7").slot
+            31
+        """
         return self._packed >> 3 & MAX_SLOT
 
 
@@ -286,6 +314,6 @@ def _checked(domain: int, bus: int, slot: int, function: int) -> int:
             raise InputError(
                 f"Invalid PCI address: {name} {shown} is not in 0..{_LIMITS[name]:#x}",
                 code="address-range",
-                details=(f"a {name} is a whole number from 0 to {_LIMITS[name]} ({_LIMITS[name]:#x})",),
+                details=(f"a {name} is an integer from 0 to {_LIMITS[name]} ({_LIMITS[name]:#x})",),
             )
     return pack(bus, slot, function, domain)

@@ -19,6 +19,16 @@ class PcisimError(Exception):
         line: 1-based line in it, or ``None``.
         column: 1-based column, or ``None``.
         parties: labels of everything involved, the one refused first.
+
+    As text it begins with ``file:line:``, or with ``line 15:`` where there is no file, as far as that is known.
+
+    Examples:
+        >>> import pcisim
+        >>> try:
+        ...     pcisim.assign("<domain><os><type>hvm</type></os>\\n\\n<devices><disk/></devices></domain>")
+        ... except pcisim.PcisimError as error:
+        ...     print(error, error.code, error.parties)
+        line 3: missing target information for device no-target ('disk:0',)
     """
 
     exit_status = 1
@@ -54,6 +64,8 @@ class PcisimError(Exception):
         return _made, (type(self), self.args), self.__dict__
 
     def __str__(self) -> str:
+        if self.file is None and self.line is not None:
+            return f"line {self.line}: {self.headline}"
         return f"{self.where}: {self.headline}" if self.where else self.headline
 
     def explanation(self) -> list[str]:
@@ -77,6 +89,17 @@ class NotCoveredError(RefusedError):
     """Nothing that pcisim knows the rules of: neither a yes nor a no (exit status 4)."""
 
     exit_status = 4
+
+
+def counted(number: int, what: str, many: str = "") -> str:
+    """Return a number with what is counted, in the singular or in the plural.
+
+    Args:
+        number: how many there are.
+        what: one of them, in words.
+        many: several of them, where that is not `what` with an s.
+    """
+    return f"{number} {what if number == 1 else many or what + 's'}"
 
 
 NOT_COVERED_CODES = frozenset({"unknown-architecture", "machine-not-covered"})

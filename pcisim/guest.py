@@ -175,6 +175,9 @@ class Device:
         self.defaults = defaults if defaults is not None else {}
         self.serial = serial
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {' '.join(filter(None, (self.label, self.model)))}>"
+
     @property
     def wants(self) -> bool:
         """Return whether it asks for an address to be chosen, if it needs one."""
@@ -187,7 +190,7 @@ class Device:
 
     @property
     def on_pci(self) -> bool:
-        """Return whether QEMU has it on PCI; for others libvirt keeps a place too, where one is written down."""
+        """Return whether QEMU has it on PCI; for others libvirt keeps a place too, where one is explicit."""
         return bool(self.plug & ~NO_CLASS)
 
     @property
@@ -327,6 +330,11 @@ class Guest:
         rules: the version of libvirt that has completed it.
         read_ram: finds out how much RAM the document gives it; ``None`` for a guest without a document.
         wishes: what is wished for of the places of devices, by label.
+
+    Examples:
+        >>> import pcisim
+        >>> pcisim.Guest.of("q35", {"virtio-blk": 2, "virtio-net": 1})
+        Guest.of('q35', {'virtio-blk': 2, 'virtio-net': 1})
     """
 
     fields = (
@@ -383,14 +391,48 @@ class Guest:
         self.wishes = wishes
         self._machine: tuple[str, str, Libvirt | None, Machine] | None = None
 
+    def __repr__(self) -> str:
+        described = self._described()
+        if described is not None:
+            return described
+        kind = f"{self.machine_name} {self.arch}"
+        return f"<Guest {kind}: {sum(map(len, self.devices.values()))} devices, {len(self.controllers)} controllers>"
+
+    def _described(self) -> str | None:
+        """Return the call of `of` that makes such a guest, ``None`` where there is none."""
+        if self.document is not None or self.wishes or self.rules is not None:
+            return None
+        counts: dict[str, int] = {}
+        for device in self.all_devices():
+            counts[device.row] = counts.get(device.row, 0) + 1
+        try:
+            again = Guest.of(self.machine_type, counts, arch=self.arch)
+        except UsageError:
+            return None
+        mine, others = ([(d.label, d.row, d.address) for d in one.all_devices()] for one in (self, again))
+        if mine != others or (self.acpi, self.graphics, self.firmware) != (again.acpi, again.graphics, again.firmware):
+            return None
+        arch = "" if self.arch == "x86_64" else f", arch={self.arch!r}"
+        return f"Guest.of({self.machine_type!r}{f', {counts!r}' if counts else ''}{arch})"
+
     @property
     def ram(self) -> Ram:
-        """Return how much RAM it has."""
+        """Return how much RAM it has.
+
+        Examples:
+            >>> Guest.of("q35").ram.size >> 20
+            256
+        """
         return NO_RAM if self.read_ram is None else self.read_ram()
 
     @property
     def machine(self) -> Machine:
-        """Return the family of the machine type, as the version of libvirt treats it."""
+        """Return the family of the machine type, as the version of libvirt treats it.
+
+        Examples:
+            >>> Guest.of("pc-i440fx-9.2").machine.family
+            'i440fx'
+        """
         known = self._machine
         if (
             known is None
@@ -404,7 +446,12 @@ class Guest:
 
     @property
     def express(self) -> bool:
-        """Return whether the root bus is PCI Express, also one that the definition gives a machine without any."""
+        """Return whether the root bus is PCI Express, also one that the definition gives a machine without any.
+
+        Examples:
+            >>> Guest.of("q35").express, Guest.of("pc").express
+            (True, False)
+        """
         machine = self.machine
         if machine.root is not None:
             return machine.express
@@ -412,12 +459,43 @@ class Guest:
 
     @property
     def machine_name(self) -> str:
-        """Return the machine type, the architecture's default where none is written."""
+        """Return the machine type, the architecture's default where none is written.
+
+        Examples:
+            >>> Guest.of("").machine_name
+            'pc'
+        """
         return self.machine_type or default_machine(self.arch)
 
     @property
+    def name(self) -> str:
+        """Return the name of the guest, as its document has it; "" where it has none.
+
+        Examples:
+            >>> Guest.of("q35").name
+            ''
+        """
+        element = None if self.document is None else self.document.root.find("name")
+        return "" if element is None else element.text.strip()
+
+    @property
+    def title(self) -> str:
+        """Return what to call the guest: its name, if it has one, and its machine type.
+
+        Examples:
+            >>> Guest.of("q35").title
+            'q35'
+        """
+        return f"{self.name}: {self.machine_name}" if self.name else self.machine_name
+
+    @property
     def machine_line(self) -> int | None:
-        """Return the line of the document that names the machine, if it was read from one."""
+        """Return the line of the document that names the machine, if it was read from one.
+
+        Examples:
+            >>> Guest.of("q35").machine_line is None
+            True
+        """
         return None if self.machine_origin is None else int(self.machine_origin.line)
 
     @classmethod
@@ -436,7 +514,13 @@ class Guest:
                 and the firmware for it, only if a device needs it.
 
         Raises:
-            UsageError: an unknown model, or a count that is not a whole number from 0.
+            UsageError: an unknown model, or a count that is not a non-negative integer.
+
+        Examples:
+            >>> import pcisim
+            >>> guest = pcisim.Guest.of("q35", ["virtio-blk=2", "virtio-net"])
+            >>> [device.label for device in guest.all_devices()]
+            ['disk:vda', 'disk:vdb', 'interface:0']
         """
         check_type(machine, str, "a machine type is a str, such as 'q35'")
         check_type(arch, str, "an architecture is a str, such as 'x86_64'")
@@ -447,7 +531,16 @@ class Guest:
         return guest
 
     def add(self, row: DeviceModel, count: int = 1) -> list[Device]:
-        """Add devices of a model under names that are not in use, and return them."""
+        """Add devices of a model under names that are not in use, and return them; `extended` changes no guest.
+
+        Args:
+            row: the model, as `device_model` returns it.
+            count: how many.
+
+        Examples:
+            >>> Guest.of("q35", {"virtio-blk": 1}).add(device_model("virtio-blk"))
+            [<Device disk:vdb virtio>]
+        """
         element, _, kind = row.element.partition("/")
         plug = PLUGS[row.element].get(row.model, EXPRESS) if kind != "pci" else 0
         made: list[Device] = []
@@ -483,6 +576,11 @@ class Guest:
 
         Raises:
             UsageError: as for `of`.
+
+        Examples:
+            >>> import pcisim
+            >>> pcisim.Guest.of("q35", {"virtio-blk": 1}).extended({"virtio-blk": 2, "vga": 1})
+            Guest.of('q35', {'virtio-blk': 3, 'vga': 1})
         """
         guest = evolved(self, devices={e: list(d) for e, d in self.devices.items()}, controllers=list(self.controllers))
         if isinstance(devices, Mapping):
@@ -506,7 +604,14 @@ class Guest:
             wishes: what is wished for of the places of devices, by label.
 
         Raises:
-            UsageError: a node is no number from 0 to 127.
+            UsageError: a node is not a number from 0 to 127.
+
+        Examples:
+            >>> import pcisim
+            >>> from pcisim.requests import Wish
+            >>> guest = pcisim.Guest.of("q35", {"virtio-blk": 1}).wishing({"disk:vda": Wish(hotpluggable=True)})
+            >>> guest.wishes["disk:vda"].hotpluggable
+            True
         """
         from pcisim.requests import MOST_NODES
 
@@ -519,7 +624,13 @@ class Guest:
         return evolved(self, wishes={**self.wishes, **wishes}, numa_nodes=nodes)
 
     def all_devices(self) -> Iterator[Device]:
-        """Yield every device and controller."""
+        """Yield every device and controller.
+
+        Examples:
+            >>> import pcisim
+            >>> list(pcisim.Guest.of("q35", {"virtio-blk": 1, "pcie-root-port": 1}).all_devices())
+            [<Controller pci:1 pcie-root-port>, <Device disk:vda virtio>]
+        """
         yield from self.controllers
         for devices in self.devices.values():
             yield from devices
@@ -552,14 +663,14 @@ def whole_count(count: SupportsIndex, name: str) -> int:
     """Return how many of a device are asked for: an int, or what stands for one, such as a number of numpy's.
 
     Raises:
-        UsageError: it is no whole number from 0 to `MOST_DEVICES`.
+        UsageError: it is not an integer from 0 to `MOST_DEVICES`.
     """
     try:
         number = -1 if isinstance(count, bool) else operator.index(count)
     except TypeError:
         number = -1
     if number < 0:
-        raise UsageError(f"the count of {name} must be a whole number from 0, not {count!r}", code="device-count")
+        raise UsageError(f"the count of {name} must be a non-negative integer, not {count!r}", code="device-count")
     if number > MOST_DEVICES:
         raise UsageError(f"at most {MOST_DEVICES} devices of a model are tried: {name}", code="device-count")
     return number

@@ -32,7 +32,7 @@ def emitted(plan: Plan, form: str) -> tuple[str, list[str]]:
 
 def _added(plan: Plan) -> list[Controller]:
     """Return the PCI controllers below the root, in order of index."""
-    found = [c for c in plan.guest.controllers if c.is_pci and c.index]
+    found = [c for c in plan.placement.guest.controllers if c.is_pci and c.index]
     return sorted(found, key=lambda c: c.index or 0)
 
 
@@ -50,7 +50,7 @@ _NOTHING = "libvirt makes this layout by itself: nothing has to be said"
 
 def _on_targets(plan: Plan) -> list[Device]:
     """Return the disks on SCSI targets that are written down."""
-    return [d for d in plan.guest.devices.get("disk", ()) if d.bus == "scsi" and d.controller is not None]
+    return [d for d in plan.placement.guest.devices.get("disk", ()) if d.bus == "scsi" and d.controller is not None]
 
 
 def _virt_install(plan: Plan) -> tuple[str, list[str]]:
@@ -62,7 +62,7 @@ def _virt_install(plan: Plan) -> tuple[str, list[str]]:
     indexes = sorted({d.controller for d in _on_targets(plan) if d.controller is not None})
     disks = [f"--controller type=scsi,index={index},model=virtio-scsi" for index in indexes] + disks
     if ports is not None:
-        lines = [f"--controller num_pcie_root_ports={ports}"] if plan.guest.express else []
+        lines = [f"--controller num_pcie_root_ports={ports}"] if plan.placement.guest.express else []
         return "".join(line + "\n" for line in lines + disks), [] if lines or disks else [_NOTHING]
     lines = [
         f"--controller type=pci,index={c.index},model={c.model},{_address(plan, c)}"
@@ -83,7 +83,7 @@ def _address(plan: Plan, device: Device) -> str:
 
 def _devices(plan: Plan) -> list[Device]:
     controllers = set(_added(plan))
-    return [d for d in plan.guest.all_devices() if d in plan.placement.addresses and d not in controllers]
+    return [d for d in plan.placement.guest.all_devices() if d in plan.placement.addresses and d not in controllers]
 
 
 def _nova(plan: Plan) -> tuple[str, list[str]]:
@@ -94,7 +94,7 @@ def _nova(plan: Plan) -> tuple[str, list[str]]:
     if _on_targets(plan):
         unsaid.append("nova puts disks on a virtio-scsi controller by image properties: hw_disk_bus=scsi,"
                       " hw_scsi_model=virtio-scsi")  # fmt: skip
-    if not plan.guest.express:
+    if not plan.placement.guest.express:
         return "", unsaid or [_NOTHING]
     if ports > MOST_NOVA_PORTS:
         return "", [*unsaid, f"nova takes at most num_pcie_ports = {MOST_NOVA_PORTS}; this layout has {ports}"]
@@ -105,7 +105,7 @@ def _kubevirt(plan: Plan) -> tuple[str, list[str]]:
     lines = []
     unsaid = []
     for heading, element, name in (("disks", "disk", "disk"), ("interfaces", "interface", "")):
-        rows = [d for d in plan.guest.devices.get(element, ()) if d in plan.placement.addresses]
+        rows = [d for d in plan.placement.guest.devices.get(element, ()) if d in plan.placement.addresses]
         if rows:
             lines.append(f"{heading}:")
         for device in rows:

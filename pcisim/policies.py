@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 Value = int | bool | str | None
+HostPci = Mapping[str, str] | str | None
+"""``None``; ``"auto"`` to read this machine's sysfs; or ``{"0000:06:12.0": "pci"}``."""
 
 
 class Option(NamedTuple):
@@ -51,7 +53,7 @@ class Option(NamedTuple):
         if self.words:
             return " or ".join(self.words)
         if self.is_size:
-            return "a whole number with a unit, such as 4GiB or 512MiB"
+            return "an integer with a unit, such as 4GiB or 512MiB"
         return "on or off" if isinstance(self.default, bool) else f"a number from {self.low} to {self.high}"
 
     def read(self, text: str) -> Value | None:
@@ -212,8 +214,22 @@ def policy_of(policy: str | Policy, rules: Libvirt, table: Mapping[str, PolicyRo
     return row.make(rules, values)
 
 
+def check_host_pci(host_pci: HostPci) -> None:
+    """Refuse to be told about host devices for a `Guest`, which names none.
+
+    Raises:
+        UsageError: `host_pci` is not ``None``.
+    """
+    if host_pci is not None:
+        raise UsageError(
+            "host_pci goes with domain XML: a Guest names no host devices",
+            code="host-pci",
+            remedy="pass the XML, in which each <hostdev> names its device, or leave host_pci out",
+        )
+
+
 def listed(table: Mapping[str, PolicyRow] = POLICIES) -> list[str]:
-    """Return the policies, their options and what these may be, a line each.
+    """Return the policies, their options and what these may be, one per line.
 
     Args:
         table: the policies that there are.

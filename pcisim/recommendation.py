@@ -19,7 +19,7 @@ from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
 from pcisim.catalogue.devices import plug_on
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.enumeration.io_windows import io_budget
-from pcisim.errors import RefusedError, UsageError, check_type
+from pcisim.errors import RefusedError, UsageError, check_type, counted
 from pcisim.formats.domain.reader import read
 from pcisim.formats.domain.text import render
 from pcisim.formats.jsondoc import libvirt_keys
@@ -57,7 +57,7 @@ class Layout(NamedTuple):
         moved: addresses that were given and are others now: the label, what was given, and what it is.
         costs: in words, what else is given up.
         plan: the plan; ``None`` where the guest does not fit.
-        capacity: what the plan has left; ``None`` where there is no plan.
+        capacity: what the plan has left; ``None`` where there is not a plan.
         controllers: PCI controllers with an index above 0.
         shared_slots: slots in which more than one function is held by the guest's devices.
         detachable: how many devices can be detached while the guest runs.
@@ -86,7 +86,10 @@ class Layout(NamedTuple):
     @property
     def qualifies(self) -> bool:
         """Return whether it fits, boots under the firmware of the definition, and has the room asked for later."""
-        return self.plan is not None and self.boots[self.plan.guest.firmware] is not False and not self.later
+        return self.plan is not None and self.boots[self.plan.placement.guest.firmware] is not False and not self.later
+
+    def __repr__(self) -> str:
+        return f"<Layout {self.policy} on {self.machine}: {'fits' if self.fits else self.reason}>"
 
     def to_json(self) -> dict[str, Any]:
         """Return the row as plain data."""
@@ -127,6 +130,40 @@ class Recommendation(NamedTuple):
     layouts: tuple[Layout, ...]
     best: Layout | None
     rules: Libvirt
+
+    def __repr__(self) -> str:
+        best = "none" if self.best is None else f"{self.best.policy} on {self.best.machine}"
+        return f"<Recommendation {best}, of {len(self.layouts)} layouts>"
+
+    def to_frame(self) -> Any:
+        """Return one row for each layout as a data frame of pandas, else of polars.
+
+        Raises:
+            UsageError: neither is installed.
+        """
+        from pcisim.frames import frame_of
+
+        rows = []
+        for layout in self.layouts:
+            known = layout.capacity
+            rows.append(
+                (
+                    layout.policy,
+                    layout.machine,
+                    layout.fits,
+                    layout is self.best,
+                    *(layout.boots.get(firmware) for firmware in FIRMWARES),
+                    layout.controllers if known else None,
+                    known.room.express_hot if known else None,
+                    known.room.conventional_hot if known else None,
+                    layout.detachable if known else None,
+                    layout.devices if known else None,
+                    layout.shared_slots if known else None,
+                    len(layout.moved) if known else None,
+                    layout.reason,
+                )
+            )
+        return frame_of(_COLUMNS, rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as plain data; the key ``schema`` names its version."""
@@ -174,6 +211,11 @@ class Recommendation(NamedTuple):
         return "\n".join(self.lines())
 
 
+_COLUMNS = (
+    "policy", "machine", "fits", "recommended", *(f"boots_{firmware}" for firmware in FIRMWARES), "controllers",
+    "express_hot", "conventional_hot", "detachable", "devices", "shared_slots", "moved", "reason",
+)  # fmt: skip
+"""The columns of a layout in a data frame."""
 _FIRMWARE = {"seabios": "SeaBIOS", "ovmf": "OVMF"}
 _HEADS = (
     "policy", "machine", "fits", "boots", "controllers", "I/O windows", "port memory", "hot slots", "detachable",
@@ -234,6 +276,11 @@ def recommend(
         InputError: the XML cannot be read.
         RefusedError: libvirt refuses the definition as it stands, whatever the places.
         UsageError: an unknown version, policy or model, or nothing to compare.
+
+    Examples:
+        >>> import pcisim
+        >>> pcisim.recommend(pcisim.Guest.of("pc", {"virtio-blk": 59}))
+        <Recommendation virtio-scsi on pc, of 4 layouts>
     """
     rules = libvirt_version(libvirt, profile)
     check_type(guest, (Guest, str, bytes), "a guest is a Guest, or domain XML as str or bytes")
@@ -259,7 +306,7 @@ def recommend(
         own, error = text, None
         if machine is not None:
             try:
-                own = reassign(text, rules, machine=machine).text if _is_other(source, machine) else text
+                own = reassign(text, machine=machine, libvirt=rules).text if _is_other(source, machine) else text
             except RefusedError as refused:
                 error = refused
         title = machine or source.machine_type
@@ -344,11 +391,15 @@ def _on_scsi(asked: _Question, text: str | bytes, machine: str) -> Layout:
 def _scsi_costs(changed: ScsiDisks) -> tuple[str, ...]:
     old, new = next(iter(changed.renamed.items()))
     costs = [
-        f"{len(changed.renamed)} disks change their names in the guest ({old} becomes {new}), and it needs virtio_scsi"
+        f"{counted(len(changed.renamed), 'disk changes its name', 'disks change their names')} in the guest"
+        f" ({old} becomes {new}), and it needs virtio_scsi"
         " instead of virtio_blk"
     ]
     if changed.kept:
-        costs.append(f"{len(changed.kept)} virtio disks have options that SCSI disks do not, and stay as they are")
+        costs.append(
+            f"{counted(len(changed.kept), 'virtio disk has', 'virtio disks have')} options that SCSI disks do not, and"
+            f" {'stays as it is' if len(changed.kept) == 1 else 'stay as they are'}"
+        )
     return tuple(costs)
 
 

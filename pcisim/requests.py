@@ -79,7 +79,9 @@ def read_request(text: str, option: str = "") -> Request:
     for number in texts:
         if not number.isascii() or not number.isdigit():
             example = f"{model}=3" if equals else f"{model},count=20"
-            raise UsageError(f"{named}: {number!r} is no count", code="usage", remedy=f"write {option} {example}")
+            raise UsageError(
+                f"{named}: {number!r} is not a valid count", code="usage", remedy=f"write {option} {example}"
+            )
     counts = [int(number[:_MOST_DIGITS]) if len(number) > _MOST_DIGITS else int(number) for number in texts]
     return Request(model, counts[-1] if counts else 1, wish)
 

@@ -92,6 +92,10 @@ class Simulation:
         self.refusal = refusal
         self._programmed: FirmwareResult | None = None
 
+    def __repr__(self) -> str:
+        how = "accepted" if self.accepted else f"refused: {self.error}"
+        return f"<Simulation {self.machine}, {len(self.devices)} devices: {how}>"
+
     @property
     def accepted(self) -> bool:
         """Return whether QEMU starts."""
@@ -176,6 +180,11 @@ def simulate_qemu(
         UsageError: an unknown machine, firmware or profile.
 
     A command line that QEMU refuses is a result, not an error: see `Simulation.refusal`.
+
+    Examples:
+        >>> import pcisim
+        >>> pcisim.simulate_qemu("q35", ["e1000e,addr=3,id=net0", "virtio-rng-pci,addr=3"]).refusal.headline
+        'PCI: slot 3 function 0 not available for virtio-rng-pci, in use by e1000e,id=net0'
     """
     check_firmware(firmware)
     devices, options = tuple(devices), tuple(options)
@@ -291,6 +300,10 @@ class HotplugSimulation:
         self.start = start
         self.steps = steps
 
+    def __repr__(self) -> str:
+        refused = sum(step.error is not None for step in self.steps)
+        return f"<HotplugSimulation {self.start.machine}: {len(self.steps)} steps, of which {refused} refused>"
+
     def to_json(self) -> dict[str, Any]:
         """Return the steps in the shape in which those of a real QEMU are recorded."""
         record = {
@@ -319,6 +332,12 @@ def simulate_hotplug(
 
     Raises:
         UsageError: an unknown machine or profile.
+
+    Examples:
+        >>> import pcisim
+        >>> steps = ["virtio-net-pci,id=n,bus=p", "-n"]
+        >>> pcisim.simulate_hotplug("q35", ["pcie-root-port,id=p"], steps)
+        <HotplugSimulation q35: 2 steps, of which 0 refused>
     """
     start = simulate_qemu(machine, devices, options=options, profile=profile)
     if not start.accepted:

@@ -176,6 +176,9 @@ class Topology:
         self._latest: dict[int, Bus] = {}
         """For plugs of endpoints the bus of the cursor."""
 
+    def __repr__(self) -> str:
+        return f"<Topology {len(self.buses)} buses, {len(self.owners)} functions held>"
+
     def add_bus(self, model: ControllerModel) -> Bus:
         """Append a bus with the next index."""
         bus = Bus(len(self.buses), model)
@@ -391,7 +394,7 @@ class Topology:
                 if bus.model.automatic or not plug & c.ENDPOINT:
                     verdict = "libvirt keeps it for the bridge that it adds"
                 else:
-                    verdict = f"takes a {c.name_of(plug)} only at an address that is written down"
+                    verdict = f"takes a {c.name_of(plug)} only at an explicit address"
             else:
                 verdict = f"does not accept a {c.name_of(plug)}"
             looks.append(SearchStep(bus.index, bus.model.name, verdict))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,7 +16,7 @@ _TOLERATED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.dat
 settings.register_profile(
     "default",
     deadline=None,
-    max_examples=60,
+    max_examples=20,
     stateful_step_count=40,
     derandomize=os.environ.get("CI") == "true",
     suppress_health_check=_TOLERATED,
@@ -23,6 +25,14 @@ settings.register_profile(
     "thorough", deadline=None, max_examples=1000, stateful_step_count=80, suppress_health_check=_TOLERATED
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can search; pytest makes its own private again and again."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.hookimpl(wrapper=True)

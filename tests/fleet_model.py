@@ -59,7 +59,7 @@ def scalar_row(machine: str, names: list[str], counts: list[int], policy: str = 
         plan = pcisim.assign(guest(machine, names, counts), policy)
     except RefusedError:
         return None
-    devices = {device.label: device for device in plan.guest.all_devices()}
+    devices = {device.label: device for device in plan.placement.guest.all_devices()}
     left = room(plan.topology)
     return Row(
         [int(address) for address in plan.addresses.values()],

@@ -100,7 +100,7 @@ def as_record(answer: Answer) -> dict[str, Any]:
 
 
 def to_text(recorded: Recorded) -> str:
-    """Return the text of an answer.json: a line a fact, so that diffs are readable."""
+    """Return the text of an answer.json: one fact per line, so that diffs are readable."""
     parts = []
     for version, record in recorded.items():
         rows = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items() if key != "facts"]

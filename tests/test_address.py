@@ -11,7 +11,7 @@ import pytest
 from pcisim.address import MAX_DOMAIN, PciAddress, format_packed, out_of_range, pack, parse_number, whole_number
 from pcisim.errors import InputError
 
-# --- numbers as libvirt's XML has them (each form was asked of libvirt 11.3.0)
+# --- numbers as libvirt's XML has them (each form was verified against libvirt 11.3.0)
 
 NUMBERS = [
     ("0", 0),
@@ -174,7 +174,7 @@ def test_part_out_of_range(component: str, text: str, value: str, highest: str) 
         PciAddress(text)
     assert caught.value.code == "address-range"
     assert caught.value.headline == f"Invalid PCI address: {component} {value} is not in 0..{highest}"
-    assert caught.value.details == (f"a {component} is a whole number from 0 to {int(highest, 16)} ({highest})",)
+    assert caught.value.details == (f"a {component} is an integer from 0 to {int(highest, 16)} ({highest})",)
     assert caught.value.exit_status == 3
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import pcisim
 from benchmarks import core_rows, files_rows, fleet_rows, xml_rows
 from benchmarks.measure import Ratio, costs, faster, in_turn, seconds_text
@@ -81,6 +83,7 @@ def test_guests_of_the_xml_rows_are_of_many_kinds() -> None:
     assert {"sound:0", "scsi:1", "virtio-serial:0", "video:0"} <= set(plan.addresses)
 
 
+@pytest.mark.slow
 def test_ratios_as_json() -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / "ratios.py"), "--json", "--rounds", "1", "--only", "core"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

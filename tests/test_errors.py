@@ -55,7 +55,7 @@ def test_knows_nothing_that_it_was_not_told() -> None:
         (None, None, "", "headline"),
         ("vm.xml", None, "vm.xml", "vm.xml: headline"),
         ("vm.xml", 7, "vm.xml:7", "vm.xml:7: headline"),
-        (None, 7, "7", "7: headline"),
+        (None, 7, "7", "line 7: headline"),
     ],
 )
 def test_says_where(file: str | None, line: int | None, where: str, text: str) -> None:

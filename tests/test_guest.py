@@ -44,7 +44,7 @@ def test_a_count_that_is_no_whole_number(count: object) -> None:
     with pytest.raises(UsageError) as caught:
         Guest.of("q35", {"virtio-blk": count})
     assert caught.value.code == "device-count"
-    assert caught.value.headline == f"the count of virtio-blk must be a whole number from 0, not {count!r}"
+    assert caught.value.headline == f"the count of virtio-blk must be a non-negative integer, not {count!r}"
     assert caught.value.exit_status == 2
 
 

@@ -86,14 +86,14 @@ def test_explains_a_search() -> None:
     assert (explained.label, str(explained.address)) == ("interface:0", "0000:02:00.0")
     assert [step.remark for step in explained.steps] == ["search"]
     assert [(look.bus, look.model, look.verdict) for look in explained.steps[0].looks] == [
-        (0, "pcie-root", "takes a PCI Express device only at an address that is written down"),
+        (0, "pcie-root", "takes a PCI Express device only at an explicit address"),
         (1, "pcie-root-port", "its one slot is taken"),
         (2, "pcie-root-port", "slot 0x00 is the first one free: chosen"),
     ]
     assert str(explained) == (
         "interface:0 is at 0000:02:00.0\n"
         "  search\n"
-        "    bus 0x00 pcie-root: takes a PCI Express device only at an address that is written down\n"
+        "    bus 0x00 pcie-root: takes a PCI Express device only at an explicit address\n"
         "    bus 0x01 pcie-root-port: its one slot is taken\n"
         "    bus 0x02 pcie-root-port: slot 0x00 is the first one free: chosen"
     )
@@ -102,7 +102,7 @@ def test_explains_a_search() -> None:
 def test_explains_a_written_address() -> None:
     explained = pcisim.assign(E4).explain("interface:2")
     assert [(step.remark, list(step.looks)) for step in explained.steps] == [
-        (f"the address is written down on line {FIRST_LINE + 3}", [])
+        (f"the address is explicit on line {FIRST_LINE + 3}", [])
     ]
 
 
@@ -312,7 +312,7 @@ def test_assign_keeps_the_source() -> None:
     plan = pcisim.assign(E4)
     assert [c.label for c in plan.source.controllers] == []
     assert all(device.address is None for device in plan.source.devices["disk"])
-    assert len(plan.guest.controllers) == 10
+    assert len(plan.placement.guest.controllers) == 10
 
 
 def test_a_policy_object() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,20 @@ import numpy
 import pytest
 
 import pcisim
+from pcisim.capacity.max_count import how_many_more
+from pcisim.capacity.report import capacity
 from pcisim.errors import InputError, PcisimError, RefusedError, UsageError
-from tests.guests import BARE, disk, domain
+from pcisim.frames import LIBRARIES
+from tests.guests import BARE, at, disk, domain
 
 HEAVY = ("numpy", "matplotlib", "rich", "dask", "pyarrow", "lxml", "attr", "attrs")
 
 
 def test_names() -> None:
     eager = {"Guest", "PciAddress", "PcisimError", "Plan", "assign", "assign_xml"}
-    assert set(pcisim.__all__) == eager | {"enumerate_guest", "recommend", "simulate_hotplug", "simulate_qemu"}
+    lazy = {"check", "enumerate_guest", "explain", "keep", "reassign", "recommend", "simulate_hotplug", "simulate_qemu"}
+    assert set(pcisim.__all__) == eager | lazy
+    assert {*pcisim.__all__, "fleet", "__version__"} <= set(dir(pcisim))
     for name in pcisim.__all__:
         assert getattr(pcisim, name).__doc__, name
     assert pcisim.__version__.count(".") == 2
@@ -111,6 +117,142 @@ def test_piped_tree_loads_nothing_heavy() -> None:
 
 def test_the_check_would_see_a_heavy_module() -> None:
     assert "json" in loaded("import json")
+
+
+def test_what_is_loaded_on_first_use() -> None:
+    modules = loaded("import pcisim; dir(pcisim)")
+    assert modules.isdisjoint({"pcisim.diagnose", "pcisim.rewrite", "pcisim.simulation", "pcisim.fleet", *HEAVY})
+    assert {"pcisim.diagnose", "pcisim.rewrite.keep"} <= loaded("import pcisim; pcisim.check, pcisim.keep")
+
+
+# the verbs of a plan
+
+SMALL = {"virtio-blk": 2, "virtio-net": 1}
+
+
+def test_verbs_of_a_plan_are_those_of_the_commands() -> None:
+    plan = pcisim.assign(pcisim.Guest.of("q35", SMALL))
+    assert plan.capacity() == capacity(plan.placement)
+    assert plan.max_count("virtio-blk") == how_many_more(plan.source, "virtio-blk", plan.rules)
+    assert plan.fits({"virtio-blk": 1})
+    assert not plan.fits({"virtio-blk": 2}, hotplug=True)
+    assert plan.check() == pcisim.check(plan.source) == []
+    assert plan.guest() == pcisim.enumerate_guest(plan.placement, "seabios")
+    assert plan.guest("ovmf").firmware == "ovmf"
+    assert not plan.diff(plan)
+    assert plan.diff(pcisim.assign(pcisim.Guest.of("q35", {"virtio-blk": 3})))
+
+
+def test_check_of_a_plan_is_that_of_its_document() -> None:
+    text = domain("pc", disk(0), "<hostdev mode='subsystem' type='pci'><source><address bus='6'/></source></hostdev>")
+    host_pci = {"0000:06:00.0": "pci"}
+    plan = pcisim.assign(text, host_pci=host_pci)
+    assert plan.check(limits="rhel7") == pcisim.check(text, host_pci=host_pci, limits="rhel7")
+    with pytest.raises(UsageError):
+        plan.check(limits="rhel99")
+
+
+def test_what_other_policies_do_not_count() -> None:
+    plan = pcisim.assign(pcisim.Guest.of("q35", SMALL), "qemu")
+    for call in (lambda: plan.max_count("virtio-blk"), lambda: plan.fits({"virtio-blk": 1})):
+        with pytest.raises(UsageError, match="counts as libvirt places"):
+            call()
+    assert pcisim.assign(pcisim.Guest.of("q35", SMALL), "dense").max_count("virtio-blk").most > 0
+
+
+def test_explain_with_a_document() -> None:
+    text = domain("pc", disk(0, at(0, 5)), disk(1, at(0, 5)))
+    found = pcisim.explain("Attempted double use of PCI Address 0000:00:05.0", text)
+    assert found.case is not None
+    assert [f.line for f in found.case.findings] == [11]
+    assert pcisim.check(str(found.case.patched)) == []
+    assert str(found).startswith("Attempted double use of PCI Address ...")
+
+
+def test_keep_and_reassign() -> None:
+    old, new = domain("q35", disk(0), disk(1)), domain("q35", disk(1), disk(0), disk(2))
+    before, after = pcisim.assign(old).addresses, pcisim.assign(pcisim.keep(old, new).text).addresses
+    assert {label: after[label] for label in ("disk:vda", "disk:vdb")} == {
+        label: before[label] for label in ("disk:vda", "disk:vdb")
+    }
+    assert pcisim.assign(pcisim.reassign(pcisim.assign_xml(old)).text).addresses == before
+
+
+# short reprs
+
+
+def test_reprs_that_evaluate() -> None:
+    for machine, devices, arch in (
+        ("q35", SMALL, "x86_64"),
+        ("virt", {}, "aarch64"),
+        ("pc", {"pci-bridge": 2}, "x86_64"),
+    ):
+        guest = pcisim.Guest.of(machine, devices, arch=arch)
+        again = eval(repr(guest), {"Guest": pcisim.Guest})
+        assert (repr(again), pcisim.assign(again).addresses) == (repr(guest), pcisim.assign(guest).addresses)
+
+
+def test_reprs_that_do_not_are_marked_and_short() -> None:
+    plan = pcisim.assign(domain("q35", disk(0)))
+    mixed = pcisim.Guest.of("q35", ["pci-bridge", "dmi-to-pci-bridge", "pci-bridge"])
+    others = (
+        *(plan, plan.source, plan.placement, plan.topology, plan.placement.guest, plan.rules),
+        *(plan.capacity(), plan.guest(), plan.fits({"vga": 1}), plan.diff(plan), plan.explain("disk:vda")),
+        *(pcisim.recommend(mixed), pcisim.simulate_qemu("q35", []), pcisim.explain("nothing")),
+        *(pcisim.reassign(domain("q35")), pcisim.keep(domain("q35"), domain("q35")), mixed),
+        plan.source.devices["disk"][0],
+    )
+    for value in others:
+        assert repr(value).startswith("<"), repr(value)[:200]
+        assert len(repr(value)) < 120, repr(value)
+        assert " at 0x" not in repr(value)
+    assert len(repr(plan.policy)) < 120
+
+
+# data frames
+
+
+class _Frame(dict[str, Any]):
+    """What stands for a data frame."""
+
+
+def _tables() -> dict[str, tuple[Any, int]]:
+    plan = pcisim.assign(pcisim.Guest.of("q35", SMALL))
+    other = pcisim.assign(pcisim.Guest.of("q35", {"virtio-blk": 3}))
+    view, difference, found = plan.guest(), plan.diff(other), pcisim.recommend(plan.source)
+    placed = pcisim.fleet.assign("q35", ["virtio-blk"], [[1], [2], [3]])
+    room = pcisim.fleet.capacity("q35", ["virtio-blk"], [[1], [2]], of="virtio-net")
+    return {
+        "capacity": (plan.capacity(), len(plan.topology.buses)),
+        "guest": (view, len(view.functions) + len(view.unseen)),
+        "difference": (difference, len(difference.changes)),
+        "nothing": (plan.diff(plan), 0),
+        "recommendation": (found, len(found.layouts)),
+        "fleet": (placed, 3),
+        "fleet capacity": (room, 2),
+    }
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_frames(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of pandas if it is there, else of polars; either takes columns."""
+    for name in LIBRARIES:
+        module = types.ModuleType(name)
+        module.DataFrame = _Frame  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, name, module if name == library else None)
+    for name, (table, rows) in _tables().items():
+        frame = table.to_frame()
+        assert isinstance(frame, _Frame), name
+        assert frame, name
+        assert {len(column) for column in frame.values()} == {rows}, name
+
+
+def test_frames_without_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in LIBRARIES:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match="needs pandas or polars") as caught:
+        pcisim.assign(pcisim.Guest.of("q35")).capacity().to_frame()
+    assert caught.value.remedy == "pip install pandas; or pip install polars"
 
 
 # arguments of another type

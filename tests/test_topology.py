@@ -294,7 +294,7 @@ def test_explains_each_bus_that_is_passed_over() -> None:
     made = topology("pcie-root", "pcie-root-port", "pcie-switch-upstream-port", "pcie-to-pci-bridge", "pcie-root-port")
     made.reserve(pack(1, 0), c.EXPRESS, owner())
     assert made.explain(c.EXPRESS) == [
-        SearchStep(0, "pcie-root", "takes a PCI Express device only at an address that is written down"),
+        SearchStep(0, "pcie-root", "takes a PCI Express device only at an explicit address"),
         SearchStep(1, "pcie-root-port", "its one slot is taken"),
         SearchStep(2, "pcie-switch-upstream-port", "does not accept a PCI Express device"),
         SearchStep(3, "pcie-to-pci-bridge", "does not accept a PCI Express device"),

@@ -12,6 +12,14 @@ place: tuple[int, int, int, int] = (first.domain, first.bus, first.slot, first.f
 text: str = pcisim.assign_xml("<domain><os><type machine='q35'>hvm</type></os><devices/></domain>")
 data: bytes = pcisim.assign_xml(text.encode())
 arguments: list[str] = plan.to_qemu_args()
+most: int = plan.max_count("virtio-blk").most
+enough: bool = bool(plan.fits({"virtio-net": 3}, hotplug=True))
+codes: list[str] = [finding.code for finding in plan.check(limits="rhel7")]
+boots: bool | None = plan.guest("ovmf").boots
+free: int = plan.capacity().room.hot
+moved: list[str] = [str(change) for change in plan.diff(pcisim.assign(text)).changes]
+q35: str | bytes = pcisim.reassign(text, machine="pc").text
+meaning: str = str(pcisim.explain("No more available PCI slots"))
 try:
     pcisim.assign("<domain/>")
 except pcisim.PcisimError as error:

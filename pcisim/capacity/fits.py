@@ -67,6 +67,15 @@ class Fits(NamedTuple):
     """Where nothing that was tried makes it fit: another policy under which it fits, and the guest placed by that, with
     the `controllers` for devices that are to be attached."""
 
+    def __bool__(self) -> bool:
+        return self.fits
+
+    def __str__(self) -> str:
+        return self.headline
+
+    def __repr__(self) -> str:
+        return f"<Fits {self.headline}>"
+
 
 def fits(guest: Guest, more: Mapping[str, int], policy: Counted, *, hotplug: bool = False) -> Fits:
     """Say whether more devices fit into a guest, and what makes them fit.
@@ -74,7 +83,7 @@ def fits(guest: Guest, more: Mapping[str, int], policy: Counted, *, hotplug: boo
     Args:
         guest: as it was read or described; addresses that it has stay.
         more: how many of each model, by QEMU's names.
-        policy: whose rules.
+        policy: the policy that places them.
         hotplug: whether the devices are to be attached while the guest runs.
 
     Raises:

@@ -250,10 +250,10 @@ def shortages(guest: Guest, policy: LibvirtPolicy) -> tuple[Budget, ...]:
 
     Args:
         guest: as it was read or described.
-        policy: whose rules.
+        policy: the policy that places them.
 
     Raises:
-        RefusedError: an address that is written down, or a fixed place, is refused.
+        RefusedError: an explicit address, or a fixed place, is refused.
     """
     return growth(policy.demand(complete(guest, policy.rules))).exceeded
 

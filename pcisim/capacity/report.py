@@ -17,6 +17,7 @@ from pcisim.address import FUNCTIONS, MAX_SLOT, format_packed
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.x86_machines import DEVICE
 from pcisim.enumeration.io_windows import IoBudget, io_budget
+from pcisim.errors import counted
 from pcisim.hotplug.unplug import detachable
 from pcisim.placement import Placement
 from pcisim.topology import Bus, Holder, Topology
@@ -34,6 +35,8 @@ PORT_MEMORY_KIB = 700
 maintainers give it (about; more after boot)."""
 
 _WHO = ("holders", "claims")
+_COUNTS = ("usable_slots", "used", "reserved", "free_slots", "free_functions", "unusable", "hot_slots")
+"""What is counted of a bus, as the columns of a data frame."""
 
 CONVENTIONAL, EXPRESS = "conventional", "express"
 _PLUGS = {c.CONVENTIONAL: CONVENTIONAL, c.EXPRESS: EXPRESS}
@@ -124,20 +127,28 @@ class Capacity(NamedTuple):
     io: IoBudget
     detachable: int
     """Devices that can be detached while the guest runs."""
+    title: str = ""
+    """What to call the guest."""
 
     @property
     def port_memory_kib(self) -> int:
         """Return about how much memory the emulator takes for the ports."""
         return self.ports * PORT_MEMORY_KIB
 
-    def lines(self) -> list[str]:
-        """Return the report for people."""
-        rows = [
-            f"bus {bus.index:#04x} {bus.model}: {THEORETICAL} in theory, {bus.used} used, {bus.reserved} reserved,"
-            f" {bus.free_functions} functions free in {bus.free_slots} empty slots and beside devices"
-            f", {bus.hot_slots} slots hot" + (f" ({'; '.join(bus.why)})" if bus.why else "")
-            for bus in self.buses
+    def lines(self, *, grouped: bool = True) -> list[str]:
+        """Return the report for people: a table of the buses with one line of totals, and the budgets.
+
+        Args:
+            grouped: whether buses that are equal in everything but their index share a row, with the sums of them.
+        """
+        return [
+            f"{self.title or self.machine}: functions, {THEORETICAL} a bus in theory, and empty slots",
+            *_table(self.buses, grouped=grouped),
+            *self.budget_lines(),
         ]
+
+    def budget_lines(self) -> list[str]:
+        """Return what is said of the whole guest: its free slots, and the budgets beside the addresses."""
         io = self.io
         windows = f"I/O windows: {io.windows} asked for"
         if io.profile is None:
@@ -154,16 +165,32 @@ class Capacity(NamedTuple):
         if io.unknown:
             windows += f"; not known for {', '.join(io.unknown)}"
         return [
-            *rows,
             str(self.room),
-            f"hotplug: {self.room.hot} empty slots left, {self.detachable} devices can be detached",
+            f"hotplug: {counted(self.room.hot, 'empty slot')} left,"
+            f" {counted(self.detachable, 'device')} can be detached",
             f"bus numbers: {self.bus_numbers} of {BUS_NUMBERS}",
-            f"emulator's memory for {self.ports} ports: about {self.port_memory_kib / 1024:.1f} MiB",
+            f"emulator's memory for {counted(self.ports, 'port')}: about {self.port_memory_kib / 1024:.1f} MiB",
             windows,
         ]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    def __repr__(self) -> str:
+        return f"<Capacity {self.machine}: {len(self.buses)} buses, {self.room}>"
+
+    def to_frame(self) -> Any:
+        """Return one row for each bus as a data frame of pandas, else of polars.
+
+        Raises:
+            UsageError: neither is installed.
+        """
+        from pcisim.frames import frame_of
+
+        rows = [
+            [bus.index, bus.model, bus.plug, THEORETICAL, *(getattr(bus, n) for n in _COUNTS)] for bus in self.buses
+        ]
+        return frame_of(("index", "model", "plug", "theoretical", *_COUNTS), rows)
 
     def _repr_html_(self) -> str | None:
         from pcisim.notebook import HTML, picture
@@ -211,6 +238,55 @@ class Capacity(NamedTuple):
         }
 
 
+_COLUMNS = ("bus", "controller", "usable", "used", "reserved", "free", "slots", "hot")
+
+
+def _table(buses: tuple[BusCapacity, ...], *, grouped: bool) -> list[str]:
+    """Return the lines of a table of buses: a row for each, or for equal ones; the totals; what cannot be used."""
+    if not buses:
+        return ["no PCI bus"]
+    groups: dict[object, list[BusCapacity]] = {}
+    reasons: dict[str, list[BusCapacity]] = {}
+    for bus in buses:
+        equal = bus._replace(index=0, holders=(), claims=()) if grouped else bus.index
+        groups.setdefault(equal, []).append(bus)
+        if bus.why:
+            reasons.setdefault("; ".join(bus.why), []).append(bus)
+    rows = [_COLUMNS, *(_cells(f"pci:{_ranges(of)}", of[0].model, of) for of in groups.values())]
+    if len(buses) > 1:
+        rows.append(_cells("total", f"{len(buses)} buses", buses))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [
+        "  ".join(
+            f"{cell:{width}}" if n < 2 else f"{cell:>{width}}" for n, (cell, width) in enumerate(zip(row, widths))
+        )
+        for row in rows
+    ]
+    for why, of in reasons.items():
+        lines.append(f"not usable: {counted(sum(bus.unusable for bus in of), 'function')} of pci:{_ranges(of)} ({why})")
+    return lines
+
+
+def _cells(name: str, model: str, buses: Iterable[BusCapacity]) -> tuple[str, ...]:
+    """Return the cells of buses: sums."""
+    figures = [
+        (THEORETICAL - b.unusable, b.used, b.reserved, b.free_functions, b.free_slots if b.plug else 0, b.hot_slots)
+        for b in buses
+    ]
+    return name, model, *(str(sum(column)) for column in zip(*figures))
+
+
+def _ranges(buses: Iterable[BusCapacity]) -> str:
+    """Return the indexes of buses in ascending order: ``1-3,5``."""
+    runs: list[list[int]] = []
+    for index in sorted(bus.index for bus in buses):
+        if runs and index == runs[-1][1] + 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in runs)
+
+
 def capacity(placement: Placement) -> Capacity:
     """Report what a placed guest has left.
 
@@ -246,6 +322,7 @@ def capacity(placement: Placement) -> Capacity:
         ports=ports,
         io=io_budget(placement),
         detachable=len(detachable(placement)),
+        title=placement.guest.title,
     )
 
 
@@ -287,7 +364,7 @@ def _bus(
     if high - low < MAX_SLOT:
         why.append(bus.model.unusable)
     if blocked:
-        why.append(f"{blocked} functions are beside a device with multifunction='off'")
+        why.append(f"{counted(blocked, 'function is', 'functions are')} beside a device with multifunction='off'")
     free_slots = bus.free.bit_count()
     plug = _PLUGS.get(bus.model.accepts & c.ENDPOINT)
     return BusCapacity(

@@ -3,7 +3,7 @@
 Only what is said of the device itself: what stands behind it on the host (sources, back-ends, drivers)
 has no say in where it sits, and is not looked at.
 
-Source: each row was asked of libvirt 9.0.0 and 11.3.0.
+Source: each row was verified against libvirt 9.0.0 and 11.3.0.
 """
 
 from __future__ import annotations

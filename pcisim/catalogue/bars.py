@@ -1,7 +1,8 @@
 """The base address registers of QEMU's devices, and what properties make of them.
 
-Asked of QEMU 7.2.22 (Debian bookworm), property by property, at values on both sides of each limit; QEMU 10.0.13 gives
-the same sizes where it was asked.  Sizes that a device takes from more than one property are computed here.
+Verified against QEMU 7.2.22 (Debian bookworm), property by property, at values on both sides of each limit;
+QEMU 10.0.13 gives the same sizes where it was asked.
+Sizes that a device takes from more than one property are computed here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Libvirt's names for those that it uses are in `pcisim.catalogue.controllers`.
 
-Source: QEMU rules 2.1 to 2.5, firmware rules 2.2 and 3.1; asked of QEMU 7.2.22 and 10.0.13.
+Source: QEMU rules 2.1 to 2.5, firmware rules 2.2 and 3.1; verified against QEMU 7.2.22 and 10.0.13.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The PCI controllers: what each bus accepts and where each controller plugs in.
 
-Source: libvirt rules 2 and 7, asked of libvirt 9.0.0 and 11.3.0.
+Source: libvirt rules 2 and 7, verified against libvirt 9.0.0 and 11.3.0.
 """
 
 from __future__ import annotations

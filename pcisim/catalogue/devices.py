@@ -3,7 +3,7 @@
 A plug of 0 means that the device needs no PCI address.  `EXPRESS` devices are
 conventional where the root bus is: see `plug_on`.
 
-Source: libvirt rules 3 and 5.4; the words and refusals were asked of libvirt 11.3.0.
+Source: libvirt rules 3 and 5.4; the words and refusals were verified against libvirt 11.3.0.
 """
 
 from __future__ import annotations

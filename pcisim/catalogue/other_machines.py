@@ -1,6 +1,6 @@
 """The machine types of other architectures than x86.
 
-Source: libvirt rules 4 and 5.4; every row was asked of libvirt 11.3.0 with QEMU 10.0, and those that
+Source: libvirt rules 4 and 5.4; every row was verified against libvirt 11.3.0 with QEMU 10.0, and those that
 begin with 9.0 of libvirt 9.0.0 with QEMU 7.2 too.
 """
 

@@ -1,6 +1,6 @@
 """Which properties each device of QEMU takes, and of what type.
 
-Asked of QEMU 7.2.22 (Debian bookworm) itself, ``-device X,help``.  To ask again:
+Verified against QEMU 7.2.22 (Debian bookworm) itself, ``-device X,help``.  To ask again:
 ``python -m tests.qemu.measure_properties --check``.
 """
 

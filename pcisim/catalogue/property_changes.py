@@ -1,7 +1,7 @@
 """What newer QEMUs changed in the properties of their devices, from one version to the next.
 
-The properties of QEMU 7.2 are in `pcisim.catalogue.properties`.  Asked of QEMU 10.0.13 (Debian trixie) and 11.1.3
-(Debian trixie-backports), as those were.
+The properties of QEMU 7.2 are in `pcisim.catalogue.properties`.  Verified against QEMU 10.0.13 (Debian trixie) and
+11.1.3 (Debian trixie-backports), as those were.
 """
 
 from __future__ import annotations

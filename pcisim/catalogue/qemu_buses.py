@@ -1,6 +1,6 @@
 """QEMU's buses that are not PCI: who brings them, under which names, and what they take.
 
-Asked of QEMU 7.2.22 (``info qtree``, ``device_add``).
+Verified against QEMU 7.2.22 (``info qtree``, ``device_add``).
 """
 
 from __future__ import annotations

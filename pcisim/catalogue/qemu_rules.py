@@ -1,6 +1,6 @@
 """What QEMU itself demands of devices: facts, one row each.
 
-Asked of QEMU 7.2.22 (Debian bookworm); for placement QEMU 10.0 gives the same verdicts.
+Verified against QEMU 7.2.22 (Debian bookworm); for placement QEMU 10.0 gives the same verdicts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which values of properties QEMU's devices refuse, and in which words: facts, one row each.
 
-Asked of QEMU 7.2.22 (Debian bookworm), at values on both sides of each limit.  What depends on more than one property
-is in `pcisim.qemu.values`.
+Verified against QEMU 7.2.22 (Debian bookworm), at values on both sides of each limit.  What depends on more than one
+property is in `pcisim.qemu.values`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Subsystem ids of QEMU's PCI functions, which ``lspci -v`` prints.
 
-Asked of QEMU 7.2.22 (``query-pci``, ``info qtree``) on the root bus of q35 and behind a root port.
+Verified against QEMU 7.2.22 (``query-pci``, ``info qtree``) on the root bus of q35 and behind a root port.
 """
 
 from __future__ import annotations

@@ -91,6 +91,9 @@ class Libvirt(NamedTuple):
     def __str__(self) -> str:
         return self.version
 
+    def __repr__(self) -> str:
+        return f"<Libvirt {self.version}, profile {self.profile.name}>"
+
     @property
     def release(self) -> tuple[int, int]:
         """Return the version as two numbers."""
@@ -192,7 +195,7 @@ def libvirt_version(name: str | Libvirt, profile: str | Profile | None = None) -
             for those of the distribution that it was measured on.
 
     Raises:
-        UsageError: it is no version, or older than `OLDEST`; or no profile.
+        UsageError: it is not a version, or older than `OLDEST`; or no profile.
     """
     if profile is not None:
         return libvirt_version(name)._replace(profile=profile_of(profile))

@@ -2,7 +2,7 @@
 
 Those of other architectures are in `pcisim.catalogue.other_machines`.
 
-Source: libvirt rules 4 and 5.4, asked of libvirt 9.0.0 and 11.3.0; the built-in functions are those of
+Source: libvirt rules 4 and 5.4, verified against libvirt 9.0.0 and 11.3.0; the built-in functions are those of
 QEMU 7.2 and 10.0.
 """
 

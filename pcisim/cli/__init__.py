@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 
 from pcisim.address import whole_number
-from pcisim.cli import common, whose_rules
+from pcisim.cli import common, settings, whose_rules
+from pcisim.cli.manner import manner
+from pcisim.cli.wrapping import forget_widths
 from pcisim.errors import PcisimError, UsageError
 from pcisim.formats.xml.document import MAX_BYTES, MAX_SIZE
 
@@ -40,6 +42,8 @@ COMMANDS = (
     "diff",
     "fleet",
     "example",
+    "schema",
+    "help",
 )
 """The modules here, one a command."""
 
@@ -65,8 +69,58 @@ class _Parser(argparse.ArgumentParser):
             return value
         return super()._get_values(action, arg_strings)
 
+    _adding = False
+    _checker: argparse.HelpFormatter | None = None
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """Add an option; argparse checks the metavar of each with a formatter, and makes one every time."""
+        self._adding = True
+        try:
+            return super().add_argument(*names, **options)
+        finally:
+            self._adding = False
+
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        if not self._adding:
+            return super()._get_formatter()
+        if self._checker is None:
+            self._checker = super()._get_formatter()
+        return self._checker
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse what stands after a command; files may stand behind options, too."""
+        found, others = super().parse_known_args(args, namespace)
+        if not others:
+            return found, others
+        many = next((name for name in ("guests", "files") if isinstance(getattr(found, name, None), list)), None)
+        unknown = [word for word in others if word.startswith("-") and word != common.STDIN]
+        if unknown:
+            near = _near(unknown[0].partition("=")[0], self._option_string_actions)
+            raise self._wrong(f"unrecognized arguments: {' '.join(unknown)}", near)
+        if many is not None:
+            getattr(found, many).extend(others)
+            return found, []
+        return found, others
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            raise self._wrong(str(error), _near(str(value), action.choices or ())) from None
+
+    def _wrong(self, message: str, near: str) -> UsageError:
+        return UsageError(message, code="usage", remedy=f"{near}{self.prog} --help lists what there is")
+
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, code="usage", remedy=f"{self.prog} --help lists what there is")
+        raise self._wrong(message, "")
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    """Return what a word may have been meant for, to stand before other advice; "" where nothing is like it."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word[:60], [*known], 2)
+    return f"did you mean {' or '.join(near)}? " if near else ""
 
 
 def parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -88,15 +142,19 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     for name in COMMANDS if command is None else (command,):
         import_module(f"pcisim.cli.{name}").add_parser(commands)
     for one in commands.choices.values():
+        common.add_manner(one)
         one.add_argument(
-            "--max-size", type=_size, metavar="MIB", help=f"take documents of so many MiB (default: {MAX_BYTES >> 20})"
+            "--max-size",
+            type=_size,
+            metavar="MIB",
+            help=f"accept documents of up to this many MiB (default: {MAX_BYTES >> 20})",
         )
     return top
 
 
 def _size(text: str) -> str:
     if not text.isascii() or not text.isdigit() or not 1 <= whole_number(text) < 1 << 20:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of MiB from 1")
     return text
 
 
@@ -107,12 +165,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, by default those of the process.
     """
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
+    manner.reset()
+    forget_widths()
     try:
         return _run(argv)
     except PcisimError as error:
         if debug:
             _traceback()
-        common.say(*error.explanation())
+        common.complain(*error.explanation())
         return error.exit_status
     except BrokenPipeError:  # whoever read the output has read enough
         common.drop_stdout()
@@ -126,12 +186,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             _traceback()
-        common.say(
+        common.complain(
             f"internal error: {type(error).__name__}: {error}",
             "  this is a defect of pcisim; please report it with the input and the output of --debug",
         )
         return INTERNAL_ERROR
-    common.say("there is not enough memory for this")
+    common.complain("there is not enough memory for this")
     return status
 
 
@@ -143,17 +203,42 @@ def _run(argv: Sequence[str] | None) -> int:
         if sys.stdout is not None:
             common.write_stdout(b"")
         return int(stop.code or 0)
+    manner.quiet, manner.verbose, manner.color = arguments.quiet, arguments.tell, arguments.color
     if arguments.max_size is not None:
         os.environ[MAX_SIZE] = arguments.max_size  # for processes that this one begins, too
+    file = settings.apply(arguments)
     whose_rules.settle(arguments)
-    status: int = arguments.run(arguments)
-    return status
+    if manner.verbose:
+        common.say(*_used(arguments, file))
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    if not hasattr(arguments, "guests"):
+        return run(arguments)
+    if common.lists_devices(arguments):
+        return 0
+    if len(arguments.guests) == 1 and common.is_one(arguments.guests[0]):
+        arguments.file = arguments.guests[0]
+        return run(arguments)
+    from pcisim.cli import inputs  # which one guest does not need
+
+    return inputs.run_each(arguments, run)
+
+
+def _used(arguments: argparse.Namespace, file: str) -> list[str]:
+    """Return what a run uses that may not stand on its command line."""
+    lines = [f"pcisim {_version()} {arguments.command}"]
+    rules = getattr(arguments, "libvirt", None)
+    if rules is not None:
+        lines.append(f"  as libvirt {rules.version} with {rules.profile}")
+    if getattr(arguments, "policy", None) is not None:
+        lines.append(f"  policy: {arguments.policy}")
+    lines.append(f"  settings: {file or 'none'}")
+    return lines
 
 
 def _traceback() -> None:
     import traceback
 
-    common.say(*traceback.format_exc().splitlines())
+    common.complain(*traceback.format_exc().splitlines())
 
 
 def _version() -> str:

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 
 from pcisim.cli import common, rewriting
+from pcisim.cli.manner import manner
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable, shell_lines
 from pcisim.plan import Plan
@@ -39,27 +40,27 @@ def add_parser(commands: Any) -> None:
         "--format",
         choices=("xml", "addresses", "json", "qemu"),
         default="xml",
-        help="xml (default); addresses: label and <address> element, a line each; json; qemu: -device arguments",
+        help="xml (default); addresses: label and <address> element, one per line; json; qemu: -device arguments",
     )
-    parser.add_argument("--runnable", action="store_true", help="with --format qemu: null back-ends, so that it starts")
-    parser.add_argument("--explain", metavar="LABEL", help="print why a device gets its address, and nothing else")
+    parser.add_argument(
+        "--runnable", action="store_true", help="with --format qemu: use null back-ends, so that QEMU starts"
+    )
+    parser.add_argument("--explain", metavar="LABEL", help="only print why a device gets its address")
     rewriting.add_options(parser)
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--in-place", action="store_true", help="write the file anew, as a whole or not at all")
-    where.add_argument("-o", "--output", metavar="FILE", help="write there; - is standard output, where it goes anyway")
+    where.add_argument("--in-place", action="store_true", help="replace the file atomically")
+    where.add_argument("-o", "--output", metavar="FILE", help="write there; - is standard output, the default")
     parser.add_argument(
         "--force",
         action="store_true",
-        help="replace a file although its owner, access control list or hard links cannot be kept",
+        help="replace a file even if its owner, access control list or hard links cannot be preserved",
     )
-    parser.add_argument("--print-diff", action="store_true", help="print what changes in the XML, not the XML")
+    parser.add_argument("--print-diff", action="store_true", help="print a diff instead of the XML")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    if common.lists_devices(arguments):
-        return 0
     _check_options(arguments)
     original: bytes | None = None
     carried: list[str] = []
@@ -96,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.output is not None:
         _write_output(arguments, data, original)
     elif not arguments.print_diff:
-        common.write_stdout(data)
+        common.write_stdout(text if arguments.format == "addresses" else data)
     if not unread:
         _report(plan, option, carried, replacements=arguments.format == "xml")
     return 0
@@ -154,9 +155,7 @@ def _text(plan: Plan, arguments: argparse.Namespace) -> str | bytes:
     if arguments.format == "xml":
         return plan.to_xml()
     if arguments.format == "json":
-        import json
-
-        return json.dumps(plan.to_json(), indent=2) + "\n"
+        return manner.document(plan.to_json())
     if arguments.format == "qemu":
         return shell_lines(plan.to_qemu_args(runnable=arguments.runnable))
     return address_lines(plan)
@@ -170,7 +169,7 @@ def address_lines(plan: Plan) -> str:
     addresses, carried, zpci = placement.addresses, placement.multifunction, placement.zpci
     rows = [
         (printable(device.label), address_element(addresses[device], carried.get(device), zpci.get(device)))
-        for device in plan.guest.all_devices()
+        for device in plan.placement.guest.all_devices()
         if device in addresses
     ]
     width = max((len(label) for label, _ in rows), default=0)

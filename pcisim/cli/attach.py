@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pcisim.cli import common
+from pcisim.cli import common, inputs
 from pcisim.errors import PcisimError, RefusedError, UsageError
 from pcisim.formats.plain import printable
 
@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "attach",
-        help="say which address a device gets when it is attached",
+        help="show which address a device gets when it is attached",
         description="Print the address that a running guest gives to each device that is attached to it, and say"
         " where the guest finds it, and whether the address would be the same after a cold start. With --config: the"
         " address in the stored definition, which grows, and takes what a running guest does not.",
@@ -44,7 +44,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("file", metavar="FILE|-", nargs="?", help="domain XML; - is standard input")
+    parser.add_argument("file", metavar="FILE|-", nargs="?", help="domain XML; - is standard input, the default")
     parser.add_argument("devices", metavar="DEVICE.xml", nargs="*", help="a file with one device element")
     parser.add_argument(
         "--device",
@@ -98,7 +98,9 @@ def run(arguments: argparse.Namespace) -> int:
     if common.lists_devices(arguments):
         return 0
     if arguments.file is None:
-        raise UsageError("no guest: no file is given", code="usage", remedy="name a file of domain XML, or -")
+        arguments.file = inputs.implied(
+            "no guest: no file is given", "name a file of domain XML, or -, or pipe a document in"
+        )
     if bool(arguments.device) == bool(arguments.devices):
         raise UsageError(
             "either --device or files of device XML say what is attached",
@@ -113,12 +115,10 @@ def run(arguments: argparse.Namespace) -> int:
     answer.attach_all()
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
-        import json
-
-        common.write_stdout(json.dumps(answer.to_json() | {"raw_arguments": uncounted}, indent=2) + "\n")
+        common.write_json(answer.to_json() | {"raw_arguments": uncounted})
     else:
         common.write_stdout(answer.text())
-    common.say(*answer.report())
+    (common.say if answer.refused is None else common.complain)(*answer.report())
     return 0 if answer.refused is None else 1
 
 
@@ -141,7 +141,7 @@ def _devices(arguments: argparse.Namespace, plan: Plan) -> list[Device]:
     for name in arguments.devices:
         data = common.read_bytes(name)
         try:
-            devices.append(read_device(data, plan.rules, plan.guest.machine, host_pci=host_pci))
+            devices.append(read_device(data, plan.rules, plan.placement.guest.machine, host_pci=host_pci))
         except PcisimError as error:
             error.file = "<stdin>" if name == common.STDIN else name
             raise

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from pcisim.cli import common
+from pcisim.cli import common, terminal
+from pcisim.cli.manner import manner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-
+_STYLES = {r"^(bus  |\S+: functions, ).*": "bold", r"^total .*": "bold", r"will not boot": "red"}
 _EPILOG = """examples:
   pcisim capacity guest.xml
   virsh dumpxml vm | pcisim capacity - --of virtio-blk
@@ -46,8 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.capacity.max_count import how_many_more_under
     from pcisim.capacity.report import capacity
 
-    if common.lists_devices(arguments):
-        return 0
     plan = common.plan_of(arguments)
     more = []
     if arguments.of:
@@ -56,8 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
     report = capacity(plan.placement)
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
-        import json
-
         from pcisim.formats.jsondoc import libvirt_keys
 
         document = report.to_json() | libvirt_keys(plan.rules) | {"policy": arguments.policy}
@@ -76,8 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
             }
             for row in more
         }
-        common.write_stdout(json.dumps(document, indent=2) + "\n")
+        common.write_json(document)
         return 0
-    lines = [*report.lines(), *(f"{row} ({plan.policy.describe()})" for row in more)]
-    common.write_stdout("\n".join(lines) + "\n")
+    lines = [*report.lines(grouped=not manner.verbose), *(f"{row} ({plan.policy.describe()})" for row in more)]
+    common.write_stdout(terminal.text_of(lines, _STYLES))
     return 0

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import cast
 
 from pcisim.catalogue.profiles import OVMFS, PROFILES, SEABIOSES
 from pcisim.catalogue.versions import DEFAULT_VERSION, OLDEST
-from pcisim.errors import InputError, PcisimError, UsageError
+from pcisim.cli.manner import manner
+from pcisim.cli.wrapping import terminal_width, width_of, wrapped
+from pcisim.errors import InputError, PcisimError, UsageError, counted
 from pcisim.formats.plain import printable, printable_lines
 from pcisim.guest import MOST_DEVICES, Guest
 from pcisim.plan import Plan, assign
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pcisim.requests import Wish
 
 STDIN = "-"
+_PATTERN = frozenset("*?[")
 STDOUT = "-"
 
 
@@ -34,21 +37,84 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Help as wide as the terminal: argparse makes one for every option, and asks `shutil`, which imports much."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_terminal_width() - 2)
+        super().__init__(prog, width=terminal_width() - 2)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return list(_filled(" ".join(text.split()), width))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "".join(f"{line}\n".lstrip(" ") if not line.strip() else f"{line}\n" for line in help_lines(text, width))
+
+    def _format_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None) -> str:
+        """Return the usage, broken between options; argparse takes brackets in a metavar for its own."""
+        if usage is not None:
+            return super()._format_usage(usage, actions, groups, prefix)
+        parts = [self._part(action) for action in actions if action.help is not argparse.SUPPRESS]
+        parts = [part for part in parts if part.startswith("[-")] + [
+            part for part in parts if not part.startswith("[-")
+        ]
+        begins = f"{'usage: ' if prefix is None else prefix}{self._prog}"
+        lines, line = [], begins
+        for part in parts:
+            if len(line) + 1 + len(part) > self._width:
+                lines.append(line)
+                line = " " * min(len(begins), 8) + " " + part
+            else:
+                line += f" {part}"
+        return "\n".join([*lines, line]) + "\n\n"
+
+    def _part(self, action: argparse.Action) -> str:
+        """Return an option or argument as the usage has it."""
+        if not action.option_strings:
+            return self._format_args(action, self._get_default_metavar_for_positional(action))
+        name = action.option_strings[0]
+        if action.nargs != 0:
+            name += f" {self._format_args(action, self._get_default_metavar_for_optional(action))}"
+        return name if action.required else f"[{name}]"
 
 
-def _terminal_width() -> int:
-    """Return what `shutil.get_terminal_size` returns."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and len(columns) < 6 and int(columns):
-        return int(columns)
-    with suppress(AttributeError, ValueError, OSError):
-        return os.get_terminal_size(sys.__stdout__.fileno()).columns or _USUAL_WIDTH  # type: ignore[union-attr]
-    return _USUAL_WIDTH
+def help_lines(text: str, width: int) -> list[str]:
+    """Return the lines of a help's text: paragraphs are filled, commands and their remarks stay lines of their own.
+
+    Args:
+        text: the text; what is indented is a command, with a remark after three blanks.
+        width: how wide lines may be.
+    """
+    lines: list[str] = []
+    paragraph: list[str] = []
+
+    def fill() -> None:
+        lines.extend(_filled(" ".join(paragraph), width))
+        paragraph.clear()
+
+    for line in text.splitlines():
+        if line.startswith(" "):
+            fill()
+            lines += _command_lines(line, width)
+        elif not line or line.endswith(":"):
+            fill()
+            lines.append(line)
+        else:
+            paragraph.append(line)
+    fill()
+    return lines
 
 
-_USUAL_WIDTH = 80
-_HELP = frozenset({"?", "help"})
+def _filled(text: str, width: int) -> Iterable[str]:
+    return wrapped([text], width, 0) if text else ()
+
+
+def _command_lines(line: str, width: int) -> list[str]:
+    """Return a command of a help; where it is too wide, its remark is below it, and it goes on after a backslash."""
+    if len(line) <= width:
+        return [line]
+    command, _, remark = line.partition("   ")
+    *first, last = wrapped([command], width - 2)
+    remarks = [f"      {each}" for each in _filled(remark.strip(), width - 6)]
+    return [*(f"{each} \\" for each in first), last, *remarks]
+
+
+HELP = frozenset({"?", "help"})
 """What lists the words that an option takes."""
 LIBVIRT = "PCISIM_LIBVIRT"
 """The environment variable that sets the default of ``--libvirt``; the library does not look at it."""
@@ -64,9 +130,36 @@ def add_debug(parser: argparse.ArgumentParser, **options: object) -> None:
     )
 
 
+def add_manner(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a command prints, as far as it has none of its own of that name."""
+    parser.add_argument(
+        "--isolated",
+        action="store_true",
+        help="use no settings of pcisim.toml or pyproject.toml",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print results and errors only, no notes")
+    taken = "-v" in parser._option_string_actions
+    names = () if taken else ("-v", "--verbose")
+    if names:
+        parser.add_argument(*names, dest="tell", action="store_true", help="say which versions and settings are used")
+    parser.set_defaults(tell=False)
+    parser.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colours: on a terminal (auto, default; $NO_COLOR switches them off), always or never; they need rich",
+    )
+
+
 def add_guest_options(parser: argparse.ArgumentParser, *, policy: bool = True) -> None:
     """Add the options that say which guest is meant, which libvirt, and by which policy unless several are compared."""
-    parser.add_argument("file", nargs="?", metavar="FILE|-", help="domain XML; - is standard input")
+    parser.add_argument(
+        "guests",
+        nargs="*",
+        metavar="FILE|DIR|-",
+        help="domain XML: files, directories of *.xml, patterns; - is standard input, which is also read where nothing"
+        " is named and a document is piped in",
+    )
     parser.add_argument("--machine", metavar="TYPE", help="a guest without XML: its machine type, such as q35")
     parser.add_argument("--arch", metavar="ARCH", help="the architecture of that guest (default: x86_64)")
     parser.add_argument(
@@ -82,13 +175,13 @@ def add_guest_options(parser: argparse.ArgumentParser, *, policy: bool = True) -
         action="append",
         default=[],
         metavar="LABEL:KEY=VALUE",
-        help="what is wished for of a device's place: disk:vda:hotpluggable=on, hostdev:0:group=gpu,"
+        help="a requirement for where a device sits: disk:vda:hotpluggable=on, hostdev:0:group=gpu,"
         " interface:0:node=1 (may be repeated)",
     )
     parser.add_argument(
         "--group-by-host-slot",
         action="store_true",
-        help="devices of the host that are functions of one slot there share one in the guest, by their numbers",
+        help="host devices that share a slot on the host share one in the guest, with the same function numbers",
     )
     add_libvirt(parser)
     if policy:
@@ -96,7 +189,7 @@ def add_guest_options(parser: argparse.ArgumentParser, *, policy: bool = True) -
             "--policy",
             default="libvirt",
             metavar="POLICY",
-            help="how to place: libvirt (default), dense, hotplug, qemu, with options as in hotplug:spare=4;"
+            help="the placement policy: libvirt (default), dense, hotplug or qemu, with options as in hotplug:spare=4;"
             " --policy=help lists them",
         )
     add_host_pci(parser)
@@ -108,13 +201,13 @@ def add_libvirt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--libvirt",
         metavar="VERSION",
-        help=f"whose rules: any version from {'.'.join(map(str, OLDEST))} on, or auto for this machine's"
+        help=f"the libvirt version to emulate: any from {'.'.join(map(str, OLDEST))} on, or auto for this machine's"
         f" (default: ${LIBVIRT}, else {DEFAULT_VERSION})",
     )
     parser.add_argument(
         "--profile",
         metavar="QEMU",
-        help=f"the QEMU, firmware and kernel: {', '.join(PROFILES)} (default: those that the version of libvirt was"
+        help=f"the QEMU, firmware and kernel: {', '.join(PROFILES)} (default: those that this libvirt version was"
         " measured with)",
     )
     for option, name, rows in (("--seabios", "SeaBIOS", SEABIOSES), ("--ovmf", "OVMF", OVMFS)):
@@ -130,20 +223,20 @@ def add_host_pci(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ADDRESS=pci|auto",
-        help="a host device that is conventional, such as 0000:06:12.0=pci; auto reads this machine's sysfs"
-        " (default: all are PCI Express)",
+        help="mark a host device as conventional PCI, such as 0000:06:12.0=pci; auto reads this machine's sysfs"
+        " (default: all host devices are PCI Express)",
     )
 
 
 def lists_devices(arguments: argparse.Namespace) -> bool:
     """Print what devices or policies there are if that is what was asked, and return whether it was."""
-    if getattr(arguments, "policy", None) in _HELP:
+    if getattr(arguments, "policy", None) in HELP:
         from pcisim.policies import listed
 
         write_stdout("".join(f"{line}\n" for line in listed()))
         return True
     asked = (*arguments.device, *getattr(arguments, "add", ()), *getattr(arguments, "of", ()))
-    if not _HELP & set(asked):
+    if not HELP & set(asked):
         return False
     from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS
 
@@ -378,6 +471,16 @@ def host_pci_of(options: list[str]) -> Mapping[str, str] | str | None:
     return table
 
 
+def is_one(name: str) -> bool:
+    """Return whether a name is of one file, not of a directory or of a pattern that matches many."""
+    try:
+        return name == STDIN or not (
+            os.path.isdir(name) or (not _PATTERN.isdisjoint(name) and not os.path.lexists(name))
+        )
+    except ValueError:  # no file has that name
+        return True
+
+
 def read_bytes(name: str) -> bytes:
     """Return the content of a file, or of standard input for ``-``.
 
@@ -416,7 +519,7 @@ def write_file(
 ) -> None:
     """Write a file, or standard output for ``-``.
 
-    A file is replaced as a whole, and a link is followed.  What is no ordinary file, such as
+    A file is replaced as a whole, and a link is followed.  What is not a regular file, such as
     ``/dev/null`` or a pipe, is written to as it is.
 
     Args:
@@ -448,12 +551,12 @@ def write_file(
             with open(name, "wb") as stream:
                 stream.write(data)
             return
-        problem = "it is no ordinary file"
+        problem = "not a regular file"
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
         if new is not None:
-            say(f"interrupted: {name} " + ("is written" if new.replaced else "is as it was"))
+            complain(f"interrupted: {name} " + ("is written" if new.replaced else "is as it was"))
         raise
     except InputError as error:
         if error.code == "file-loss":
@@ -472,7 +575,7 @@ def write_file(
 
 
 def write_stdout(data: str | bytes) -> None:
-    """Print data as it is; of a text, control characters and what the output's encoding lacks are escaped.
+    """Print data as it is; a text for people is wrapped on a terminal, and what cannot be shown is escaped.
 
     Raises:
         InputError: standard output cannot be written, for example on a full disk.
@@ -483,7 +586,9 @@ def write_stdout(data: str | bytes) -> None:
         raise InputError("cannot write the output: standard output is closed", code="cannot-write")
     encoding = stream.encoding or "utf-8"
     if isinstance(data, str):
-        data = printable_lines(data).encode(encoding, "backslashreplace")
+        data = _fitted(data, width_of(stream)).encode(encoding, "backslashreplace")
+    if manner.title:
+        data = printable_lines(manner.take_title()).encode(encoding, "backslashreplace") + data
     try:
         stream.flush()
         if hasattr(stream, "buffer"):
@@ -498,6 +603,12 @@ def write_stdout(data: str | bytes) -> None:
         raise InputError(f"cannot write the output: {_reason(error)}", code="cannot-write") from error
 
 
+def _fitted(text: str, width: int | None) -> str:
+    """Return text as a terminal of some width can show it."""
+    text = printable_lines(text)
+    return text if width is None else "".join(f"{line}\n" for line in wrapped(text.splitlines(), width))
+
+
 def drop_stdout() -> None:
     """Send what is still to be written nowhere, or the interpreter complains at its end."""
     _drop(sys.stdout)
@@ -508,12 +619,24 @@ def _drop(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def write_json(document: dict[str, Any]) -> None:
+    """Print a JSON document; of several guests they are the items of one array."""
+    write_stdout(manner.document(document).encode())
+
+
 def say(*lines: str) -> None:
-    """Print lines on stderr; if that is impossible, there is nobody to be told."""
+    """Print lines on stderr that a quiet run leaves out."""
+    if not manner.quiet:
+        complain(*lines)
+
+
+def complain(*lines: str) -> None:
+    """Print lines on stderr, whatever the options; if that is impossible, there is nobody to be told."""
     stream = sys.stderr
-    if stream is None:
+    if stream is None or not lines:
         return
-    text = "\n".join(map(printable, lines)) + "\n"
+    lines = (manner.headline(lines[0]), *lines[1:])
+    text = "\n".join(wrapped(map(printable, lines), width_of(stream))) + "\n"
     encoding = stream.encoding or "utf-8"
     data = text.encode(encoding, "backslashreplace")
     try:
@@ -582,7 +705,8 @@ def warn_if_it_will_not_boot(placement: Placement, plan: Plan | None = None) -> 
     if budget is None or budget.profile is None:
         return
     say(
-        f"warning: this guest will not boot: {len(budget.asking)} bridges ask for an I/O window, and"
+        f"warning: this guest will not boot: {counted(len(budget.asking), 'bridge asks', 'bridges ask')} for an I/O"
+        f" window, and"
         f" {budget.profile.name} has room for {budget.profile.windows} (it stops with 'out of I/O address space')",
         f"  asking: {', '.join(budget.asking)}",
     )

@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "detach",
-        help="say what is free after devices have been detached",
+        help="show what is free after devices have been detached",
         description="Detach devices from a running guest, and print what is free afterwards. A place is free once the"
         " guest has let the device go: here it always does.",
         epilog=_EPILOG,
@@ -59,9 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             break
         rows.append((label, None if address is None else str(address)))
     if arguments.format == "json":
-        import json
-
-        common.write_stdout(json.dumps(_document(plan.rules, rows, refused, free(guest)), indent=2) + "\n")
+        common.write_json(_document(plan.rules, rows, refused, free(guest)))
     else:
         width = max((len(label) for label, _ in rows), default=0)
         lines = [
@@ -72,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         common.say(f"{len(rows)} detached, as libvirt {plan.rules.version}")
         return 0
     first, *rest = refused.explanation()
-    common.say(f"{len(rows)} of {len(arguments.labels)}: {first}", *rest)
+    common.complain(f"{len(rows)} of {len(arguments.labels)}: {first}", *rest)
     return 1
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 
-from pcisim.cli import common
-from pcisim.errors import UsageError
+from pcisim.cli import common, inputs
+from pcisim.errors import RefusedError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ DIFF_SCHEMA = "pcisim.diff/1"
 _EPILOG = """examples:
   pcisim diff before.xml after.xml
   virsh dumpxml vm | pcisim diff - new.xml
+  pcisim diff backup/ /etc/libvirt/qemu
   pcisim diff --each --libvirt-old 11.3 --libvirt-new 12.9 /etc/libvirt/qemu      what an upgrade changes
 
 A device moves when its place changes: the slots and functions on the way to it from the root bus.
@@ -33,7 +35,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "diff",
-        help="say which devices move from one definition to another",
+        help="show which devices move between two definitions",
         description="Name every device whose PCI address or controller moves, appears or goes;"
         " devices without an address are placed first, as libvirt would.",
         epilog=_EPILOG,
@@ -44,16 +46,16 @@ def add_parser(commands: Any) -> None:
         "files",
         nargs="+",
         metavar="FILE|-",
-        help="OLD and NEW: domain XML as it was, and as it is to be; - is standard input.  With --each any number of"
-        " files, and of directories of them",
+        help="OLD and NEW: the domain XML before and after, or two directories, compared by the names of the"
+        " files; - is standard input.  With --each any number of files, directories and patterns",
     )
     parser.add_argument(
         "--each", action="store_true", help="compare each file with itself: as --libvirt-old and as --libvirt-new"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
     common.add_libvirt(parser)
-    parser.add_argument("--libvirt-old", metavar="VERSION", help="whose rules for OLD")
-    parser.add_argument("--libvirt-new", metavar="VERSION", help="whose rules for NEW")
+    parser.add_argument("--libvirt-old", metavar="VERSION", help="the libvirt version to emulate for OLD")
+    parser.add_argument("--libvirt-new", metavar="VERSION", help="the libvirt version to emulate for NEW")
     common.add_host_pci(parser)
     common.add_debug(parser)
     parser.set_defaults(run=run)
@@ -65,26 +67,50 @@ def run(arguments: argparse.Namespace) -> int:
         from pcisim.cli import each
 
         return each.run(arguments)
-    from pcisim.compare import compare
-
+    if len(arguments.files) == 2 and all(map(os.path.isdir, arguments.files)):
+        return _run_folders(arguments, *arguments.files)
     if len(arguments.files) != 2:
         raise UsageError(
             f"two definitions are compared, {len(arguments.files)} given",
             code="usage",
             remedy="name OLD and NEW, or compare --each with itself",
         )
-    arguments.old, arguments.new = arguments.files
-    if arguments.old == arguments.new == common.STDIN:
+    if arguments.files[0] == arguments.files[1] == common.STDIN:
         raise UsageError("both definitions are standard input", code="usage", remedy="name a file for one of them")
-    old = _plan(arguments.old, arguments.libvirt_old or arguments.libvirt, arguments)
-    new = _plan(arguments.new, arguments.libvirt_new or arguments.libvirt, arguments)
+    return _compare(arguments, *arguments.files)
+
+
+def _run_folders(arguments: argparse.Namespace, old: str, new: str) -> int:
+    """Compare the files of two directories that have one name there, and name those that are in one only."""
+    found = [
+        {os.path.relpath(source.name, folder): source for source in inputs.expanded([folder])} for folder in (old, new)
+    ]
+
+    def compare_one(name: str) -> int:
+        sides = [each.get(name) for each in found]
+        if None in sides:
+            raise RefusedError(f"{name}: only in {new if sides[0] is None else old}", code="no-counterpart")
+        for side in sides:
+            if side is not None and side.error is not None:
+                raise side.error
+        return _compare(arguments, os.path.join(old, name), os.path.join(new, name))
+
+    return inputs.answer_each(
+        sorted({*found[0], *found[1]}), compare_one, as_json=arguments.format == "json", title="==> {} <==\n"
+    )
+
+
+def _compare(arguments: argparse.Namespace, old_name: str, new_name: str) -> int:
+    from pcisim.compare import compare
+
+    old = _plan(old_name, arguments.libvirt_old or arguments.libvirt, arguments)
+    new = _plan(new_name, arguments.libvirt_new or arguments.libvirt, arguments)
     difference = compare(old, new)
     if arguments.format == "json":
-        import json
-
-        common.write_stdout(json.dumps(diff_document(old, new, difference), indent=2) + "\n")
+        common.write_json(diff_document(old, new, difference))
     else:
-        common.write_stdout(diff_lines(difference))
+        if difference:
+            common.write_stdout(diff_lines(difference))
     common.say(difference.summary + _whose(old, new))
     return 1 if difference else 0
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pcisim.catalogue.versions import Libvirt, libvirt_version
-from pcisim.cli import common
+from pcisim.cli import common, inputs
 from pcisim.cli.changes import changes_of
+from pcisim.cli.manner import as_text
 from pcisim.compare import Difference, compare
 from pcisim.diagnose.upgrades import machine_gone
-from pcisim.errors import InputError, PcisimError, UsageError
+from pcisim.errors import InputError, PcisimError, UsageError, counted
 from pcisim.plan import Plan, assign
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ class Upgrade(NamedTuple):
     old: Plan | PcisimError
     new: Plan | PcisimError
     difference: Difference | None
-    """``None`` where one of the two is no plan."""
+    """``None`` where one of the two is not a plan."""
     gone: str
     """What there is to say of a machine type that is gone; "" where it is not."""
 
@@ -71,7 +71,7 @@ class Upgrade(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
         return {
-            "file": os.fsencode(self.name).decode("utf-8", "replace"),
+            "file": as_text(self.name),
             "differs": self.differs,
             "refused": {
                 side: each.headline if isinstance(each, PcisimError) else None
@@ -96,9 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     host_pci = common.host_pci_of(arguments.host_pci)
     found = [upgrade(name, data, old, new, host_pci) for name, data in _documents(arguments.files)]
     if arguments.format == "json":
-        import json
-
-        common.write_stdout(json.dumps(document(found, old, new), indent=2) + "\n")
+        common.write_json(document(found, old, new))
     else:
         from pcisim.formats.plain import printable
 
@@ -106,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     unreadable = [one for one in found if one.unreadable]
     for one in unreadable:
         assert isinstance(one.new, PcisimError)
-        common.say(*one.new.explanation())
+        common.complain(*one.new.explanation())
     common.say(summary(found, old, new))
     if unreadable:
         return UNREADABLE
@@ -115,18 +113,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _documents(names: Sequence[str]) -> Iterator[tuple[str, bytes | InputError]]:
     """Yield the files, those of directories too, with what they hold."""
-    for name in names:
-        files = [name]
-        if os.path.isdir(name):
-            from pcisim.fleet.survey.batch import Unread
-            from pcisim.fleet.survey.files import files_of
-
-            files = [each.path if isinstance(each, Unread) else each for each in files_of(name)]
-        for each in files:
-            try:
-                yield ("<stdin>" if each == common.STDIN else each), common.read_bytes(each)
-            except InputError as error:
-                yield each, error
+    for source in inputs.expanded(names):
+        try:
+            yield source.shown, source.error or common.read_bytes(source.name)
+        except InputError as error:
+            yield source.name, error
 
 
 def upgrade(name: str, data: bytes | InputError, old: Libvirt, new: Libvirt, host_pci: Any = None) -> Upgrade:
@@ -171,8 +162,7 @@ def summary(found: Sequence[Upgrade], old: Libvirt, new: Libvirt) -> str:
         (sum(one.unreadable for one in found), "unreadable"),
     )
     said = ", ".join(f"{count} {what}" for count, what in counts if count) or "nothing changes"
-    files = f"{len(found)} file" + "s" * (len(found) != 1)
-    return f"{files}: {said}, from libvirt {old.version} to {new.version}"
+    return f"{counted(len(found), 'file')}: {said}, from libvirt {old.version} to {new.version}"
 
 
 def document(found: Sequence[Upgrade], old: Libvirt, new: Libvirt) -> dict[str, Any]:

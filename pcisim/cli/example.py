@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+EXAMPLES_SCHEMA = "pcisim.examples/1"
+
+
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
@@ -23,7 +26,8 @@ def add_parser(commands: Any) -> None:
         formatter_class=common.HelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="which one to print")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the example to print")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
     common.add_debug(parser)
     parser.set_defaults(run=run)
 
@@ -31,6 +35,14 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     files = {path.stem: path for path in sorted(_folder().glob("*.xml"))}
+    if arguments.format == "json" and arguments.name in (None, *files):
+        rows = [
+            {"name": name, "title": _title(path), "xml": path.read_text(encoding="utf-8") if arguments.name else None}
+            for name, path in files.items()
+            if arguments.name in (None, name)
+        ]
+        common.write_json({"schema": EXAMPLES_SCHEMA, "examples": rows})
+        return 0
     if arguments.name is None:
         for name, path in files.items():
             common.write_stdout(f"{name:12} {_title(path)}\n")

@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "fits",
-        help="say whether more devices fit, and if not, what to paste",
+        help="say whether more devices fit, and if not, what to add",
         description="Say by exit status and one line whether more devices fit. When they do not, print the controllers"
         " that make them fit without moving any address that exists.",
         epilog=_EPILOG,
@@ -37,9 +37,9 @@ def add_parser(commands: Any) -> None:
     )
     common.add_guest_options(parser)
     parser.add_argument(
-        "--add", action="append", default=[], metavar="MODEL=N", help="how many more of a device (may be repeated)"
+        "--add", action="append", default=[], metavar="MODEL=N", help="devices to add (may be repeated)"
     )
-    parser.add_argument("--hotplug", action="store_true", help="while the guest runs")
+    parser.add_argument("--hotplug", action="store_true", help="attach them while the guest is running")
     parser.add_argument(
         "--format",
         choices=("text", "json", "xml"),
@@ -54,8 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.capacity.fits import fits
     from pcisim.formats.domain.text import element_lines
 
-    if common.lists_devices(arguments):
-        return 0
     more = common.device_counts(arguments.add, "--add")
     if not more:
         raise UsageError("nothing to add", code="usage", remedy="write --add virtio-blk=3")
@@ -65,8 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
     lines = [line for controller in own for _, line in element_lines(controller)]
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
-        import json
-
         from pcisim.formats.jsondoc import libvirt_keys
 
         document = {
@@ -83,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             "elsewhere": _elsewhere(answer, plan.source),
             "raw_arguments": uncounted,
         }
-        common.write_stdout(json.dumps(document, indent=2) + "\n")
+        common.write_json(document)
     elif arguments.format == "xml":
         common.say(answer.headline)
         if answer.elsewhere is not None:

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from pcisim.cli import common
+from pcisim.cli import common, pictures
+from pcisim.cli.pictures import PICTURES
 from pcisim.errors import InputError, UsageError
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """examples:
   pcisim fleet /etc/libvirt/qemu                      how full, who does not fit, who has no hot-plug slot left
-  pcisim fleet domains/ -o rows.csv --plot room.png   a row a guest, and a picture
+  pcisim fleet domains/ -o rows.csv --plot room.png   one row per guest, and a picture
   pcisim fleet inventory.csv --add virtio-net=2       what if each of them got two more interfaces?
   pcisim fleet domains.tar --scheduler tcp://10.0.0.1:8786
 
@@ -32,16 +33,15 @@ An inventory is a table: machine, perhaps name and arch, and a column of counts 
 exit status: 0 all of them fit and boot; 1 some do not, or cannot be read: the rows say which;
 3 a source cannot be read at all, or the result cannot be written
 """
-_PICTURES = (".png", ".svg")
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "fleet",
-        help="survey many guests: how full they are, who does not fit, who has no room left",
-        description="Place every guest of a fleet, each shape once, and say how full they are, who does not fit and"
-        " why, who has no slot left for hotplug, and who will not boot.",
+        help="survey many guests: how full they are, which do not fit, and which have no room left",
+        description="Place every guest of a fleet, each shape once, and report how full they are, which do not fit and"
+        " why, which have no slot left for hotplug, and which will not boot.",
         epilog=_EPILOG,
         formatter_class=common.HelpFormatter,
         allow_abbrev=False,
@@ -49,32 +49,36 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "sources",
         nargs="+",
-        metavar="DIR|FILE|ARCHIVE.tar|INVENTORY.csv|.parquet",
-        help="directories of domain XML (*.xml), files of it, tar archives of it, tables of counts",
+        metavar="SOURCE",
+        help="a directory of domain XML (*.xml), a file or a .tar archive of it, or an inventory: .csv or .parquet",
     )
     common.add_libvirt(parser)
     parser.add_argument(
-        "--policy", default="libvirt", metavar="POLICY", help="how to place, as for assign: libvirt (default)"
+        "--policy", default="libvirt", metavar="POLICY", help="the placement policy, as for assign (default: libvirt)"
     )
     parser.add_argument(
-        "--add", action="append", default=[], metavar="MODEL=N", help="what every guest gets more (may be repeated)"
+        "--add", action="append", default=[], metavar="MODEL=N", help="devices to add to every guest (may be repeated)"
     )
-    parser.add_argument("--workers", type=_workers, metavar="N", help="how many processes (default: one a processor)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do it")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="write a row a guest: .csv, .jsonl or .parquet, complete or not at all"
+        "--workers", type=_workers, metavar="N", help="number of processes (default: one per processor)"
     )
-    parser.add_argument("--plot", metavar="FILE", help="draw how many guests have how many hot-plug slots: .png, .svg")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write one row per guest: .csv, .jsonl or .parquet, atomically"
+    )
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw how many guests have how many hot-plug slots: .svg, .png or .pdf"
+    )
     parser.add_argument(
         "--format",
         choices=("text", "json", "csv", "jsonl"),
         default="text",
-        help="what is printed: the summary as text (default) or json, or the rows as csv or jsonl",
+        help="what to print: the summary as text (default) or json, or the rows as csv or jsonl",
     )
     parser.add_argument(
         "--raw",
         action="store_true",
-        help="write texts in CSV as they are: control characters, and what a spreadsheet takes for a formula",
+        help="write strings to CSV unescaped, even control characters and what a spreadsheet would take for a formula",
     )
     common.add_debug(parser)
     parser.set_defaults(run=run)
@@ -127,9 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         _plot(arguments.plot, summary)
     if arguments.format == "json":
-        import json
-
-        common.write_stdout(json.dumps(summary.to_json(), indent=2) + "\n")
+        common.write_json(summary.to_json())
     elif arguments.format == "text":
         common.write_stdout("".join(f"{line}\n" for line in summary.lines()))
     return 0 if summary.sound else 1
@@ -146,7 +148,7 @@ class _Printer:
 
 def _workers(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes from 1 to 1024")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to 1024")
     return int(text)
 
 
@@ -157,19 +159,13 @@ def _check_files(arguments: argparse.Namespace) -> None:
         UsageError: a name without a known suffix, one that is given twice, or that of a source.
     """
     if arguments.plot is not None:
-        if os.path.splitext(arguments.plot)[1].lower() not in _PICTURES:
+        if os.path.splitext(arguments.plot)[1].lower() not in PICTURES:
             raise UsageError(
-                f"{arguments.plot}: the suffix names no format", code="usage", details=("known: .png, .svg",)
+                f"{arguments.plot}: the suffix names no format",
+                code="usage",
+                details=(f"known: {', '.join(PICTURES)}",),
             )
-        os.environ.pop("MPLBACKEND", None)  # which is for windows, and stops matplotlib if there is none of that name
-        try:
-            from pcisim.plot import headroom_histogram  # noqa: F401
-        except ImportError as error:
-            raise UsageError(
-                "--plot needs matplotlib, which is not installed",
-                code="missing-library",
-                remedy="pip install 'pcisim[plot]'",
-            ) from error
+        pictures.check_library("--plot")
     for name in filter(None, (arguments.output, arguments.plot)):
         if any(_is_same(name, source) for source in arguments.sources):
             raise UsageError(f"{name} is read: it cannot be written too", code="usage")
@@ -216,9 +212,9 @@ def _stop(error: BaseException, output: Output | None, summary: Summary, total: 
         if output is not None and output.rows:
             whose = "their rows" if output.rows == summary.guests else f"the rows of the first {output.rows:,}"
             lines.append(f"  {whose} are in {output.shown}")
-        common.say(*lines)
+        common.complain(*lines)
     elif output is not None and output.rows and not isinstance(error, BrokenPipeError):
-        common.say(f"stopped after {output.rows:,} of {total:,} guests: their rows are in {output.shown}")
+        common.complain(f"stopped after {output.rows:,} of {total:,} guests: their rows are in {output.shown}")
 
 
 def _shown(results: Iterable[list[Row]], total: int) -> Iterator[list[Row]]:
@@ -246,20 +242,11 @@ def _plot(name: str, summary: Summary) -> None:
     Raises:
         InputError: no guest fits, or it cannot be written.
     """
-    from pcisim.plot import headroom_histogram, svg
-    from pcisim.plot._canvas import style
+    from pcisim.plot import headroom_histogram
 
     if not summary.hot:
         raise InputError(f"nothing to draw in {name}: no guest fits", code="no-guests")
     figure = headroom_histogram(
         {f"{family}: free hot-plug slots": table for family, table in sorted(summary.hot.items())}
     )
-    if name.lower().endswith(".svg"):
-        common.write_file(name, svg(figure).encode())
-        return
-    import io
-
-    data = io.BytesIO()
-    with style():
-        figure.savefig(data, format="png", dpi=150)
-    common.write_file(name, data.getvalue())
+    pictures.write(name, figure, os.path.splitext(name)[1].lower().lstrip("."))

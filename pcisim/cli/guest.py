@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "guest",
-        help="say where the guest will find every device, and what it will call its interfaces",
+        help="show where the guest will find every device, and what it will call its interfaces",
         description="List every PCI function with its configured address, the guest's address, its interface's name,"
         " the windows of bridges, and what is never seen and why.",
         epilog=_EPILOG,
@@ -53,19 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.formats import guest
 
-    if common.lists_devices(arguments):
-        return 0
     plan = common.plan_of(arguments)
     view = seen.view_of(plan, arguments.firmware)
     names = seen.names_of(plan, view, arguments.naming_scheme)
     uncounted = common.uncounted_arguments(plan)
     if arguments.format == "json":
-        import json
-
         from pcisim.formats.jsondoc import libvirt_keys
 
         document = libvirt_keys(plan.rules) | guest.document(view, names) | {"raw_arguments": uncounted}
-        common.write_stdout(json.dumps(document, indent=2) + "\n")
+        common.write_json(document)
     else:
         common.write_stdout(terminal.text_of(guest.table(view, names), _STYLES))
     common.say(*guest.remarks(view, names), guest.summary(view, names))

@@ -36,10 +36,15 @@ def add_parser(commands: Any) -> None:
     common.add_guest_options(parser)
     seen.add_firmware_option(parser)
     parser.add_argument("-t", dest="tree", action="store_true", help="draw the buses as a tree")
-    parser.add_argument("-v", dest="verbose", action="count", default=0, help="say more")
-    parser.add_argument("-n", dest="numeric", action="count", default=0, help="numbers for names; -nn both")
-    parser.add_argument("-s", dest="slot", metavar="[[[[D]:]BUS]:][SLOT][.[F]]", help="only these")
-    parser.add_argument("-D", dest="domains", action="store_true", help="print the domain, too")
+    parser.add_argument("-v", dest="verbose", action="count", default=0, help="print more details")
+    parser.add_argument(
+        "-n", dest="numeric", action="count", default=0, help="print numbers instead of names; -nn prints both"
+    )
+    parser.add_argument(
+        "-s", dest="slot", metavar="[[[[D]:]BUS]:][SLOT][.[F]]", help="only show functions at matching addresses"
+    )
+    parser.add_argument("-D", dest="domains", action="store_true", help="always print PCI domain numbers")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
     parser.set_defaults(run=run)
 
 
@@ -47,12 +52,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.formats import lspci
 
-    if common.lists_devices(arguments):
-        return 0
     only = None if arguments.slot is None else lspci.selection(arguments.slot)
+    if arguments.format == "json" and (arguments.tree or arguments.numeric or arguments.verbose or arguments.domains):
+        raise UsageError("-t, -v, -n and -D go with --format text", code="usage", remedy="JSON holds names and numbers")
     if arguments.tree and only is not None:
         raise UsageError("-t does not go with -s", code="usage", remedy="a tree is of all buses; leave one of them out")
-    view = seen.view_of(common.plan_of(arguments), arguments.firmware)
+    plan = common.plan_of(arguments)
+    view = seen.view_of(plan, arguments.firmware)
+    if arguments.format == "json":
+        from pcisim.formats.jsondoc import libvirt_keys
+
+        common.write_json(libvirt_keys(plan.rules) | lspci.document(view, only))
+        return seen.status_of(view)
     numeric = min(arguments.numeric, lspci.BOTH)
     if arguments.tree:
         lines = lspci.tree(view, numeric=numeric, verbose=bool(arguments.verbose))

@@ -29,9 +29,9 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "recommend",
-        help="compare layouts and say which to take",
+        help="compare layouts and recommend one",
         description="Compare how policies would place a guest: whether it fits and boots, what it costs, and what can"
-        " be attached and detached later. Say which layout to take.",
+        " be attached and detached later. Recommend one of them.",
         epilog=_EPILOG,
         formatter_class=common.HelpFormatter,
         allow_abbrev=False,
@@ -49,12 +49,12 @@ def add_parser(commands: Any) -> None:
         action="append",
         default=[],
         metavar="MODEL=N",
-        help="what will be attached while the guest runs (may be repeated)",
+        help="devices to attach later, while the guest is running (may be repeated)",
     )
     parser.add_argument(
         "--emit",
         choices=("xml", "virt-install", "nova", "kubevirt", "qemu"),
-        help="print the recommended layout for a manager instead of the table",
+        help="print the recommended layout in the format of a manager, instead of the table",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
     parser.set_defaults(run=run)
@@ -64,8 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.recommendation import recommend
 
-    if common.lists_devices(arguments):
-        return 0
     if arguments.emit and arguments.format == "json":
         raise UsageError("--emit and --format json are given", code="usage", remedy="give the one or the other")
     guest, host_pci, name = common.guest_of(arguments)
@@ -84,9 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         error.file = error.file or name
         raise
     if arguments.format == "json":
-        import json
-
-        common.write_stdout(json.dumps(found.to_json(), indent=2) + "\n")
+        common.write_json(found.to_json())
     elif arguments.emit and found.best is not None and found.best.plan is not None:
         from pcisim.managers import emitted
 

@@ -18,13 +18,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--keep",
         metavar="OLD.xml",
-        help="let devices that OLD.xml has too (by alias, MAC address or target) keep their addresses, and keep its"
-        " PCI controllers; only the rest is placed",
+        help="devices that are also in OLD.xml (by alias, MAC address or target) keep their addresses, and its"
+        " PCI controllers stay; only the rest is placed",
     )
     which.add_argument(
         "--reassign",
         action="store_true",
-        help="drop all PCI addresses and PCI controllers, and place anew; with --machine for another machine type",
+        help="drop all PCI addresses and PCI controllers, and place everything again; with --machine,"
+        " for another machine type",
+    )
+    parser.add_argument(
+        "--fix-ide",
+        choices=("sata", "virtio-scsi"),
+        help="with --reassign: move disks and CD-ROMs from IDE, which q35 does not have, to that bus",
     )
 
 
@@ -34,6 +40,8 @@ def wanted(arguments: argparse.Namespace) -> str:
     Raises:
         UsageError: it does not go with the others.
     """
+    if arguments.fix_ide is not None and not arguments.reassign:
+        raise UsageError("--fix-ide goes with --reassign", code="usage")
     if arguments.keep is None and not arguments.reassign:
         return ""
     option = "--reassign" if arguments.reassign else "--keep"
@@ -66,23 +74,20 @@ def apply(arguments: argparse.Namespace, data: bytes, host_pci: HostPci = None) 
 
 
 def _reassigned(arguments: argparse.Namespace, data: bytes) -> tuple[str | bytes, list[str]]:
-    from pcisim.catalogue.versions import libvirt_version
     from pcisim.rewrite.reassign import reassign
 
     with _Blame(arguments.file):
-        made = reassign(data, libvirt_version(arguments.libvirt), machine=arguments.machine)
+        made = reassign(data, machine=arguments.machine, fix_ide=arguments.fix_ide, libvirt=arguments.libvirt)
     return made.text, made.explanation()
 
 
 def _kept(arguments: argparse.Namespace, data: bytes, host_pci: HostPci) -> tuple[str | bytes, list[str]]:
-    from pcisim.catalogue.versions import libvirt_version
-    from pcisim.formats.host_pci import lookup
     from pcisim.rewrite.keep import keep
 
     name = _shown(arguments.keep)
     old = common.assigned(common.read_bytes(arguments.keep), libvirt=arguments.libvirt, host_pci=host_pci, name=name)
     with _Blame(arguments.file):
-        made = keep(old.placement, data, libvirt_version(arguments.libvirt), host_pci=lookup(host_pci))
+        made = keep(old.placement, data, libvirt=arguments.libvirt, host_pci=host_pci)
     return made.text, made.explanation()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from pcisim.cli import common
-from pcisim.errors import RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ def add_firmware_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--firmware",
         choices=("seabios", "ovmf"),
-        help="who numbers the buses (default: as the definition says, else seabios)",
+        help="the firmware that numbers the buses (default: the definition's, else seabios)",
     )
 
 
@@ -30,7 +29,7 @@ def add_scheme_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--naming-scheme",
         metavar="vNNN|latest",
-        help="the guest's net.naming_scheme, as v252 (default: every one; one name where they agree)",
+        help="the guest's net.naming_scheme, such as v252 (default: all of them; one name where they agree)",
     )
 
 
@@ -44,15 +43,7 @@ def view_of(plan: Plan, firmware: str | None) -> GuestView:
     Raises:
         RefusedError: the machine has no PCI bus.
     """
-    from pcisim.enumeration import enumerate_guest
-
-    if not plan.topology.buses:
-        raise RefusedError(
-            f"the machine {plan.guest.machine_type} has no PCI bus: there is nothing to see",
-            code="no-pci-bus",
-            remedy="use a machine that has one, such as pc, q35 or virt",
-        )
-    return enumerate_guest(plan.placement, firmware or plan.guest.firmware)
+    return plan.guest(firmware)
 
 
 def names_of(plan: Plan, view: GuestView, scheme: str | None) -> Names:
@@ -70,7 +61,7 @@ def status_of(view: GuestView) -> int:
     """Return the exit status for a guest, after saying on stderr that it will not boot if it will not."""
     if view.boots is not False:
         return 0
-    common.say(
+    common.complain(
         f"this guest will not boot: {view.reason}",
         f"  as {view.profile}; the numbers are those that it had given",
         "  to do: pcisim check says which devices are behind it",

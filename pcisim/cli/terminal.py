@@ -6,7 +6,12 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 
+from pcisim.cli.manner import manner
+from pcisim.cli.wrapping import width_of, wrapped
 from pcisim.formats.plain import printable
+
+AUTO, ALWAYS, NEVER = "auto", "always", "never"
+COLORS = (AUTO, ALWAYS, NEVER)
 
 
 def can_show(characters: str) -> bool:
@@ -19,7 +24,9 @@ def can_show(characters: str) -> bool:
 
 
 def wants_colour() -> bool:
-    """Return whether standard output is a terminal on which nobody switched colours off."""
+    """Return whether results are printed in colours: by default on a terminal on which nobody switched them off."""
+    if manner.color != AUTO:
+        return manner.color == ALWAYS
     return (
         sys.stdout is not None
         and sys.stdout.isatty()
@@ -40,7 +47,8 @@ def coloured(lines: Iterable[str], styles: Mapping[str, str]) -> str | None:
         from rich.text import Text
     except ImportError:
         return None
-    console = Console(highlight=False, soft_wrap=True)
+    forced = {"force_terminal": True, "color_system": "standard", "no_color": False} if manner.color == ALWAYS else {}
+    console = Console(highlight=False, soft_wrap=True, **forced)  # type: ignore[arg-type]
     with console.capture() as capture:
         for line in lines:
             text = Text(line)
@@ -53,7 +61,7 @@ def coloured(lines: Iterable[str], styles: Mapping[str, str]) -> str | None:
 def text_of(lines: list[str], styles: Mapping[str, str]) -> str | bytes:
     """Return lines as one text, or as the bytes of one in colours where the terminal wants them."""
     if wants_colour():
-        text = coloured(map(printable, lines), styles)
+        text = coloured(wrapped(map(printable, lines), width_of(sys.stdout)), styles)
         if text is not None:
             return text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
     return "".join(f"{line}\n" for line in lines)

@@ -15,7 +15,7 @@ from pcisim.placement import Placement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 else:
     Protocol = object
 
@@ -172,6 +172,23 @@ class Difference(NamedTuple):
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.ambiguous)
+
+    def __repr__(self) -> str:
+        return f"<Difference {self.summary}>"
+
+    def to_frame(self) -> Any:
+        """Return one row for each change as a data frame of pandas, else of polars; ambiguous devices are not in it.
+
+        Raises:
+            UsageError: neither is installed.
+        """
+        from pcisim.frames import frame_of
+
+        def address(spot: PlaceOf | None) -> str | None:
+            return None if spot is None or spot.address is None else str(spot.address)
+
+        rows = [(c.label, c.kind, address(c.old), address(c.new), c.name, c.before, c.after) for c in self.changes]
+        return frame_of(("label", "kind", "old", "new", "name", "before", "after"), rows)
 
     def of(self, kind: str) -> list[Change]:
         """Return the changes of a kind.

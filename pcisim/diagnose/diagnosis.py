@@ -21,8 +21,7 @@ from pcisim.formats.host_pci import lookup
 from pcisim.formats.xml.document import Element
 from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement, Policy
-from pcisim.plan import HostPci, assign, check_host_pci
-from pcisim.policies import policy_of
+from pcisim.policies import HostPci, check_host_pci, placed, policy_of
 
 
 class Diagnosis:
@@ -40,6 +39,9 @@ class Diagnosis:
         self.placement = placement
         self.origins: dict[Finding, Element] = {}
         """The element of the document that a finding is about, where there is one."""
+
+    def __repr__(self) -> str:
+        return f"<Diagnosis {len(self.findings)} findings, of which {len(self.errors)} errors>"
 
     @property
     def errors(self) -> list[Finding]:
@@ -154,7 +156,7 @@ _REMEDIES = MappingProxyType(
         "unknown-model": "write one of libvirt's models; QEMU's name goes into <model name='...'/>",
         "address-type": "write type='pci', or leave the address out",
         "xml-empty": "pass what 'virsh dumpxml' prints for a guest",
-        "xml-syntax": "mend the XML; 'virt-xml-validate' says more",
+        "xml-syntax": "fix the XML; 'virt-xml-validate' says more",
     }
 )
 """What to do about refusals that do not say so themselves."""
@@ -183,18 +185,21 @@ def controllers_to_paste(guest: Guest, version: str | Libvirt, policy: str | Pol
 
     Args:
         guest: as it was read, or described.
-        version: whose rules.
+        version: the libvirt version to emulate.
         policy: how to place.
     """
 
+    rules = libvirt_version(version)
+    chosen = policy_of(policy, rules)
+
     def is_sound(larger: Guest) -> bool:
         try:
-            placement = assign(larger, policy, libvirt=version).placement
+            placement = placed(larger, chosen, rules)
         except PcisimError:
             return False
         return not any(finding.severity == ERROR for finding in sound(placement, whole=True))
 
-    return paste_for(guest, libvirt_version(version), is_sound)
+    return paste_for(guest, rules, is_sound)
 
 
 def controller_text(controller: Controller) -> str:

@@ -1,4 +1,4 @@
-"""Edits of a document that mend a finding: each changes what one remedy says, and tells whether it could.
+"""Edits of a document that fix a finding: each changes what one remedy says, and tells whether it could.
 
 An edit promises nothing: `pcisim.diagnose.trial` judges the edited document.
 """
@@ -20,14 +20,14 @@ from pcisim.placement import Policy
 
 
 class Site:
-    """Where a finding is mended.
+    """Where a finding is fixed.
 
     Attributes:
         editor: takes the edits.
-        finding: what is to be mended.
+        finding: what is to be fixed.
         element: the element that the finding is about; the root where there is none.
         diagnosis: all findings of the document.
-        libvirt: whose rules judge the edited document.
+        libvirt: the libvirt version that judges the edited document.
         policy: how its devices are placed.
         document: the edited document where something else than the editor made it, else ``None``.
     """

@@ -17,6 +17,7 @@ from pcisim.diagnose.headlines import about_attribute, rows
 from pcisim.diagnose.rules import RULES
 from pcisim.diagnose.texts import PCISIM, Text
 from pcisim.diagnose.trial import Judge, patched, with_remedies
+from pcisim.errors import check_type
 from pcisim.libvirt.policy import LibvirtPolicy
 
 _NEAR = 0.5
@@ -30,8 +31,8 @@ class Case(NamedTuple):
         findings: those that are this error.
         others: the other errors.
         room: what is free in the guest, when libvirt accepts it.
-        patched: the document with these findings mended, tried; ``None`` where no patch is known.
-        mended: how many of `findings` the patch mends.
+        patched: the document with these findings fixed, tried; ``None`` where no patch is known.
+        fixed: how many of `findings` the patch fixes.
         accepted: whether the patched document has no errors.
         paste: controllers that make room for a conventional device of a running guest.
     """
@@ -40,9 +41,71 @@ class Case(NamedTuple):
     others: tuple[Finding, ...]
     room: str = ""
     patched: str | bytes | None = None
-    mended: int = 0
+    fixed: int = 0
     accepted: bool = False
     paste: tuple[str, ...] = ()
+
+
+class Meaning(NamedTuple):
+    """What an error text means; false where that is not known.
+
+    Args:
+        text: what was asked about.
+        row: what it means; ``None`` where it is unknown.
+        near: for an unknown text, the rows that it resembles.
+        case: where it comes from in the document, if there was one.
+    """
+
+    text: str
+    row: Text | None
+    near: tuple[Text, ...] = ()
+    case: Case | None = None
+
+    def __bool__(self) -> bool:
+        return self.row is not None
+
+    def lines(self) -> list[str]:
+        """Return what it means, for people, without the document."""
+        if self.row is not None:
+            return self.row.lines()
+        lines = [f"unknown text: {' '.join(self.text.split())[:200]}"]
+        if self.near:
+            lines += ["  near ones:", *(f"    {row.title}  ({row.speaker})" for row in self.near)]
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def __repr__(self) -> str:
+        return f"<Meaning {'unknown' if self.row is None else repr(self.row.title)}>"
+
+
+def explain(text: str, xml: str | bytes | None = None, *, libvirt: str | Libvirt = DEFAULT_VERSION) -> Meaning:
+    """Say what an error of libvirt, QEMU, the firmware or pcisim means, and where it comes from in a guest.
+
+    Args:
+        text: whatever was pasted, with prefixes, addresses and line ends.
+        xml: the domain that it was said of, if it is at hand.
+        libvirt: the libvirt version to emulate, from ``7.0`` on.
+
+    Raises:
+        UsageError: an unknown version.
+
+    Examples:
+        >>> import pcisim
+        >>> found = pcisim.explain("error: internal error: No more available PCI slots")
+        >>> found.lines()[0]
+        'No more available PCI slots  (libvirt)'
+        >>> pcisim.explain("all is well")
+        <Meaning unknown>
+    """
+    check_type(text, str, "a text to be explained is a str")
+    rows = meanings(text)
+    row = rows[0] if rows else None
+    case = None if xml is None else explain_in(row, xml, libvirt=libvirt, text=text)
+    if row is None and case is not None and case.findings:
+        row = meaning_of(case.findings[0])
+    return Meaning(text, row, () if row is not None else tuple(near(text)), case)
 
 
 def meanings(text: str) -> list[Text]:
@@ -79,12 +142,12 @@ def near(text: str, most: int = 3) -> list[Text]:
 def explain_in(
     row: Text | None, document: str | bytes, *, libvirt: str | Libvirt = DEFAULT_VERSION, text: str = ""
 ) -> Case:
-    """Say where an error comes from in a guest, and mend it.
+    """Say where an error comes from in a guest, and fix it.
 
     Args:
         row: one of `meanings`, or ``None`` where the text has none.
         document: domain XML.
-        libvirt: whose rules.
+        libvirt: the libvirt version to emulate.
         text: what was pasted: a finding whose headline is in it is the one, else the address in it chooses.
 
     Raises:
@@ -96,12 +159,12 @@ def explain_in(
     others = tuple(finding for finding in before.errors if finding not in mine)
     free = str(room(before.placement.topology)) if before.placement is not None else ""
     paste = _for_conventional(before, libvirt) if codes & _ABOUT_HOT else ()
-    new, mended, after = patched(document, before, frozenset(mine), libvirt)
+    new, fixed, after = patched(document, before, frozenset(mine), libvirt)
     told = {_key(finding): finding for finding in with_remedies(before, Judge(libvirt)).findings}
     mine, others = (tuple(told.get(_key(f), f) for f in found) for found in (mine, others))
-    if not mended:
+    if not fixed:
         return Case(mine, others, free, paste=paste)
-    return Case(mine, others, free, new, mended, not after.errors, paste)
+    return Case(mine, others, free, new, fixed, not after.errors, paste)
 
 
 def meaning_of(finding: Finding) -> Text:

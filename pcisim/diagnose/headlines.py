@@ -64,7 +64,7 @@ _OWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "xml-doctype": ("a DOCTYPE is refused",),
         "xml-encoding": ("the encoding * is not known",),
         "xml-size": ("XML document of more than * MiB",),
-        "not-a-domain": ("this is no domain",),
+        "not-a-domain": ("this is not a domain",),
     }
 )  # fmt: skip
 """pcisim's own headlines, by the code of the finding."""
@@ -88,7 +88,7 @@ _COMMANDS = (
       "counts on bus * which is another one with the controllers of before"),
      "--keep was asked to carry addresses over to a guest with other buses",
      "leave the PCI controllers as they were, or place the devices anew (--reassign)"),
-    (("this is no device that could have an address",), "what is attached is no device element",
+    (("this is not a device that could have an address",), "what is attached is not a device element",
      "pass one element, such as <interface>...</interface>"),
     (("what a guest of * sees is not covered", "what a running guest of * takes is not covered",
       "where QEMU places on machine type * of * is not covered"), "pcisim cannot say that of this machine type",
@@ -125,7 +125,7 @@ _COMMANDS = (
      "leave disable-modern= or disable-legacy= out"),
     (("XML cannot hold the character *",), "a name or value has a character that XML does not allow", "write another"),
     (("there is no -device and no other option of QEMU's", "is not an option of QEMU's", "lacks its value",
-      "the command line ends inside a quotation *", "not UTF-8 text *"), "the text is no command line of QEMU's",
+      "the command line ends inside a quotation *", "not UTF-8 text *"), "the text is not a QEMU command line",
      "pass the arguments as they were given to QEMU"),
 )  # fmt: skip
 """What commands say of what they were asked for, what it means, and what to do."""

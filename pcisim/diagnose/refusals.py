@@ -2,7 +2,7 @@
 
 The guest is placed as libvirt does it.  What is refused is noted and set aside - the address dropped, the
 option forgotten, the device left out - and the rest is placed again, until it is accepted or can no longer
-be judged.  So every refusal is one that libvirt would utter once those before it are mended, and a guest
+be judged.  So every refusal is one that libvirt would report once those before it are fixed, and a guest
 that libvirt refuses has one at least.
 """
 
@@ -17,7 +17,7 @@ from pcisim.errors import PcisimError, RefusedError
 from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.libvirt.completion import complete
 from pcisim.placement import Placement, Policy
-from pcisim.plan import assign
+from pcisim.policies import placed
 
 MOST = 200
 """How many refusals are looked for."""
@@ -50,7 +50,7 @@ class Refusals:
         seen: set[tuple[object, ...]] = set()
         while current is not None and len(self.errors) < self.most:
             try:
-                self.placement = assign(current, policy, libvirt=version).placement
+                self.placement = placed(current, policy, self._rules)
                 return
             except PcisimError as error:
                 refused = error

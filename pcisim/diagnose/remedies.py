@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pcisim.address import parse_number
 from pcisim.catalogue.controllers import COMMON, LED_TO_BY, PCI_CONTROLLERS, ROOT_MODELS
-from pcisim.catalogue.versions import VERSIONS, libvirt_version
+from pcisim.catalogue.versions import VERSIONS
 from pcisim.diagnose import edits as e
 from pcisim.diagnose import io_space
 from pcisim.diagnose.diagnosis import MOST_PASTED, controller_text, controllers_to_paste
@@ -113,7 +113,7 @@ def _other_root(site: Site) -> Iterator[Proposal]:
 def _reassigned(site: Site, machine: str) -> bool:
     """Place everything anew, as ``--reassign`` does."""
     try:
-        site.document = reassign(site.edited, libvirt_version(site.libvirt), machine=machine).text
+        site.document = reassign(site.edited, machine=machine, libvirt=site.libvirt).text
     except PcisimError:
         return False
     return True

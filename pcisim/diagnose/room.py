@@ -12,7 +12,7 @@ from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import PlacedView, found
 from pcisim.enumeration.firmware_result import IO, MEMORY, PREFETCH
 from pcisim.enumeration.io_windows import IoBudget, io_budget
-from pcisim.errors import RefusedError
+from pcisim.errors import RefusedError, counted
 from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.hotplug.kinds import emulator_refuses
 from pcisim.libvirt.completion import complete
@@ -76,8 +76,8 @@ def io_ports(view: PlacedView) -> Iterator[Finding]:
     if profile is None:
         return
     details = (
-        f"{len(budget.asking)} bridges ask for a window of 4 KiB at least: {', '.join(budget.asking[:8])}"
-        + (" ..." if len(budget.asking) > 8 else ""),
+        f"{counted(len(budget.asking), 'bridge asks', 'bridges ask')} for a window of 4 KiB at least:"
+        f" {', '.join(budget.asking[:8])}" + (" ..." if len(budget.asking) > 8 else ""),
         f"measured: {profile.name}",
         *([f"not known and not counted: {', '.join(budget.unknown)}"] if budget.unknown else []),
     )

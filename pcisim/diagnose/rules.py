@@ -4,7 +4,7 @@ Three judges: libvirt refuses a definition; the emulator (QEMU) refuses to start
 the guest do not see all of it, or never boot.  The rows of libvirt's refusals carry the codes
 of `docs/errors.md`.
 
-Source of the emulator's rows: each was asked of libvirt 11.3.0 with QEMU 10.0 (a paused start) and of
+Source of the emulator's rows: each was verified against libvirt 11.3.0 with QEMU 10.0 (a paused start) and of
 QEMU 7.2; of the guest's rows: measured on QEMU 7.2 with SeaBIOS 1.16.2, OVMF 2022.11 and Linux 6.1.
 """
 
@@ -154,14 +154,14 @@ _ROWS = (
     Rule("machine-gone", WARNING, EMULATOR, "13.19", "the QEMU of that libvirt has no machine type that old any more"),
     Rule("raw-device", WARNING, EMULATOR, "measured",
          "a raw -device of <qemu:commandline> is not counted, and takes its place before libvirt's own devices"),
-    Rule("address-rewritten", WARNING, LIBVIRT, "6.6", "libvirt changes the bus of an address that is written down"),
+    Rule("address-rewritten", WARNING, LIBVIRT, "6.6", "libvirt changes the bus of an explicit address"),
     # sound
-    Rule("duplicate-chassis-nr", NOTE, EMULATOR, "measured", "two pci-bridges have one chassisNr; nobody minds"),
+    Rule("duplicate-chassis-nr", NOTE, EMULATOR, "measured", "two pci-bridges have one chassisNr; harmless"),
     Rule("conventional-on-port", NOTE, EMULATOR, "2", "a conventional device sits on a PCI Express port"),
     Rule("express-on-conventional", NOTE, EMULATOR, "2", "a PCI Express device sits on a conventional bus"),
     Rule("controllers-filled", NOTE, LIBVIRT, "6.2", "libvirt fills gaps in the indexes with controllers"),
     Rule("place-in-vain", NOTE, LIBVIRT, "1.2", "libvirt keeps a place for a device that is not on PCI"),
-    Rule("address-dropped", NOTE, LIBVIRT, "1.2", "libvirt does not keep the address that is written down"),
+    Rule("address-dropped", NOTE, LIBVIRT, "1.2", "libvirt does not keep the explicit address"),
     Rule("no-hot-slot", NOTE, GUEST, "7.6", "a running guest has no slot to attach a device to"),
     Rule("hotplug-off", NOTE, GUEST, "7.6", "the only free slots are on buses whose hotplug is switched off"),
     Rule("interface-bus-number", NOTE, GUEST, "measured",

@@ -11,6 +11,7 @@ from pcisim.catalogue.x86_machines import IDE_0
 from pcisim.diagnose.finding import Finding
 from pcisim.diagnose.view import PlacedView, found, is_port, line_of
 from pcisim.enumeration.virtual_functions import in_the_way, met_at_start, overflows, virtual_functions
+from pcisim.errors import counted
 from pcisim.guest import IGNORED, Controller, Device
 from pcisim.placement.groups import by_host_slot
 from pcisim.topology import Topology, bits
@@ -26,7 +27,7 @@ def orphan_functions(view: PlacedView) -> Iterator[Finding]:
             continue
         text = format_packed(slot << 3)[:-2]
         lost = [
-            f"{b.label} takes {len(view.behind(b.index or 0))} devices behind it along"
+            f"{b.label} takes {counted(len(view.behind(b.index or 0)), 'device')} behind it along"
             for b in devices
             if isinstance(b, Controller) and b.is_pci and view.behind(b.index or 0)
         ]
@@ -224,7 +225,7 @@ def chassis_numbers(view: PlacedView) -> Iterator[Finding]:
 
 
 def rewritten_addresses(view: PlacedView) -> Iterator[Finding]:
-    """Find addresses that libvirt changes although they were written down."""
+    """Find addresses that libvirt changes although they were explicit."""
     for device, old in view.placement.rewritten.items():
         if device in view.addresses:
             place = view.place(device)

@@ -37,6 +37,15 @@ class Text(NamedTuple):
         """Return the first pattern, as people search for it."""
         return self.patterns[0].replace("*", "...")
 
+    def lines(self) -> list[str]:
+        """Return what it means, for people."""
+        return [
+            f"{self.title}  ({self.speaker})",
+            f"  meaning: {self.meaning}",
+            f"  rule: {self.rule_text}",
+            *([f"  to do: {self.remedy}"] if self.remedy else []),
+        ]
+
 
 _HOT = ("no-hot-slot", "hotplug-off")
 
@@ -387,7 +396,7 @@ TEXTS = (
     Text(LIBVIRT, ("disk device='lun' is only valid for block type disk source",
                    "disk device='lun' is not supported for protocol=*", "disk device 'lun' must use 'raw' format"),
          ("disk-source",),
-         "a disk hands SCSI commands on to something that is no device of the host",
+         "a disk hands SCSI commands on to something that is not a device of the host",
          "a LUN has a block device, a volume or iSCSI as its source (8.3)", "write type='block', or device='disk'"),
     Text(LIBVIRT, ("only supports mount filesystem type", "Filesystem driver type not supported",
                    "missing target information for device"), ("filesystem",),
@@ -459,7 +468,7 @@ TEXTS = (
          "memory is neither shared nor private", "the words are: shared, private (8.4)", "write mode='shared'"),
     Text(LIBVIRT, ("partitions can't appear in disk targets", "Invalid harddisk device name: *",
                    "Unknown disk name * and no address specified"), ("disk-name",),
-         "a disk's target is no name of a disk", "vd, hd, sd, xvd, ubd or fd and letters (5.1)",
+         "a disk's target is not the name of a disk", "vd, hd, sd, xvd, ubd or fd and letters (5.1)",
          "name it vda, vdb and so on"),
     Text(LIBVIRT, ("does not support ejectable media", "vhostuser disk supports only virtio bus",
                    "Invalid bus type * for *",
@@ -507,7 +516,7 @@ TEXTS = (
          "use another model, or another machine type"),
     Text(LIBVIRT, ("an os <type> must be specified", "missing domain type attribute",
                    "expecting root element of 'domain' not *"), ("no-os-type", "not-a-domain"),
-         "the document is no definition of a guest", "a <domain> has a type, and an <os> with a <type> (8.1)",
+         "the document is not the definition of a guest", "a <domain> has a type, and an <os> with a <type> (8.1)",
          "pass what 'virsh dumpxml' prints"),
     Text(LIBVIRT, ("No emulator found for arch *", "Unknown architecture *",
                    "Emulator * does not support machine type *", "Unsupported controller model: *",

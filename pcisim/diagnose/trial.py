@@ -17,13 +17,14 @@ from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt
 from pcisim.diagnose.diagnosis import Diagnosis, examine
 from pcisim.diagnose.edits import Site
 from pcisim.diagnose.finding import ERROR, Finding
+from pcisim.diagnose.limits import limits_of, with_limits
 from pcisim.diagnose.phrases import clauses, is_tried, said_edit
 from pcisim.diagnose.refusals import ROOM
 from pcisim.diagnose.remedies import ALONE, FIRST, LAST, LAST_OF_ALL, Proposal
 from pcisim.errors import PcisimError
 from pcisim.guest import NO_RAM, Guest
 from pcisim.placement import Policy
-from pcisim.plan import HostPci
+from pcisim.policies import HostPci
 
 MOST_WORK = 400
 """How much work the remedies of one document may be: a trial costs as many units as there are errors, and one more,
@@ -45,7 +46,7 @@ _LATER = frozenset({"io-space"})
 
 
 class Judge(NamedTuple):
-    """Whose rules a document is judged by.
+    """What a document is judged by.
 
     Args:
         libvirt: the version of libvirt.
@@ -77,12 +78,13 @@ class Tried(NamedTuple):
     diagnosis: Diagnosis
 
 
-def diagnose(
+def check(
     guest: Guest | str | bytes,
     policy: str | Policy = "libvirt",
     *,
     libvirt: str | Libvirt = DEFAULT_VERSION,
     host_pci: HostPci = None,
+    limits: str | None = None,
 ) -> list[Finding]:
     """Return everything that is wrong with a guest, or worth knowing, in the order of the document.
 
@@ -95,12 +97,25 @@ def diagnose(
         policy: as for `pcisim.assign`.
         libvirt: the libvirt version to emulate, from ``7.0`` on.
         host_pci: which host devices are conventional, as for `pcisim.assign`.
+        limits: the product whose limits also apply, such as ``rhel7``: a row of
+            `pcisim.catalogue.limits.PRODUCTS`.  What the limits say of hosts and operations is in ``remarks`` there.
 
     Raises:
-        UsageError: an unknown version or policy, or `host_pci` for a `Guest`.
+        UsageError: an unknown version, policy or name of limits, or `host_pci` for a `Guest`.
+
+    Examples:
+        >>> import pcisim
+        >>> pcisim.check(pcisim.Guest.of("q35", {"virtio-blk": 2}))
+        []
+        >>> crowded = pcisim.Guest.of("pc", {"virtio-blk": 59})
+        >>> [(finding.severity, finding.code) for finding in pcisim.check(crowded)]
+        [('error', 'no-slot-for-controller')]
+        >>> [finding.code for finding in pcisim.check(pcisim.Guest.of("q35"), limits="rhel7")]
+        ['limit-functions']
     """
+    product = None if limits is None else limits_of(limits)
     before = examine(guest, policy, libvirt=libvirt, host_pci=host_pci)
-    return with_remedies(before, Judge(libvirt, policy, host_pci)).findings
+    return with_limits(with_remedies(before, Judge(libvirt, policy, host_pci)), product, libvirt)
 
 
 def with_remedies(diagnosis: Diagnosis, judge: Judge) -> Diagnosis:
@@ -108,7 +123,7 @@ def with_remedies(diagnosis: Diagnosis, judge: Judge) -> Diagnosis:
 
     Args:
         diagnosis: as `examine` returns it.
-        judge: whose rules it was made by.
+        judge: what judged it.
     """
     before = _documented(diagnosis, judge)
     if before is None:
@@ -138,7 +153,7 @@ def remedy_of(refused: PcisimError | str, document: str | bytes | Guest, judge: 
     Args:
         refused: the refusal, or the code of the finding.
         document: what was refused.
-        judge: whose rules refused it.
+        judge: what refused it.
     """
     if _size(document) > MOST_BYTES:
         return refused.remedy if isinstance(refused, PcisimError) and refused.code == "xml-size" else ""
@@ -156,20 +171,20 @@ def _size(document: str | bytes | Guest) -> int:
 def patched(
     document: str | bytes, before: Diagnosis, which: frozenset[str | Finding], libvirt: str | Libvirt
 ) -> tuple[str | bytes, int, Diagnosis]:
-    """Mend findings in a document: no device is taken away for it, and the machine type stays.
+    """Fix findings in a document: no device is taken away for it, and the machine type stays.
 
     Args:
         document: domain XML.
         before: its diagnosis.
         which: which findings: the findings themselves, or their codes.
-        libvirt: whose rules.
+        libvirt: the libvirt version to emulate.
 
     Returns:
-        The document, how many findings were mended, and its new diagnosis.
+        The document, how many findings were fixed, and its new diagnosis.
     """
     judge = Judge(libvirt)
     keys = {_key(finding) for finding in which if isinstance(finding, Finding)}
-    mended = 0
+    fixed = 0
     for _ in range(_MOST_MENDED):
         mine = (finding for finding in before.findings if finding.code in which or _key(finding) in keys)
         ways = (way for finding in mine for way in ways_out(finding, before, judge))
@@ -177,8 +192,8 @@ def patched(
         if step is None:
             break
         document, before = step.document, step.diagnosis
-        mended += 1
-    return document, mended, before
+        fixed += 1
+    return document, fixed, before
 
 
 _MOST_MENDED = 50

@@ -64,6 +64,12 @@ def enumerate_guest(
     Raises:
         UsageError: an unknown firmware or profile.
         NotCoveredError: a guest of another architecture than x86.
+
+    Examples:
+        >>> import pcisim
+        >>> plan = pcisim.assign(pcisim.Guest.of("q35", {"virtio-blk": 1}))
+        >>> pcisim.enumerate_guest(plan.placement, "ovmf")
+        <GuestView ovmf: 11 functions on 5 buses>
     """
     check_firmware(firmware)
     guest = None if isinstance(placed, Topology) else placed.guest

@@ -9,6 +9,10 @@ from pcisim.catalogue.bars import MEM32
 from pcisim.catalogue.functions import ALWAYS, PciFunction
 from pcisim.catalogue.subsystems import subsystem_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 IO, MEMORY, PREFETCH = "io", "memory", "prefetch"
 WINDOW_KINDS = (IO, MEMORY, PREFETCH)
 ROM = 6
@@ -189,3 +193,35 @@ class GuestView(NamedTuple):
     def find(self, label: str) -> GuestFunction | None:
         """Return the function of a device, seen or not; ``None`` when there is no such device."""
         return next((f for f in (*self.functions, *self.unseen) if f.label == label), None)
+
+    def __repr__(self) -> str:
+        unseen = f", {len(self.unseen)} never seen" if self.unseen else ""
+        return f"<GuestView {self.firmware}: {len(self.functions)} functions on {len(self.buses)} buses{unseen}>"
+
+    def to_frame(self) -> Any:
+        """Return one row for each function as a data frame of pandas, else of polars; those never seen come last.
+
+        Raises:
+            UsageError: neither is installed.
+        """
+        from pcisim.frames import frame_of
+
+        rows = [
+            (
+                str(f.address) if f.address is not None else None,
+                f.label,
+                str(f.configured) if f.configured is not None else None,
+                f.driver,
+                f.vendor,
+                f.device,
+                f.class_code,
+                f.is_bridge,
+                "; ".join(f.remarks),
+            )
+            for f in (*self.functions, *self.unseen)
+        ]
+        return frame_of(_COLUMNS, rows)
+
+
+_COLUMNS = ("address", "label", "configured", "driver", "vendor", "device", "class_code", "is_bridge", "remarks")
+"""The columns of a function in a data frame."""

@@ -2,7 +2,7 @@
 
 libvirt knows nothing of them.  Behind a port they are in nobody's way, unless two cards share its slot.
 
-Source: asked of libvirt 11.3.0 with QEMU 10.0, on guests that start and on guests that run (2026-11-23).
+Source: verified against libvirt 11.3.0 with QEMU 10.0, on guests that start and on guests that run (2026-11-23).
 """
 
 from __future__ import annotations
@@ -42,8 +42,11 @@ def in_the_way(holder: Holder, packed: int, topology: Topology) -> Iterator[tupl
         packed: where it sits, or is to sit.
         topology: who sits where.
     """
+    mine = virtual_functions(holder, packed)
     for other, neighbour in _neighbours(holder, packed, topology):
         theirs = virtual_functions(neighbour, other)
+        if not mine and not theirs:
+            continue
         if packed & ~MAX_FUNCTION in theirs or _collide(holder, packed, neighbour, other):
             yield other, neighbour
 

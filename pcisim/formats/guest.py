@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pcisim.address import GuestAddress
 from pcisim.enumeration.names import InterfaceName, clashes, spans, text_of
 from pcisim.enumeration.view import WINDOW_KINDS, GuestFunction, GuestView
+from pcisim.errors import counted
 from pcisim.formats.lspci import size_text
 from pcisim.formats.plain import printable
 from pcisim.formats.tree import ASCII_LINES, LINES
@@ -98,9 +99,9 @@ def remarks(view: GuestView, names: Names) -> list[str]:
 def summary(view: GuestView, names: Names) -> str:
     """Return one line: how many functions, how many addresses differ, how many are never seen."""
     moved = sum(map(is_moved, view.functions))
-    parts = [f"{len(view.functions)} functions", f"{moved} of them not where they are configured ({MOVED})"]
+    parts = [counted(len(view.functions), "function"), f"{moved} of them not where they are configured ({MOVED})"]
     if names:
-        parts.append(f"{len(names)} interfaces")
+        parts.append(counted(len(names), "interface"))
     if view.unseen:
         parts.append(f"{len(view.unseen)} never seen")
     return f"{', '.join(parts)}, as {view.profile}"

@@ -22,7 +22,7 @@ def plan_document(
 
     Args:
         placement: the placed guest.
-        rules: the version of libvirt whose rules were used.
+        rules: the libvirt version that was emulated.
         policy: what the policy says of itself.
         others: where other versions of libvirt differ, as plain data.
 

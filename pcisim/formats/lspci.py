@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pcisim.address import whole_number
 from pcisim.catalogue.pci_names import (
@@ -70,6 +70,48 @@ def selection(text: str) -> Selection:
         name: None if part in (None, "*") else whole_number(part, 16) for name, part in found.groupdict().items()
     }
     return Selection(**numbers)
+
+
+LSPCI_SCHEMA = "pcisim.lspci/1"
+
+
+def document(view: GuestView, only: Selection | None = None) -> dict[str, Any]:
+    """Return what lspci will list as plain data.
+
+    Args:
+        view: what the guest sees.
+        only: which functions; by default all.
+
+    Keys: ``schema``, ``firmware``, ``profile``, ``boots``, ``functions`` (``address``, ``label``, ``class``,
+    ``class_id``, ``name``, ``id``, ``subsystem_id``, ``revision``, ``bus_numbers``); what is not known of a device of
+    the host is ``None``.
+    """
+    return {
+        "schema": LSPCI_SCHEMA,
+        "firmware": view.firmware,
+        "profile": view.profile,
+        "boots": view.boots,
+        "functions": [
+            _row(function)
+            for function in view.functions
+            if function.address is not None and (only is None or only.takes(function))
+        ],
+    }
+
+
+def _row(function: GuestFunction) -> dict[str, Any]:
+    known, numbers, subsystem = bool(function.vendor), function.numbers, function.subsystem
+    return {
+        "address": str(function.address),
+        "label": function.label,
+        "class": _class(function.class_code, NAMES) if known else None,
+        "class_id": f"{function.class_code:04x}" if known else None,
+        "name": device_name(function.vendor, function.device) if known else None,
+        "id": device_name(function.vendor, function.device, NUMBERS) if known else None,
+        "subsystem_id": None if subsystem is None else device_name(*subsystem, NUMBERS),
+        "revision": function.revision if known else None,
+        "bus_numbers": None if numbers is None else [numbers.primary, numbers.secondary, numbers.subordinate],
+    }
 
 
 def _parts(function: GuestFunction) -> tuple[int, int, int, int]:

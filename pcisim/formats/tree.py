@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pcisim.address import MAX_FUNCTION, MAX_SLOT
+from typing import Any
+
+from pcisim.address import MAX_FUNCTION, MAX_SLOT, format_packed
 from pcisim.capacity.report import room
 from pcisim.catalogue.controllers import ROOT_MODELS
 from pcisim.catalogue.x86_machines import RESERVED
@@ -25,7 +27,7 @@ def tree(placement: Placement, *, ascii_only: bool = False) -> list[str]:
         ascii_only: whether to draw with ASCII characters.
     """
     guest, topology = placement.guest, placement.topology
-    lines = [printable(f"{guest.machine_name} ({guest.arch})")]
+    lines = [printable(f"{guest.title} ({guest.arch})")]
     if not topology.buses:
         lines.append("no PCI bus")
         return lines
@@ -35,6 +37,52 @@ def tree(placement: Placement, *, ascii_only: bool = False) -> list[str]:
             orphan = "" if bus.model.name in ROOT_MODELS else " (hangs on no bus that leads to the root)"
             lines += [f"bus {bus.index:#04x} {bus.model.name}{orphan}", *drawing.children(bus.index)]
     return [*lines, str(room(topology))]
+
+
+TREE_SCHEMA = "pcisim.tree/1"
+
+
+def document(placement: Placement) -> dict[str, Any]:
+    """Return the topology as plain data.
+
+    Keys: ``schema``, ``name``, ``machine``, ``arch``, ``buses`` (``index``, ``model``, ``parent``: the address of its
+    controller, ``free``: whether nothing is on it, ``hotplug``: whether it takes devices while the guest runs,
+    ``functions``: ``address``, ``owner``, ``kind``, ``model``, ``bus``: the one behind it), ``free_slots``.
+    """
+    guest, topology = placement.guest, placement.topology
+    drawing = _Tree(placement, LINES)
+    parents = {index: packed for packed, index in drawing.below.items()}
+    free = room(topology)
+    return {
+        "schema": TREE_SCHEMA,
+        "name": guest.name or None,
+        "machine": guest.machine_name,
+        "arch": guest.arch,
+        "buses": [
+            {
+                "index": bus.index,
+                "model": bus.model.name,
+                "parent": format_packed(parents[bus.index]) if bus.index in parents else None,
+                "free": not bus.used,
+                "hotplug": topology.takes_hotplug(bus),
+                "functions": [
+                    {
+                        "address": format_packed(packed),
+                        "owner": owner.label,
+                        "kind": owner.owner_kind,
+                        "model": (owner.model or None) if isinstance(owner, Device) else None,
+                        "bus": drawing.below.get(packed),
+                    }
+                    for packed, owner in drawing.holders[bus.index]
+                ],
+            }
+            for bus in topology.buses
+        ],
+        "free_slots": {
+            "express": {"cold": free.express_cold, "hot": free.express_hot},
+            "conventional": {"cold": free.conventional_cold, "hot": free.conventional_hot},
+        },
+    }
 
 
 class _Tree:

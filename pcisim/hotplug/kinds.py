@@ -1,6 +1,6 @@
 """Which devices come and go while a guest runs, and which buses take them: tables, and the refusals they lead to.
 
-Source: every row and every refusal was asked of libvirt 11.3.0 with QEMU 10.0 on running guests (2026-11-23).
+Source: every row and every refusal was verified against libvirt 11.3.0 with QEMU 10.0 on running guests (2026-11-23).
 """
 
 from __future__ import annotations

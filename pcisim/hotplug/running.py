@@ -93,7 +93,7 @@ class RunningGuest:
             )
         self.rules = rules
         self.definition = pinned(placement)
-        """The guest as it is now, with every address written down."""
+        """The guest as it is now, with every address explicit."""
         self.topology = copied(placement.topology)
         """Every bus and who sits on it now."""
         self.events: list[Event] = []

@@ -1,6 +1,6 @@
 """Attach to a stored definition.
 
-Source: libvirt rules 6 and 7.6, asked of libvirt 11.3.0 (2026-11-23).
+Source: libvirt rules 6 and 7.6, verified against libvirt 11.3.0 (2026-11-23).
 """
 
 from __future__ import annotations

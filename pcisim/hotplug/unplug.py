@@ -1,6 +1,6 @@
 """What may be unplugged while a guest runs.
 
-Source: asked of libvirt 11.3.0 with QEMU 10.0 on running guests (2026-11-23).
+Source: verified against libvirt 11.3.0 with QEMU 10.0 on running guests (2026-11-23).
 """
 
 from __future__ import annotations

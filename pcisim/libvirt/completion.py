@@ -3,7 +3,7 @@
 `complete` numbers controllers, puts lists into libvirt's order, fills in default models and
 adds the controllers and devices that the machine, or other devices, imply.
 
-Source: libvirt rule 5, asked of libvirt 9.0.0 and 11.3.0.
+Source: libvirt rule 5, verified against libvirt 9.0.0 and 11.3.0.
 """
 
 from __future__ import annotations

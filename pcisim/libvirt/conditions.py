@@ -177,7 +177,7 @@ def check_sharing(device: Device, guest: Guest, what: str) -> None:
     Args:
         device: the device.
         guest: the guest.
-        what: how libvirt calls it.
+        what: what libvirt calls it.
 
     Raises:
         RefusedError: in libvirt's words.

@@ -47,7 +47,7 @@ NUMBER_BUDGET = "bus numbers"
 class Demand(NamedTuple):
     """What a guest looks for, and what is free before anything is placed.
 
-    Every address that is written down, and every place of the chipset, is taken already.
+    Every explicit address, and every place of the chipset, is taken already.
     """
 
     conventional: Count

@@ -1,7 +1,7 @@
 """What libvirt refuses while it reads a definition, before it knows any place (libvirt rule 8.1).
 
 It reads one kind of devices after the other, in an order of its own, and looks at each device once more when all are
-read: so which of several refusals is uttered first does not depend on the order of the document.
+read: so which of several refusals is reported first does not depend on the order of the document.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SINGLE = {"memballoon": "memory balloon", "nvram": "nvram", "vsock": "vsock"}
 
 
 def single_elements(rules: Libvirt) -> dict[str, str]:
-    """Return the elements of which a guest has at most one, and how libvirt calls such a device."""
+    """Return the elements of which a guest has at most one, and what libvirt calls such a device."""
     single = {"pstore": "pstore"} if rules.places_crypto_and_pstore else {}
     iommu = {} if rules.several_iommus else {"iommu": "IOMMU"}
     watchdog = {} if rules.several_watchdogs else {"watchdog": "watchdog"}

@@ -2,7 +2,7 @@
 
 The trial pass may append buses; the real one starts afresh with all controllers known and cannot.
 
-Source: libvirt rule 6; asked of libvirt 9.0.0 and 11.3.0.
+Source: libvirt rule 6; verified against libvirt 9.0.0 and 11.3.0.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Pass:
     # places that are known
 
     def collect(self) -> None:
-        """Reserve every address that is written down (libvirt rule 6.2)."""
+        """Reserve every explicit address (libvirt rule 6.2)."""
         if not self.present:
             return
         for device in self.walk():
@@ -235,7 +235,7 @@ class Pass:
         return device.wants and device not in self.present
 
     def reserve(self, device: Device, packed: int) -> None:
-        """Reserve a place that is written down, appending buses if the pass may."""
+        """Reserve an explicit place, appending buses if the pass may."""
         plug = self.plug(device) or c.CONVENTIONAL
         if not self.topology.buses:
             raise no_buses(self.guest, device)
@@ -254,7 +254,7 @@ class Pass:
         self.addresses[device] = packed
 
     def _as_written(self, error: RefusedError, written: int, packed: int, there: int) -> RefusedError:
-        """Return a refusal by the address that is written down, where buses have been added for it (libvirt rule
+        """Return a refusal by the explicit address, where buses have been added for it (libvirt rule
         6.6).
         """
         added = [f"{bus.model.name} {bus.index}" for bus in self.topology.buses[there:]]
@@ -507,7 +507,7 @@ class Count(Pass):
         self.wanted: dict[int, int] = {}
         self.before_integrated = 0
         self.grew = False
-        """Whether an address that is written down asks for a bus that is not there."""
+        """Whether an explicit address asks for a bus that is not there."""
         self.is_complete = False
         """Whether no device looks for a place, and no bus lacks its controller."""
 
@@ -524,7 +524,7 @@ class Count(Pass):
         return self
 
     def grow(self, number: int, plug: int, owner: Device | Owner) -> int:
-        """Append buses up to a number, for an address that is written down."""
+        """Append buses up to a number, for an explicit address."""
         self.grew = True
         return super().grow(number, plug, owner)
 

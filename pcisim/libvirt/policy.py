@@ -5,7 +5,7 @@ places is thrown away, but for the fixed places of the chipset.  The real pass s
 afresh with all controllers known and cannot grow.
 
 Source: libvirt rule 6 (libvirt rule 6.8 is the sketch that `place` follows), libvirt rule 7 for what
-comes after; asked of libvirt 9.0.0 and 11.3.0.
+comes after; verified against libvirt 9.0.0 and 11.3.0.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class LibvirtPolicy(NamedTuple):
             guest: a completed guest.
 
         Raises:
-            RefusedError: an address that is written down, or a fixed place, is refused.
+            RefusedError: an explicit address, or a fixed place, is refused.
         """
         return Count(self.rules, guest, guest.controllers, _given(guest)).count_all().demand()
 
@@ -192,6 +192,6 @@ def _zpci_ids(real: Pass, unnumbered: list[Controller]) -> dict[Device, tuple[in
 
 
 def _given(guest: Guest) -> dict[Device, int]:
-    """Return every address that is written down."""
+    """Return every explicit address."""
     lists: list[list[Any]] = [guest.controllers, *guest.devices.values()]
     return {device: device.address for devices in lists for device in devices if device.address is not None}

@@ -1,6 +1,6 @@
 """What libvirt refuses after it has placed everything.
 
-Source: libvirt rules 7 and 8.3; each refusal was asked of libvirt 11.3.0.
+Source: libvirt rules 7 and 8.3; each refusal was verified against libvirt 11.3.0.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The numbers by which s390 names its PCI functions: a uid and a fid each.
 
-Source: libvirt rule 1.4; asked of libvirt 11.3.0 and 9.0.0.
+Source: libvirt rule 1.4; verified against libvirt 11.3.0 and 9.0.0.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Placement:
         addresses: the packed address of every device and controller that has a PCI address.
         multifunction: ``on`` or ``off`` for those that carry the attribute.
         added: the controllers that the policy added.
-        rewritten: the addresses that were written down and had to change, with the old one.
+        rewritten: the explicit addresses that had to change, with the old one.
         log: how each device got its place, when the policy was asked to log.
         zpci: uid and fid of each device in `addresses` that has them, on s390.
         overwritten: the devices whose address, with its zPCI numbers, has given way to a place of the machine.
@@ -61,6 +61,9 @@ class Placement:
         self.log = log
         self.zpci = zpci or {}
         self.overwritten = overwritten
+
+    def __repr__(self) -> str:
+        return f"<Placement {self.guest.machine_name}: {len(self.addresses)} addresses, {len(self.added)} added>"
 
     @property
     def claims(self) -> list[tuple[int, Place]]:

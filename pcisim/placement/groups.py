@@ -80,9 +80,9 @@ def groups_of(guest: Guest) -> list[dict[int, Device]]:
         if wish.hotpluggable:
             raise _refused(wish.group, f"{label} cannot share a slot and be hot-pluggable")
         if (isinstance(device, Controller) and (device.is_pci or device.ich9)) or not device.plug:
-            raise _refused(wish.group, f"{label} is no device that can share a slot by wish")
+            raise _refused(wish.group, f"{label} is not a device that can share a slot by wish")
         if not device.wants:
-            raise _refused(wish.group, f"the address of {label} is written down", "take it out")
+            raise _refused(wish.group, f"the address of {label} is explicit", "take it out")
         members.setdefault(wish.group, []).append(device)
     order = {device: place for place, device in enumerate(guest.all_devices())}
     return [_functions(name, sorted(group, key=lambda d: order[d])) for name, group in members.items()]

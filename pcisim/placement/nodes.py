@@ -79,9 +79,9 @@ def _check(device: Device, guest: Guest) -> None:
                         "pc, q35 and virt of ARM have one")  # fmt: skip
     fixed = {place.owner for place in machine.places}
     if not device.plug or (isinstance(device, Controller) and (device.is_pci or device.ich9 or device.label in fixed)):
-        raise _unusable(device.label, "it is no device that is plugged into a bus below an expander")
+        raise _unusable(device.label, "it is not a device that is plugged into a bus below an expander")
     if not device.wants:
-        raise _unusable(device.label, "its address is written down: take it out")
+        raise _unusable(device.label, "its address is explicit: take it out")
     plug = plug_on(device.plug, guest.express)
     if plug & c.INTEGRATED:
         raise _unusable(device.label, "it sits on bus 0 only")

@@ -1,4 +1,4 @@
-"""A placed guest as a definition in which every address is written down."""
+"""A placed guest as a definition in which every address is explicit."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def svg(figure: Figure) -> str:
         figure: what a function of this package returned, or any other figure.
 
     Raises:
-        UsageError: it is no figure.
+        UsageError: it is not a figure.
     """
     if not isinstance(figure, Figure):
         raise UsageError(f"svg takes a Figure, not {figure!r}", code="usage")

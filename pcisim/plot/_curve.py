@@ -38,7 +38,7 @@ def capacity_curve(more: More | Mapping[str, More], *, upto: int | None = None) 
             f"capacity_curve takes what how_many_more returned, or several by name, not {more!r}", code="usage"
         )
     if upto is not None and (isinstance(upto, bool) or not isinstance(upto, int) or upto < 1):
-        raise UsageError(f"the highest count to show must be a whole number from 1, not {upto!r}", code="usage")
+        raise UsageError(f"the highest count to show must be a positive integer, not {upto!r}", code="usage")
     most = max(row.most for row in rows.values())
     end = upto if upto is not None else max(10, most + max(4, most // 20))
     height = _TOP + len(rows) * _PANEL + (len(rows) - 1) * _BETWEEN + _BOTTOM

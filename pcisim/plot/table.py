@@ -75,8 +75,7 @@ def capacity_table(capacity: Capacity) -> str:
         before = values
     head = ["bus", "model", "takes", "used", "reserved", "free", "unusable", "empty slots", "of them hot", "why"]
     caption = f"{capacity.machine}: {THEORETICAL} functions a bus in theory"
-    # the lines after those of the buses are about the whole guest
-    budgets = "<br>\n".join(_html(line) for line in capacity.lines()[len(capacity.buses) :])
+    budgets = "<br>\n".join(_html(line) for line in capacity.budget_lines())
     return f"{Table(head, groups, caption)._repr_html_()}\n<p>{budgets}</p>"
 
 

@@ -2,7 +2,7 @@
 
 Whether a back-end is there is not asked: a command line may be given without its ``-netdev`` and ``-blockdev``.
 
-Source: asked of QEMU 7.2.
+Source: verified against QEMU 7.2.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One ``-device``, as text and as its properties.
 
-Source: asked of QEMU 7.2; the rules for numbers are those of the C library's strtoull and scanf.
+Source: verified against QEMU 7.2; the rules for numbers are those of the C library's strtoull and scanf.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A virtio-net device with ``failover=on`` hides the device whose ``failover_pair_id`` is its id; QEMU then looks at
 nothing of the hidden device but its id and its bus.
 
-Source: asked of QEMU 7.2, at start and by ``device_add``.
+Source: verified against QEMU 7.2, at start and by ``device_add``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A machine as QEMU builds it from its command line: where each ``-device`` goes, and what is refused.
 
-Source: QEMU rules 1, 2, 3 and 4; each rule was asked of QEMU 7.2.
+Source: QEMU rules 1, 2, 3 and 4; each rule was verified against QEMU 7.2.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Memory that is plugged in: DIMMs, and virtio devices that bring memory.
 
-Source: asked of QEMU 7.2.
+Source: verified against QEMU 7.2.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a command line says beside ``-device``: the machine, its memory and processors, NUMA nodes, back-ends.
 
-Source: asked of QEMU 7.2; options that say nothing about devices are passed over.
+Source: verified against QEMU 7.2; options that say nothing about devices are passed over.
 """
 
 from __future__ import annotations

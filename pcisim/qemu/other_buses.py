@@ -1,6 +1,6 @@
 """The buses of a machine that are not PCI, by name and kind.
 
-Source: asked of QEMU 7.2; the facts are in `pcisim.catalogue.qemu_buses`.
+Source: verified against QEMU 7.2; the facts are in `pcisim.catalogue.qemu_buses`.
 """
 
 from __future__ import annotations

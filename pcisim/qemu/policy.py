@@ -1,10 +1,10 @@
 """The policy ``qemu``: the addresses that QEMU itself gives to ``-device`` without ``addr``.
 
 Each device in the order of the command line, on the root bus, in the lowest slot whose function 0 is
-free; an address that is written down is taken as it stands.  Nothing moves for anything later, so
+free; an explicit address is taken as it stands.  Nothing moves for anything later, so
 that an address written further down may be taken by then, as it is with QEMU.
 
-Source: QEMU rule 2.6, asked of QEMU 7.2 and 10.0.
+Source: QEMU rule 2.6, verified against QEMU 7.2 and 10.0.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ _FIXED = {("i440fx", "ide:0"): IDE_0, ("q35", "sata:0"): SATA_0}
 
 class QemuPolicy:
     """Places a guest as QEMU does when nobody gives addresses."""
+
+    def __repr__(self) -> str:
+        return "QemuPolicy()"
 
     def describe(self) -> str:
         """Return the policy in one line."""
@@ -104,7 +107,7 @@ def _place(device: Device, guest: Guest, topology: Topology) -> tuple[int, str]:
     if fixed is not None:
         return pack(0, *fixed), "the chipset's own place"
     if device.address is not None:
-        return device.address, "the address is written down"
+        return device.address, "the address is explicit"
     if not topology.buses:
         return 0, "there is no PCI bus"
     root = topology.buses[0]

@@ -1,6 +1,6 @@
 """Processors that are plugged in as devices.
 
-Source: asked of QEMU 7.2.
+Source: verified against QEMU 7.2.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where QEMU puts a machine's RAM: what is left below 4 GiB, and where the addresses above it are free.
 
-Source: firmware rules 3.4 and 3.7; asked of QEMU 7.2, 10.0 and 11.1.
+Source: firmware rules 3.4 and 3.7; verified against QEMU 7.2, 10.0 and 11.1.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each raises a refusal with QEMU's own words as its headline, and ours as its detail.
 
-Source: QEMU rules 1, 2, 3 and 4; each rule was asked of QEMU 7.2.
+Source: QEMU rules 1, 2, 3 and 4; each rule was verified against QEMU 7.2.
 """
 
 from __future__ import annotations

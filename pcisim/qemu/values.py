@@ -3,7 +3,7 @@
 Single values are in `pcisim.catalogue.qemu_values`; here are the rules that look at more than one property.  Each
 function raises a refusal with QEMU's own words as its headline.
 
-Source: asked of QEMU 7.2.
+Source: verified against QEMU 7.2.
 """
 
 from __future__ import annotations

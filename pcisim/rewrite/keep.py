@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.controllers import ROOT_MODELS
-from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.catalogue.x86_machines import Machine
 from pcisim.compare.matching import (
     INDEX,
@@ -23,15 +23,17 @@ from pcisim.compare.matching import (
     is_pci_controller,
     match,
 )
-from pcisim.errors import RefusedError
-from pcisim.formats.domain.devices import HostPci
+from pcisim.errors import RefusedError, counted
 from pcisim.formats.domain.reader import read
 from pcisim.formats.domain.writer import address_attributes, edit, target_attributes, zpci_attributes
+from pcisim.formats.host_pci import lookup
 from pcisim.formats.xml.document import Element
 from pcisim.formats.xml.editor import Editor, Fragment
 from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.libvirt.completion import complete
+from pcisim.libvirt.policy import LibvirtPolicy
 from pcisim.placement import Placement
+from pcisim.policies import HostPci, placed
 from pcisim.topology import Topology
 
 _NUMBERS = ("chassisNr", "chassis", "port", "busNr", "index")
@@ -76,9 +78,15 @@ class Carried(NamedTuple):
     gone: tuple[str, ...]
     ambiguous: tuple[Group, ...]
 
+    def __repr__(self) -> str:
+        return f"<Carried {len(self.kept)} addresses, {len(self.controllers)} PCI controllers, {len(self.new)} new>"
+
     def explanation(self) -> list[str]:
         """Return the lines to print: a headline, then what was not kept."""
-        lines = [f"{len(self.kept)} addresses and {len(self.controllers)} PCI controllers kept"]
+        lines = [
+            f"{counted(len(self.kept), 'address', 'addresses')} and"
+            f" {counted(len(self.controllers), 'PCI controller')} kept"
+        ]
         lines += [f"  not kept: {text}" for text in self.overruled]
         for group in self.ambiguous:
             old, new = (", ".join(device.label for device in devices) for devices in (group.old, group.new))
@@ -95,7 +103,13 @@ class Carried(NamedTuple):
         return lines
 
 
-def keep(old: Placement, new: str | bytes, rules: Libvirt, *, host_pci: HostPci | None = None) -> Carried:
+def keep(
+    old: str | bytes | Placement,
+    xml: str | bytes,
+    *,
+    libvirt: str | Libvirt = DEFAULT_VERSION,
+    host_pci: HostPci = None,
+) -> Carried:
     """Write the addresses and the PCI controllers of an old definition into a new one.
 
     Devices are matched as `pcisim.compare.match` says.  What is written down in the new definition
@@ -103,22 +117,34 @@ def keep(old: Placement, new: str | bytes, rules: Libvirt, *, host_pci: HostPci 
     keeps the options that the new definition says, and the place and the numbers of the old one.
 
     Args:
-        old: the old definition, placed.
-        new: the new definition.
-        rules: the version of libvirt.
-        host_pci: says which host devices are conventional; all others are PCI Express.
+        old: the old definition, or how it is placed.
+        xml: the new definition.
+        libvirt: the libvirt version to emulate, from ``7.0`` on.
+        host_pci: which host devices are conventional, as for `pcisim.assign`.
 
     Raises:
-        InputError: the new definition cannot be read.
+        InputError: a definition cannot be read.
         RefusedError: the two are for different kinds of machines, a PCI controller is another one
-            in each, or libvirt refuses the new definition.
+            in each, or libvirt refuses a definition.
+        UsageError: an unknown version.
+
+    Examples:
+        >>> import pcisim
+        >>> old = pcisim.assign(pcisim.Guest.of("q35", {"virtio-net": 1, "virtio-blk": 1})).to_xml()
+        >>> kept = pcisim.keep(old, pcisim.reassign(old).text)
+        >>> pcisim.assign_xml(kept.text) == old, kept.overruled
+        (True, ())
     """
-    guest = read(new, rules, host_pci=host_pci)
+    rules = libvirt_version(libvirt)
+    known = lookup(host_pci)
+    if not isinstance(old, Placement):
+        old = placed(read(old, rules, host_pci=known), LibvirtPolicy(rules), rules)
+    guest = read(xml, rules, host_pci=known)
     root: Element = guest.document.root
     if root.find("devices") is None:
         editor = Editor(guest.document)
         editor.append_child(root, Fragment("devices"))
-        guest = read(editor.apply(), rules, host_pci=host_pci)
+        guest = read(editor.apply(), rules, host_pci=known)
     completed = complete(guest, rules)
     if completed.machine.root != old.guest.machine.root:
         raise RefusedError(

@@ -11,14 +11,15 @@ from typing import NamedTuple
 from pcisim.catalogue.controllers import GROWN, PCI_CONTROLLERS, PORTS, ROOT_MODELS, pci_controller
 from pcisim.catalogue.machines import machine_of
 from pcisim.catalogue.other_machines import architectures_of
-from pcisim.catalogue.versions import Libvirt
+from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
 from pcisim.catalogue.x86_machines import X86, Machine
 from pcisim.compare.matching import USER_ALIAS, alias_of, is_pci_controller
 from pcisim.errors import RefusedError
 from pcisim.formats.domain.reader import read
 from pcisim.formats.xml.document import Element
 from pcisim.formats.xml.editor import Editor
-from pcisim.guest import Controller, Device, Guest
+from pcisim.guest import Controller, Device, Guest, evolved
+from pcisim.rewrite.disk_buses import IDE, SATA, Move, check_fix, immovable, move
 from pcisim.rewrite.keep import in_chipset, pci_controllers
 
 
@@ -30,49 +31,82 @@ class Reassigned(NamedTuple):
         machine: the machine type that it is for now; "" when it is the one that it was for.
         lost: in words, what the places said and a new placing does not know.
         advice: in words, devices that may stay but are not what one would take on the other machine type.
+        moved: in words, the disks that are on another bus now.
     """
 
     text: str | bytes
     machine: str
     lost: tuple[str, ...]
     advice: tuple[str, ...]
+    moved: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        told = f"{len(self.moved)} moved, {len(self.lost)} lost, {len(self.advice)} advised"
+        return f"<Reassigned{f' to {self.machine}' if self.machine else ''}: {told}>"
 
     def explanation(self) -> list[str]:
-        """Return the lines to print: a headline, then what is lost, then the advice."""
+        """Return the lines to print: a headline, then what is moved and what is lost, then the advice."""
         headline = "PCI addresses and PCI controllers dropped"
         lines = [headline + (f", machine type {self.machine}" if self.machine else "")]
+        lines += [f"  moved: {text}" for text in self.moved]
         return lines + [f"  lost: {text}" for text in self.lost] + [f"  advice: {text}" for text in self.advice]
 
 
-def reassign(text: str | bytes, rules: Libvirt, *, machine: str | None = None) -> Reassigned:
+def reassign(
+    xml: str | bytes,
+    *,
+    machine: str | None = None,
+    fix_ide: str | None = None,
+    libvirt: str | Libvirt = DEFAULT_VERSION,
+) -> Reassigned:
     """Drop every PCI address and every PCI controller but the root, for another machine type if need be.
 
     The root controller stays with its options, such as ``pcihole64``; for another kind of machine
     it becomes that one's root, without ``hotplug``.  Expanders, switches and their NUMA nodes go
     like every other PCI controller, and are named in `Reassigned.lost`.
 
+    From q35 to pc, disks and CD-ROMs move from SATA to IDE, which takes four, and the SATA controllers go.  The other
+    way, those on IDE are refused unless `fix_ide` says where to they move.
+
     Args:
-        text: the definition.
-        rules: the version of libvirt.
+        xml: the definition.
         machine: another machine type; ``pc`` or ``q35`` without a version change nothing in a
             definition that is for some version of it.
+        fix_ide: where disks and CD-ROMs on IDE are moved to: ``sata``, or ``virtio-scsi`` with a controller of their
+            own.  On the way to pc it is those on SATA: ``sata`` leaves them there, on an AHCI card.
+        libvirt: the libvirt version to emulate, from ``7.0`` on.
 
     Raises:
         InputError: the definition cannot be read.
         RefusedError: the machine type is none with a PCI bus, or devices cannot stay as they are on
             it; all of them are named (code ``machine-change``).
+        UsageError: an unknown version, or a bus that IDE disks are not moved to.
+
+    Examples:
+        >>> import pcisim
+        >>> xml = pcisim.assign(pcisim.Guest.of("pc", {"virtio-blk": 1})).to_xml()
+        >>> made = pcisim.reassign(xml, machine="q35", fix_ide="sata")
+        >>> str(pcisim.assign(made.text).addresses["disk:vda"])
+        '0000:03:00.0'
     """
-    guest = read(text, rules)
+    rules = libvirt_version(libvirt)
+    check_fix(fix_ide)
+    guest = read(xml, rules)
     name = _other_machine(guest, machine)
     family = machine_of(name, guest.arch) if name else guest.machine
-    if name and family.family != guest.machine.family:
-        _check_devices(guest, family, name)
+    changes = bool(name) and family.family != guest.machine.family
+    what = _move(guest, family, fix_ide, changes=changes)
+    _check_devices(guest, family, name or guest.machine_name, what, changes=changes)
     editor = Editor(guest.document)
     if name:
         editor.set_attribute(guest.machine_origin, "machine", name)
     lost = list(_lost(guest))
+    moved = move(editor, guest, rules, what) if what is not None else []
+    gone = {c.origin for c in what.controllers(guest)} if what is not None else set()
     has_root = False  # whether one was seen that stays: pseries may have many
     for element in (each for parent in guest.document.root.findall("devices") for each in parent.children):
+        if element in gone:
+            continue
         if element.tag != "controller" or element.get("type") != "pci":
             for address in element.findall("address"):
                 if address.get("type") == "pci":
@@ -84,8 +118,21 @@ def reassign(text: str | bytes, rules: Libvirt, *, machine: str | None = None) -
             has_root = True
         else:
             has_root = True
-    advice = _advice(guest, family) if family.family != guest.machine.family else ()
-    return Reassigned(editor.apply(), name, tuple(lost), tuple(advice))
+    lost += [
+        f"{c.label}, with alias {alias}"
+        for c in guest.controllers
+        if c.origin in gone and (alias := alias_of(c)) and alias.startswith(USER_ALIAS)
+    ]
+    stays = evolved(guest, controllers=[c for c in guest.controllers if c.origin not in gone])
+    advice = _advice(stays, family) if changes else ()
+    return Reassigned(editor.apply(), name, tuple(lost), tuple(advice), tuple(moved))
+
+
+def _move(guest: Guest, family: Machine, fix_ide: str | None, *, changes: bool) -> Move | None:
+    """Return which disks move to another bus, if any."""
+    if changes and family.ide and not guest.machine.ide:
+        return None if fix_ide == SATA else Move("sata", fix_ide or IDE, drops=True)
+    return None if fix_ide is None else Move("ide", fix_ide, drops=not family.ide)
 
 
 _UNVERSIONED = ("pc", "q35", "virt", "pseries")
@@ -239,7 +286,7 @@ _REFUSED = (
         "only q35 has an IOMMU",
         "take it out",
     ),
-)  # each was asked of libvirt 11.3.0, as were the two of the definition itself
+)  # each was verified against libvirt 11.3.0, as were the two of the definition itself
 
 _ADVISED = (
     _Rule(
@@ -266,10 +313,20 @@ def _found(guest: Guest, family: Machine, rules: Iterable[_Rule]) -> Iterator[tu
                 yield device.label, f"{device.label}{line}: {rule.reason}; {rule.remedy}"
 
 
-def _check_devices(guest: Guest, family: Machine, name: str) -> None:
-    found = list(_found(guest, family, _REFUSED))
-    if family.family == "i440fx":
+def _check_devices(guest: Guest, family: Machine, name: str, moving: Move | None, *, changes: bool) -> None:
+    moves = [d.label for d in (*moving.disks(guest), *moving.controllers(guest))] if moving is not None else []
+    found = [(label, text) for label, text in _found(guest, family, _REFUSED) if changes and label not in moves]
+    on_ide = {d.label for d in guest.devices.get("disk", ()) if d.bus == "ide"}
+    on_ide |= {c.label for c in guest.controllers if c.type == "ide"}
+    remedy = "change what is listed, then reassign"
+    if not on_ide.isdisjoint(label for label, _ in found):
+        remedy = "'--fix-ide sata' or '--fix-ide virtio-scsi' moves what is on IDE; change the rest, then reassign"
+    if changes and family.family == "i440fx":
         found += _of_firmware(guest)
+    stuck = list(immovable(guest, moving)) if moving is not None else []
+    if stuck and moving is not None and moving.target == IDE:
+        remedy = "'--fix-ide sata' leaves the disks on SATA, on an AHCI card; '--fix-ide virtio-scsi' moves them"
+    found += stuck
     if found:
         what = "one thing" if len(found) == 1 else f"{len(found)} things"
         raise RefusedError(
@@ -278,7 +335,7 @@ def _check_devices(guest: Guest, family: Machine, name: str) -> None:
             else f"{what} of this guest cannot stay as they are on machine type {name}",
             code="machine-change",
             details=tuple(text for _, text in found),
-            remedy="change what is listed, then reassign",
+            remedy=remedy,
             parties=tuple(label for label, _ in found),
         )
 

@@ -2,7 +2,7 @@
 
 libvirt alone puts 7 disks on a SCSI controller; with the target written down, 256 share one.
 
-Source: libvirt rules 5.5 and 9; asked of libvirt 11.3.0 and 12.9.0.
+Source: libvirt rules 5.5 and 9; verified against libvirt 11.3.0 and 12.9.0.
 """
 
 from __future__ import annotations

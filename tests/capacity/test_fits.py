@@ -210,7 +210,7 @@ def test_what_is_pasted_for_a_running_guest_is_enough_after_the_next_boot() -> N
 
 @pytest.mark.parametrize("name", DEVICE_MODELS)
 def test_what_never_comes_while_the_guest_runs_is_refused(name: str) -> None:
-    """Asked of libvirt 11.3.0: "live attach of device 'video' is not supported" and the like."""
+    """Verified against libvirt 11.3.0: "live attach of device 'video' is not supported" and the like."""
     row = DEVICE_MODELS[name]
     element, _, kind = row.element.partition("/")
     by_element = {"controller": kind, "filesystem": row.model, "watchdog": row.model, "shmem": row.model}

@@ -121,7 +121,7 @@ def test_places_of_the_machine(machine: Machine) -> None:
 
 OTHER_MACHINES = [
     # architecture, machine types, family, root bus, USB controller, and the models of a network card, a video device,
-    # a USB and a SCSI controller and a panic device that say none; asked of libvirt 11.3
+    # a USB and a SCSI controller and a panic device that say none; verified against libvirt 11.3
     ("aarch64", ["", "virt", "virt-9.2"], "arm-virt", "pcie-root", None,
      ("virtio", "virtio", "qemu-xhci", "lsilogic", "pvpanic")),
     ("armv7l", ["virt"], "arm-virt", "pcie-root", None, ("virtio", "virtio", "piix3-uhci", "lsilogic", "pvpanic")),

@@ -25,14 +25,30 @@ class Done(NamedTuple):
     err: str
 
 
-def run(*words: str, given: bytes = b"", encoding: str = "utf-8") -> Done:
-    """Run `main` here; standard output is nothing but bytes in the end, as in a pipe."""
+class _Terminal(io.TextIOWrapper):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def run(*words: str, given: bytes = b"", encoding: str = "utf-8", columns: int | None = None) -> Done:
+    """Run `main` here; standard output is nothing but bytes in the end, as in a pipe.
+
+    Args:
+        words: the arguments.
+        given: what standard input holds.
+        encoding: of the output.
+        columns: how wide a terminal without colours is that both outputs go to; by default they go to none.
+    """
     out, err = io.BytesIO(), io.BytesIO()
+    kind = io.TextIOWrapper if columns is None else _Terminal
+    wide = {} if columns is None else {"COLUMNS": str(columns), "NO_COLOR": "1"}
     with (
-        patch("sys.stdin", io.TextIOWrapper(io.BytesIO(given), "utf-8")),
-        patch("sys.stdout", io.TextIOWrapper(out, encoding)),
-        patch("sys.stderr", io.TextIOWrapper(err, encoding, "backslashreplace")),
-        patch.dict(os.environ, PLAIN),
+        patch("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(given)), "utf-8")),
+        patch("sys.stdout", kind(out, encoding)),
+        patch("sys.stderr", kind(err, encoding, "backslashreplace")),
+        patch.dict(os.environ, PLAIN | wide),
     ):
         status = main(words)
         sys.stdout.flush()

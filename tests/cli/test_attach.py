@@ -312,7 +312,7 @@ def test_the_hot_slots_are_those_that_can_be_reached() -> None:
         (("attach", DESKTOP), 2, "either --device or files of device XML say what is attached"),
         (("attach", DESKTOP, "nic.xml", "--device", "vga"), 2, "either --device or files of device XML say"),
         (("attach", DESKTOP, "--device", "nonsense"), 2, "unknown device 'nonsense'"),
-        (("attach", DESKTOP, "--device", "vga,count=x"), 2, "--device vga,count=x: 'x' is no count"),
+        (("attach", DESKTOP, "--device", "vga,count=x"), 2, "--device vga,count=x: 'x' is not a valid count"),
         (("attach", DESKTOP, "--device", "vga", "--libvirt", "1.0"), 2, "libvirt 1.0 is older than 7.0"),
         (("attach", DESKTOP, "--bogus"), 2, "unrecognized arguments: --bogus"),
         (("attach", "-", "-"), 2, "two inputs are standard input"),
@@ -336,7 +336,7 @@ def test_a_file_that_cannot_be_read_is_named(given: Path) -> None:
     done = run("attach", DESKTOP, lease)
     assert (done.status, done.err.splitlines()[0]) == (
         3,
-        f"{lease}:1: this is no device that could have an address: the root element is <lease>",
+        f"{lease}:1: this is not a device that could have an address: the root element is <lease>",
     )
 
 

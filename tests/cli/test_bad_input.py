@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.running import Done, is_tidy, process, run
 from tests.limits import within
+from tests.sampled import one_in
 
 SOON = 10.0
 """Seconds that nothing may take longer than."""
@@ -50,7 +51,7 @@ CASES: dict[str, tuple[bytes, int, str]] = {
     "crossed": (b"<domain><os></domain>", 3, ":1: XML cannot be read: </domain> does not close <os>, opened on line 1"),
     "two-roots": (b"<domain/><domain/>", 3, ":1: XML cannot be read: there is something after the end"),
     "another-root": (
-        b"<network/>", 3, ":1: this is no domain: unexpected root element <network>, expecting <domain>\n",
+        b"<network/>", 3, ":1: this is not a domain: unexpected root element <network>, expecting <domain>\n",
     ),
     "no-os": (b"<domain/>", 1, ":1: an os <type> must be specified"),
     "unknown-machine": (guest(machine="frobnicate"), 1, ":2: Machine type '"),
@@ -99,7 +100,7 @@ CASES: dict[str, tuple[bytes, int, str]] = {
         guest(SCSI_HOSTDEV.format("<address type='drive' controller='4000000000'/>")), 1, ":4: SCSI controller index 4",
     ),
     "large-drive-controller": (
-        guest(SCSI_HOSTDEV.format("<address type='drive' controller='20000'/>")), 1, ": a PCI slot is needed",
+        guest(SCSI_HOSTDEV.format("<address type='drive' controller='5000'/>")), 1, ": a PCI slot is needed",
     ),
     "bridges-in-a-circle": (guest(PORT.format(1, "pci-bridge", 2) + PORT.format(2, "pci-bridge", 1)), 1, ":4: "),
     "long-value": (guest(f"<rng model='{'x' * 1_000_000}'/>"), 3, ":4: Invalid value for attribute 'model' in element"),
@@ -128,7 +129,7 @@ def test_bad_input(case: str, tmp_path: Path) -> None:
     ("name", "complaint"),
     [
         ("missing.xml", "cannot read missing.xml: no such file or directory"),
-        (".", "cannot read .: is a directory"),
+        ("missing-*.xml", "cannot read missing-*.xml: no file matches"),
         ("", "cannot read a file without a name: no such file or directory"),
         ("a\0b", "cannot read a\\x00b: embedded null byte"),
     ],
@@ -203,8 +204,7 @@ MANY = {
 }
 
 
-@pytest.mark.parametrize("machine", ["pc", "q35"])
-@pytest.mark.parametrize("what", MANY)
+@pytest.mark.parametrize(("what", "machine"), one_in(3, [(what, m) for what in MANY for m in ("pc", "q35")]))
 def test_twenty_thousand_devices(what: str, machine: str) -> None:
     """They are refused for what does not fit, not for the count."""
     text = guest("\n".join(MANY[what]), machine)

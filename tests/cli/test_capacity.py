@@ -33,8 +33,10 @@ def document(*words: str, given: bytes = b"") -> dict[str, Any]:
 def test_report() -> None:
     assert run("capacity", "--machine", "pc", "--of", "virtio-net") == Done(
         0,
-        "bus 0x00 pci-root: 256 in theory, 2 used, 2 reserved, 244 functions free in 29 empty slots and beside devices,"
-        " 29 slots hot (slot 0 of the root bus belongs to the host bridge)\n"
+        "pc: functions, 256 a bus in theory, and empty slots\n"
+        "bus    controller  usable  used  reserved  free  slots  hot\n"
+        "pci:0  pci-root       248     2         2   244     29   29\n"
+        "not usable: 8 functions of pci:0 (slot 0 of the root bus belongs to the host bridge)\n"
         "free slots: cold 0 PCI Express + 29 conventional, hot 0 PCI Express + 29 conventional\n"
         "hotplug: 29 empty slots left, 0 devices can be detached\n"
         "bus numbers: 1 of 256\n"
@@ -142,17 +144,15 @@ def test_list_of_devices() -> None:
         (["--machine", "q35", "--of", "\0\x1b[31m"], 2, "unknown device '\\x00\\x1b[31m'"),
         (["--machine", "q35", "--of", "x" * 100_000], 2, "unknown device 'xxx"),
         (["--machine", "q35", "--device", "frobnicator"], 2, "unknown device 'frobnicator'"),
-        (["--machine", "q35", "--device", "vga,count=-1"], 2, "--device vga,count=-1: '-1' is no count"),
+        (["--machine", "q35", "--device", "vga,count=-1"], 2, "--device vga,count=-1: '-1' is not a valid count"),
         (["--machine", "q35", "--device", "vga,count=99999999"], 2, "--device vga,count=99999999: at most 65536"),
         (["--machine", "q35", "--libvirt", "12"], 2, "unknown libvirt version '12'"),
         (["--machine", "q35", "--policy", "random"], 2, "unknown policy 'random'"),
         (["--machine", "q35", "--format", "xml"], 2, "argument --format: invalid choice: 'xml'"),
         (["--machine", "q35", "--of"], 2, "argument --of: expected one argument"),
         (["--machine", "q35", "--frob"], 2, "unrecognized arguments: --frob"),
-        (["a", "b"], 2, "unrecognized arguments: b"),
         (["missing.xml"], 3, "cannot read missing.xml: no such file or directory"),
         ([""], 3, "cannot read a file without a name: no such file or directory"),
-        (["."], 3, "cannot read .: is a directory"),
         (["-"], 3, "<stdin>:1: XML cannot be read: the document is empty"),
         (["--machine", "frobnicator"], 1, "Machine type '"),
         (["--machine", "virt"], 1, "Machine type '"),
@@ -193,7 +193,7 @@ def test_the_largest_guests_are_counted_soon(device: str) -> None:
 
 def test_a_closed_pipe_ends_in_silence() -> None:
     done = process(["capacity", "--machine", "q35", "--device", "virtio-blk,count=230"], shell="| head -c 10")
-    assert (done.stdout, done.stderr) == (b"bus 0x00 p", b"")
+    assert (done.stdout, done.stderr) == (b"q35: funct", b"")
 
 
 def test_a_closed_output_is_an_error() -> None:

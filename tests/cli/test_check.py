@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pcisim import diagnose
-from pcisim.cli.check import github_line, text_lines
+from pcisim.cli.check import text_lines
+from pcisim.cli.reports import github_line
 from pcisim.diagnose import RULES, Finding
 from tests.cli.running import EXAMPLES, Done, run
 from tests.guests import at, disk, disks, domain, nic, pci

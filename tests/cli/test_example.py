@@ -9,6 +9,7 @@ from tests.cli.running import EXAMPLES, Done, example, run
 LIST = """\
 conflict     refused: two devices ask for one address
 desktop      a q35 desktop as an installer writes it: no address yet
+renamed      a q35 guest whose network interface is renamed: port 1 comes after port 2
 server       a pc server: two of its devices have addresses, the new ones have none
 """
 
@@ -27,4 +28,6 @@ def test_prints_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["guest", "", "../examples/server", "server.xml"])
 def test_an_unknown_one(name: str) -> None:
-    assert run("example", name) == Done(2, "", f"no example {name!r}\n  there are: conflict, desktop, server\n")
+    assert run("example", name) == Done(
+        2, "", f"no example {name!r}\n  there are: conflict, desktop, renamed, server\n"
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pcisim.diagnose import diagnose
+from pcisim.diagnose import check
 from tests.cli.running import EXAMPLES, Done, run
 from tests.guests import at, disk, disks, domain, nic, pci
 
@@ -69,7 +69,7 @@ def test_the_patch_applies(tmp_path: Path, text: str, guest: str) -> None:
     assert done.status == 0
     difference = done.out[done.out.index("--- ") :].encode()
     subprocess.run(["patch", "--binary", "-s", str(path)], input=difference, check=True, timeout=60)
-    assert [f.code for f in diagnose(path.read_bytes()) if f.severity == "error"] == []
+    assert [f.code for f in check(path.read_bytes()) if f.severity == "error"] == []
     assert "does not give this error" in run("explain", text, str(path)).out
 
 

@@ -68,7 +68,8 @@ def test_the_examples_of_the_help_work(tmp_path: Path) -> None:
         (["frobnicate"], "argument COMMAND: invalid choice: 'frobnicate'"),
         (["assign", "--frobnicate", DESKTOP], "unrecognized arguments: --frobnicate"),
         (["assign", "--mach", "q35"], "unrecognized arguments: --mach"),
-        (["assign", DESKTOP, DESKTOP], "unrecognized arguments: "),
+        (["detach", DESKTOP, "pci:1", "--frobnicate", "x"], "unrecognized arguments: --frobnicate"),
+        (["assign", DESKTOP, DESKTOP, "-o", "x"], "-o takes the answer of one guest, and several are named"),
         (["assign", "--format", "yaml", DESKTOP], "argument --format: invalid choice: 'yaml'"),
         (["assign", "--in-place", "-o", "x", DESKTOP], "argument -o/--output: not allowed with argument --in-place"),
         (["assign"], "no guest: neither a file nor --machine is given"),
@@ -79,8 +80,11 @@ def test_the_examples_of_the_help_work(tmp_path: Path) -> None:
         (["assign", "--machine", "q35", "--host-pci", "auto"], "--host-pci goes with a file"),
         (["assign", "--machine", "q35", "--device", "virtio-block"], "unknown device 'virtio-block'"),
         (["assign", "--machine", "q35", "--device", "virtio-blk,bus=1"], "--device virtio-blk,bus=1: unknown property"),
-        (["assign", "--machine", "q35", "--device", "vga,count=-1"], "--device vga,count=-1: '-1' is no count"),
-        (["assign", "--machine", "q35", "--device", "vga,count="], "--device vga,count=: '' is no count"),
+        (
+            ["assign", "--machine", "q35", "--device", "vga,count=-1"],
+            "--device vga,count=-1: '-1' is not a valid count",
+        ),
+        (["assign", "--machine", "q35", "--device", "vga,count="], "--device vga,count=: '' is not a valid count"),
         (["assign", "--machine", "q35", "--device", f"vga,count={'9' * 5000}"], "--device vga,count=999"),
         (["assign", DESKTOP, "--libvirt", "6.9"], "libvirt 6.9 is older than 7.0"),
         (["assign", DESKTOP, "--policy", "chaos"], "unknown policy 'chaos'"),
@@ -403,12 +407,12 @@ def test_output_streams_without_bytes(capsys: pytest.CaptureFixture[str]) -> Non
 # terminals
 
 
-def on_a_terminal(words: list[str], environment: dict[str, str]) -> str:
-    """Return what a command writes on a terminal."""
+def on_a_terminal(words: list[str], environment: dict[str, str], *, reads: bool = False, status: int = 0) -> str:
+    """Return what a command writes on a terminal, which may be its standard input, too."""
     leader, follower = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "pcisim", *words],
-        stdin=subprocess.DEVNULL,
+        stdin=follower if reads else subprocess.DEVNULL,
         stdout=follower,
         stderr=follower,
         env={"PYTHONPATH": str(EXAMPLES.parent), **PLAIN, **environment},
@@ -420,14 +424,14 @@ def on_a_terminal(words: list[str], environment: dict[str, str]) -> str:
                 pieces.append(piece)
         except OSError:  # how Linux says that the other end is closed
             pass
-        assert child.wait(timeout=60) == 0
+        assert child.wait(timeout=60) == status
     os.close(leader)
     return b"".join(pieces).decode().replace("\r\n", "\n")
 
 
 def test_colours_on_a_terminal() -> None:
     pytest.importorskip("rich")
-    coloured = on_a_terminal(["tree", DESKTOP], {"COLUMNS": "20"})
+    coloured = on_a_terminal(["tree", DESKTOP], {"COLUMNS": "120"})
     assert "\x1b[32m[free]\x1b[0m" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == run("tree", DESKTOP).out
 

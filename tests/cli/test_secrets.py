@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import pcisim
-from pcisim.diagnose import diagnose
+from pcisim.diagnose import check
 from pcisim.fleet.survey.run import survey
 from tests.cli.running import run
 from tests.guests import disks, domain, nic
@@ -105,9 +105,9 @@ def test_objects(case: str) -> None:
     except pcisim.PcisimError as error:
         texts = [repr(error), *error.explanation(), json.dumps(error.__dict__, default=str)]
     else:
-        texts = [repr(plan), str(plan), repr(plan.placement), repr(plan.guest), json.dumps(plan.to_json())]
+        texts = [repr(plan), str(plan), repr(plan.placement), repr(plan.placement.guest), json.dumps(plan.to_json())]
     assert all(map(hidden, texts))
-    for finding in diagnose(GUESTS[case]):
+    for finding in check(GUESTS[case]):
         assert hidden(repr(finding))
 
 

@@ -6,7 +6,7 @@ from tests.cli.running import EXAMPLES, Done, example, run
 from tests.guests import at, domain, pci
 
 DESKTOP = """\
-q35 (x86_64)
+desktop: q35 (x86_64)
 bus 0x00 pcie-root
 ├─ 00.0 Q35 host bridge (built-in)
 ├─ 01.0 video:0 qxl

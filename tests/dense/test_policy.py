@@ -118,7 +118,7 @@ def test_nothing_is_put_beside_a_single_function() -> None:
 
 def test_gaps_of_indexes_are_filled() -> None:
     plan = packed("q35", BARE, pci("pcie-root-port", 5), disks(3))
-    assert sorted(d.index or 0 for d in plan.guest.controllers if d.is_pci) == [0, 1, 2, 3, 4, 5]
+    assert sorted(d.index or 0 for d in plan.placement.guest.controllers if d.is_pci) == [0, 1, 2, 3, 4, 5]
 
 
 def test_mixed() -> None:
@@ -155,7 +155,9 @@ def test_a_wish_is_a_slot_of_its_own() -> None:
     xml = domain("q35", disks(20), nic("virtio"))
     plan = pcisim.assign(xml, "dense", wishes={"interface:0": Wish(hotpluggable=True)})
     assert added(plan) == {"pcie-root-port": 4}
-    slot = plan.placement.addresses[next(d for d in plan.guest.all_devices() if d.label == "interface:0")] >> 3
+    slot = (
+        plan.placement.addresses[next(d for d in plan.placement.guest.all_devices() if d.label == "interface:0")] >> 3
+    )
     assert [packed for packed in plan.topology.owners if packed >> 3 == slot] == [slot << 3]
     assert plan.to_json()["hotplug"]["detachable"] == ["interface:0"]
 

@@ -15,7 +15,7 @@ import pytest
 
 import pcisim
 from pcisim.catalogue.attribute_words import FOREIGN, OF_X86, WORDS
-from pcisim.diagnose import RULES, diagnose, examine, explain_in, meaning_of, meanings
+from pcisim.diagnose import RULES, check, examine, explain_in, meaning_of, meanings
 from pcisim.diagnose.headlines import rows
 from pcisim.hotplug.kinds import HOT
 from tests.guests import at, disk, domain, nic, pci
@@ -255,7 +255,7 @@ def test_the_address_chooses() -> None:
     case = explain_in(row, text, text=said)
     assert [f.line for f in case.findings] == [13]
     assert [f.line for f in case.others] == [11]
-    assert (case.mended, case.accepted) == (1, False)
+    assert (case.fixed, case.accepted) == (1, False)
     assert [f.line for f in explain_in(row, text).findings] == [11, 13]
     elsewhere = explain_in(row, text, text="PCI: slot 9 function 0 not available at 0000:00:09.0")
     assert [f.line for f in elsewhere.findings] == [11, 13]
@@ -278,7 +278,7 @@ def test_a_headline_that_is_quoted_is_the_one() -> None:
 
 def test_a_headline_that_no_text_knows_is_that_of_its_finding() -> None:
     text = domain("pc", nic("virtio", at(0, 5, 1)))
-    (finding,) = diagnose(text)
+    (finding,) = check(text)
     case = explain_in(None, text, text=f"check said: {finding.headline} [orphan-function]")
     assert [f.code for f in case.findings] == ["orphan-function"]
     assert case.findings[0].remedy == finding.remedy

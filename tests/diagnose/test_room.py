@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pcisim
-from pcisim.diagnose import diagnose
+from pcisim.diagnose import check
 from tests.guests import at, disk, disks, domain, nic, pci
 
 BOOT = "<boot order='{}'/></disk>"
@@ -13,7 +13,7 @@ ORDERED = "".join(disk(n).replace("</disk>", BOOT.format(n + 1)) for n in range(
 
 
 def codes(xml: str) -> set[str]:
-    return {finding.code for finding in diagnose(xml)}
+    return {finding.code for finding in check(xml)}
 
 
 def boot(xml: str, *devices: str) -> str:

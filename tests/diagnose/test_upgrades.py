@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcisim.diagnose import WARNING, diagnose, meanings
+from pcisim.diagnose import WARNING, check, meanings
 from pcisim.guest import Guest
 from tests.guests import domain, pci
 
@@ -17,7 +17,7 @@ WRITTEN = "<controller type='scsi' index='0' model='{}'/>"
 
 def codes(document: str | Guest, version: str) -> list[str]:
     """Return the codes of what is found."""
-    return [finding.code for finding in diagnose(document, libvirt=version)]
+    return [finding.code for finding in check(document, libvirt=version)]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_machine_types_that_are_gone(machine: str, arch: str, gone: list[str]) -
 
 
 def test_what_is_said_of_a_machine_type() -> None:
-    finding = next(f for f in diagnose(domain("pc-i440fx-4.2")) if f.code == "machine-gone")
+    finding = next(f for f in check(domain("pc-i440fx-4.2")) if f.code == "machine-gone")
     assert (finding.severity, finding.line) == (WARNING, 6)
     assert finding.details[1] == "the oldest that it has is pc-i440fx-5.2"
     assert finding.remedy == "give the guest a newer machine type while it is off"
@@ -58,7 +58,7 @@ def test_what_is_said_of_a_machine_type() -> None:
      ("lsilogic", "11.3", False)],
 )  # fmt: skip
 def test_controllers_of_another_model(model: str, version: str, noted: bool) -> None:
-    findings = diagnose(domain("q35", WRITTEN.format(model) + DISKS), libvirt=version)
+    findings = check(domain("q35", WRITTEN.format(model) + DISKS), libvirt=version)
     found = [finding for finding in findings if finding.code == "other-model"]
     assert [f.parties for f in found] == [("scsi:1", "scsi:0")] * noted
     for finding in found:

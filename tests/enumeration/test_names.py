@@ -49,7 +49,7 @@ def test_names_are_those_of_udev(case: str, libvirt: str) -> None:
 @pytest.mark.parametrize(("case", "libvirt"), CASES)
 def test_slots_are_those_of_linux(case: str, libvirt: str) -> None:
     plan = pcisim.assign(read_guest(case), libvirt=libvirt)
-    slots = slots_of(enumerate_guest(plan.placement), slot_rules(plan.guest))
+    slots = slots_of(enumerate_guest(plan.placement), slot_rules(plan.placement.guest))
     numbers = {f"0000:{place >> 5:02x}:{place & 31:02x}": number for place, number in slots.numbers.items()}
     answer = recorded(case)[VERSIONS[libvirt].qemu]
     assert numbers == answer["slots"]

@@ -77,9 +77,9 @@ def test_architectures(tmp_path: Path) -> None:
     ("head", "code", "headline"),
     [
         ("name,virtio-blk", "inventory-column", "the column 'machine' is missing"),
-        ("machine;virtio-blk", "unknown-device", "the column 'machine;virtio-blk' is no model of a device"),
-        ("machine,virtio-blkk", "unknown-device", "the column 'virtio-blkk' is no model of a device"),
-        ("machine,", "unknown-device", "the column '' is no model of a device"),
+        ("machine;virtio-blk", "unknown-device", "the column 'machine;virtio-blk' is not a model of a device"),
+        ("machine,virtio-blkk", "unknown-device", "the column 'virtio-blkk' is not a model of a device"),
+        ("machine,", "unknown-device", "the column '' is not a model of a device"),
         ("machine,vga,vga", "inventory-column", "the column 'vga' is there twice"),
         ("machine,vga,vga-pci", "inventory-column", "the column 'vga' is there twice"),
         ("", "inventory-column", "the column 'machine' is missing"),
@@ -100,13 +100,17 @@ def test_near_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "code", "message"),
     [
-        ("a,pc,-1", "device-count", "the count of virtio-blk must be a whole number from 0, not -1"),
-        ("a,pc,1.5", "device-count", "the count of virtio-blk must be a whole number from 0, not 1.5"),
-        ("a,pc,2.0", "device-count", "the count of virtio-blk must be a whole number from 0, not 2.0"),
-        ("a,pc,many", "device-count", "the count of virtio-blk must be a whole number from 0, not many"),
-        ("a,pc,\u0663", "device-count", "the count of virtio-blk must be a whole number from 0, not \u0663"),
+        ("a,pc,-1", "device-count", "the count of virtio-blk must be a non-negative integer, not -1"),
+        ("a,pc,1.5", "device-count", "the count of virtio-blk must be a non-negative integer, not 1.5"),
+        ("a,pc,2.0", "device-count", "the count of virtio-blk must be a non-negative integer, not 2.0"),
+        ("a,pc,many", "device-count", "the count of virtio-blk must be a non-negative integer, not many"),
+        ("a,pc,\u0663", "device-count", "the count of virtio-blk must be a non-negative integer, not \u0663"),
         ("a,pc,50001", "device-count", "at most 50000 devices are tried"),
-        (f"a,pc,{'9' * 400}", "device-count", f"the count of virtio-blk must be a whole number from 0, not {'9' * 60}"),
+        (
+            f"a,pc,{'9' * 400}",
+            "device-count",
+            f"the count of virtio-blk must be a non-negative integer, not {'9' * 60}",
+        ),
         ("a,pc", "inventory-record", "the record has only 2 values"),
         ("a,,1", "inventory-record", "the record names no machine type"),
         ("a,frobnicate,1", "no-pci-bus", "Machine type 'frobnicate' supports PCI but no PCI controller added"),
@@ -192,7 +196,7 @@ def test_parquet_refused(tmp_path: Path) -> None:
     error = refused(stored(tmp_path, {"machine": ["pc"], "vga": [1.0]}))
     assert (error.code, error.headline) == (
         "inventory-column",
-        "the counts of vga are of type double, not whole numbers",
+        "the counts of vga are of type double, not integers",
     )
     assert refused(stored(tmp_path, {"name": ["pc"], "vga": [1]})).headline == "the column 'machine' is missing"
     assert refused(stored(tmp_path, {"machine": pyarrow.array([], pyarrow.string())})).code == "no-guests"

@@ -123,7 +123,7 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     [
         ("nothing.xml", "cannot read {}/nothing.xml: no such file or directory"),
         ("empty", "no domain XML in {}/empty: no file there has a name that ends in .xml"),
-        ("pipe", "cannot read {}/pipe: it is no ordinary file"),
+        ("pipe", "cannot read {}/pipe: not a regular file"),
         ("nul\0", "cannot read {}/nul\0: embedded null byte"),
     ],
 )

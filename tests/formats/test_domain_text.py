@@ -99,7 +99,7 @@ def test_is_placed_as_what_it_was(name: str, machine: str, version: str) -> None
 def test_the_machine_can_hold_anything() -> None:
     guest = pcisim.Guest.of("pc-q35-\"'&<>\n\té", {"virtio-blk": 1})
     assert read(render(guest), RULES).machine_type == guest.machine_type
-    assert pcisim.assign(pcisim.assign(guest).to_xml()).guest.machine_type == guest.machine_type
+    assert pcisim.assign(pcisim.assign(guest).to_xml()).placement.guest.machine_type == guest.machine_type
 
 
 def test_thousands_of_devices() -> None:

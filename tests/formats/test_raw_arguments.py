@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pcisim.catalogue.versions import libvirt_version
-from pcisim.diagnose import diagnose
+from pcisim.diagnose import check
 from pcisim.formats.domain.raw_arguments import NAMESPACE, raw_arguments, summary
 from pcisim.formats.domain.reader import read
 from pcisim.guest import Guest
@@ -41,10 +41,10 @@ def test_other_elements_are_none() -> None:
 
 def test_check_never_finds_nothing() -> None:
     text = domain("q35", BARE, nic("virtio"))
-    before = diagnose(text)
-    (note,) = [finding for finding in diagnose(passing(PLAIN)) if finding not in before]
+    before = check(text)
+    (note,) = [finding for finding in check(passing(PLAIN)) if finding not in before]
     assert (note.code, note.severity, note.line, note.headline) == ("raw-arguments", "note", 4, TWO)
-    (warning,) = [finding for finding in diagnose(passing(DEVICE)) if finding not in before]
+    (warning,) = [finding for finding in check(passing(DEVICE)) if finding not in before]
     assert (warning.code, warning.severity, warning.line, warning.headline) == ("raw-device", "warning", 4, TWO)
     assert "refuses to start" in warning.details[1]
     assert "addr=" in warning.remedy
@@ -53,7 +53,7 @@ def test_check_never_finds_nothing() -> None:
 
 def test_check_says_so_of_what_libvirt_refuses() -> None:
     broken = passing(DEVICE).replace("</devices>", "<controller type='pci' model='nonsense'/></devices>")
-    assert {finding.code for finding in diagnose(broken)} == {"unknown-model", "raw-device"}
+    assert {finding.code for finding in check(broken)} == {"unknown-model", "raw-device"}
 
 
 COMMANDS = (["capacity", "-"], ["fits", "-", "--add", "virtio-net=1"], ["guest", "-"],

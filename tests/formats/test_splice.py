@@ -165,7 +165,7 @@ def test_lines_of_every_ending(newline: str) -> None:
         (b"<a>\x01</a>", "xml-syntax", 1, 4, "the control character 0x01, which XML does not allow"),
         (b"<a>\xff</a>", "xml-syntax", 1, 4, "the byte 0xff is not valid here, or not in the encoding"),
         (b"<a>\xe2\x82", "xml-syntax", 1, 4, "a character is cut off in the middle"),
-        ("<a>é\ud800</a>", "xml-encoding", 1, 5, "a lone surrogate, which is no character"),
+        ("<a>é\ud800</a>", "xml-encoding", 1, 5, "a lone surrogate, which is not a character"),
         (b"\xff\xfe<\0a", "xml-encoding", 1, 2, "not well-formed UTF-16 (truncated data)"),
         (b"\0\xd8\0", "xml-encoding", 1, 2, "not well-formed UTF-16 (truncated data)"),
         (b"<?xml version='1.0' encoding='utf-16'?><a/>", "xml-encoding", 1, 31, "the encoding utf-16 is declared, but"),

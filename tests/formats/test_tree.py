@@ -12,7 +12,7 @@ ROOT = pci("pcie-root", 0)
 def drawn(machine: str, *devices: str) -> list[str]:
     """Return the lines between the machine and what is free."""
     first, *lines, last = str(pcisim.assign(domain(machine, BARE, *devices))).splitlines()
-    assert first == f"{machine} (x86_64)"
+    assert first == f"guest: {machine} (x86_64)"
     assert last.startswith("free slots: ")
     return lines
 
@@ -60,7 +60,7 @@ def test_functions_of_a_slot() -> None:
 
 def test_a_machine_without_pci() -> None:
     plan = pcisim.assign(domain("isapc", "<memballoon model='none'/>"))
-    assert str(plan) == "isapc (x86_64)\nno PCI bus"
+    assert str(plan) == "guest: isapc (x86_64)\nno PCI bus"
 
 
 def test_what_hangs_on_no_bus_that_leads_to_the_root() -> None:
@@ -104,7 +104,7 @@ def test_names_with_control_characters() -> None:
 def test_host_bridges_hang_on_nothing() -> None:
     plan = pcisim.assign(domain("pseries", BARE, pci("pci-root", 1), nic("e1000", at(1, 2)), arch="ppc64"))
     assert str(plan).splitlines() == [
-        "pseries (ppc64)",
+        "guest: pseries (ppc64)",
         "bus 0x00 pci-root",
         "bus 0x01 pci-root",
         "└─ 02.0 interface:0 e1000",

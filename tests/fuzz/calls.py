@@ -24,12 +24,20 @@ _UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\
 _GUEST_OPTIONS = ("--libvirt=9.0", "--policy=qemu", "--host-pci=0000:06:12.0=pci", "--max-size=1")
 _FORMATS = {
     "assign": ("--format=json", "--format=qemu", "--format=addresses", "--explain=pci:1"),
-    "tree": ("--view=guest", "--libvirt=9.0"),
+    "tree": ("--format=json", "--view=guest", "--libvirt=9.0"),
     "guest": ("--format=json", "--firmware=ovmf", "--naming-scheme=latest"),
     "lspci": ("-v", "-t", "-n", "-D", "-s=3"),
     "capacity": ("--format=json", "--of=virtio-net"),
     "fits": ("--add=virtio-net=2", "--add=e1000=3", "--hotplug", "--format=json"),
-    "check": ("--format=json", "--format=github", "-v"),
+    "check": (
+        "--format=json",
+        "--format=github",
+        "--format=sarif",
+        "--format=junit",
+        "--strict",
+        "-v",
+        "--limits=rhel7",
+    ),
     "attach": ("--device=virtio-net", "--device=e1000,count=2", "--format=json"),
     "diff": ("--format=json",),
     "fleet": ("--format=json", "--format=csv", "--format=jsonl", "--add=virtio-net=1", "--workers=1"),
@@ -107,7 +115,11 @@ def call(folder: Path, chance: Random) -> Call:
         words.append(str(other))
     if command == "assign":
         if len(words) == 2 or chance.random() < 0.1:
-            words += chance.choice(([], ["--in-place"], ["--keep", str(_old(folder, chance))], ["--reassign"]))
+            moved = [
+                "--reassign",
+                *chance.choice((["--machine", "q35", "--fix-ide", "sata"], ["--fix-ide", "virtio-scsi"])),
+            ]
+            words += chance.choice(([], ["--in-place"], ["--keep", str(_old(folder, chance))], ["--reassign"], moved))
         if len(words) == 2 or chance.random() < 0.1:
             words += chance.choice(([], [], ["--print-diff"], ["-o", str(folder / "new.xml")]))
     plain = command != "assign" or any(word.startswith("--format=") for word in words)

@@ -1,18 +1,15 @@
-"""A thousand calls of the fuzzer: no status 70, no hang, no control character, no file changed by a refusal."""
+"""A hundred calls of the fuzzer: no status 70, no hang, no control character, no file changed by a refusal."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.fuzz.calls import faults
 
 
-@pytest.mark.parametrize("start", range(0, 1000, 100))
-def test_calls(tmp_path: Path, start: int) -> None:
+def test_calls(tmp_path: Path) -> None:
     broken = []
-    for seed in range(start, start + 100):
+    for seed in range(100):
         folder = tmp_path / str(seed)
         folder.mkdir()
         broken += [f"seed {seed}: {text}" for text in faults(folder, seed)]

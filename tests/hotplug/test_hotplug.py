@@ -114,7 +114,7 @@ def test_what_has_to_be_edited_into_a_stored_definition(element: str) -> None:
 
 
 def test_units_of_a_controller_that_takes_two() -> None:
-    """Asked of libvirt 11.3 and 12.9: with lsisas1068, what comes at a unit above 1 is refused as if it were taken."""
+    """Verified against libvirt 11.3 and 12.9: with lsisas1068, a unit above 1 is refused as if it were taken."""
     placement = pcisim.assign(domain("q35", "<controller type='scsi' index='0' model='lsisas1068'/>")).placement
     disks = [
         read_device(f"<disk type='file'><target dev='{name}' bus='scsi'/></disk>", RULES) for name in ("sdb", "sdc")
@@ -384,7 +384,7 @@ def test_the_remedy_is_one(machine: str, seed: int, counts: dict[str, int]) -> N
 
 
 def test_older_rules_know_one_watchdog() -> None:
-    """Asked of libvirt 9.0.0."""
+    """Verified against libvirt 9.0.0."""
     older = VERSIONS["9.0"]
     watchdog = read_device("<watchdog model='i6300esb'/>", older)
     placement = attach_config(pcisim.assign(domain("pc", BARE), libvirt="9.0").placement, [watchdog], older)
@@ -441,7 +441,7 @@ def test_the_least_that_makes_room(machine: str, devices: str, counts: dict[str,
 def test_only_the_hotplug_controller_of_a_bridge_asks_twice(
     machine: str, acpi: bool, devices: list[str], again: bool
 ) -> None:
-    """Asked of libvirt 11.3.0 with QEMU 10.0, each row."""
+    """Verified against libvirt 11.3.0 with QEMU 10.0, each row."""
     guest = started(machine, BARE + "".join(devices), acpi=acpi)
     guest.detach("rng:0", wait=False)
     if not again:
@@ -586,7 +586,7 @@ def test_labels_are_never_given_twice() -> None:
 
 
 def test_virtual_functions_come_beside_what_is_there() -> None:
-    """Asked of libvirt 11.3.0 with QEMU 10.0: who was beside a virtual function before is no matter, who comes is."""
+    """Verified against libvirt 11.3.0 with QEMU 10.0: whoever was there before is no matter, who comes is."""
     lone = "<rng model='virtio'><backend model='random'>/dev/urandom</backend>{}</rng>"
     guest = RunningGuest(pcisim.assign(domain("pc", BARE, lone.format(at(0, 0x13, 7)))).placement)
     card = read_device(nic("igb", at(0, 3)), guest.rules)

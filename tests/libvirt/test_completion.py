@@ -1,4 +1,4 @@
-"""What libvirt 11.3 adds before it places anything: exact lists, each asked of the live daemon."""
+"""What libvirt 11.3 adds before it places anything: exact lists, each verified against the live daemon."""
 
 from __future__ import annotations
 

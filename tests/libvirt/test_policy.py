@@ -1,4 +1,4 @@
-"""Placement as libvirt 11.3 does it: exact tables of addresses, each asked of the live daemon.
+"""Placement as libvirt 11.3 does it: exact tables of addresses, each verified against the live daemon.
 
 The names E1 to E10 are those of the rules' worked examples (section 10).
 """

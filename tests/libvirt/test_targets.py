@@ -47,7 +47,7 @@ def test_a_flag_without_an_address_is_discarded() -> None:
 
 
 def test_uhci1_is_marked_even_alone() -> None:
-    """Libvirt rule 6.4, step 5; not when its address is written down."""
+    """Libvirt rule 6.4, step 5; not when its address is explicit."""
     assert flags((device("a", model="ich9-uhci1"), pack(0, 3))) == {"a": "on"}
     assert flags((device("a", pack(0, 3), model="ich9-uhci1"), pack(0, 3))) == {}
 
@@ -57,7 +57,7 @@ def test_uhci1_is_marked_even_alone() -> None:
 
 def settled(machine: str, *devices: str) -> dict[str, tuple[str, dict[str, object]]]:
     plan = pcisim.assign(domain(machine, BARE, *devices))
-    return {c.label: (c.model_name, c.target) for c in plan.guest.controllers if c.type == "pci"}
+    return {c.label: (c.model_name, c.target) for c in plan.placement.guest.controllers if c.type == "pci"}
 
 
 def test_defaults_of_q35() -> None:
@@ -188,7 +188,7 @@ def test_nic_beside_an_explicit_one() -> None:
 
 def host_bridges(*controllers: str) -> dict[str, object]:
     plan = pcisim.assign(domain("pseries", BARE, *controllers, arch="ppc64"))
-    bridges = [c for c in plan.guest.controllers if c.type == "pci"]
+    bridges = [c for c in plan.placement.guest.controllers if c.type == "pci"]
     assert {c.model_name for c in bridges} == {"spapr-pci-host-bridge"}
     return {c.label: c.target["index"] for c in bridges}
 

@@ -1,4 +1,4 @@
-"""What libvirt 11.3 refuses after it has placed everything: its own words, each asked of the live daemon."""
+"""What libvirt 11.3 refuses after it has placed everything: its own words, each verified against the live daemon."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_refused(name: str, machine: str, devices: list[str], headline: str) -> 
 
 
 def test_usb_net_with_an_address_of_pci_is_no_usb_device_in_older_rules() -> None:
-    """Asked of libvirt 9.0.0, which knows the name and no more."""
+    """Verified against libvirt 9.0.0, which knows the name and no more."""
     text = domain("pc", NO_USB, nic("usb-net", at(0, 7)))
     assert str(pcisim.assign(text, libvirt="9.0").addresses["interface:0"]) == "0000:00:07.0"
     assert refused("pc", NO_USB, nic("usb-net", at(0, 7))).code == "usb-disabled"
@@ -264,7 +264,7 @@ def test_virtio_iommu_needs_acpi() -> None:
 
 
 ACCEPTED = [
-    # asked of libvirt 11.3.0: each is taken
+    # verified against libvirt 11.3.0: each is taken
     ("index-255", "pc", [pci("pci-bridge", 255)]),
     ("bounds-of-numbers", "q35", [target("pcie-root-port", "chassis='0' port='255'")]),
     ("bounds-of-chassisNr", "pc", [target("pci-bridge", "chassisNr='255'")]),
@@ -287,7 +287,7 @@ ACCEPTED = [
 @pytest.mark.parametrize(("machine", "devices"), [pytest.param(*row[1:], id=row[0]) for row in ACCEPTED])
 def test_accepted(machine: str, devices: list[str]) -> None:
     plan = pcisim.assign(domain(machine, *devices))
-    assert plan.guest.machine_type == machine
+    assert plan.placement.guest.machine_type == machine
 
 
 def test_validates_what_was_placed() -> None:

@@ -117,7 +117,7 @@ class LiveLibvirt:
 def as_ours(xml: str, name: str) -> str:
     """Return the domain under this name and a fresh UUID, emulated if it was of KVM.
 
-    What does not parse, or is no domain, comes back unchanged, so that libvirt refuses it
+    What does not parse, or is not a domain, comes back unchanged, so that libvirt refuses it
     in its own words.
     """
     try:

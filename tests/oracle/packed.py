@@ -62,7 +62,8 @@ def random_plan(seed: int, version: str, policies: tuple[str, ...] = (*DENSE, *S
     try:
         if rng.random() < 0.3:
             alone = pcisim.assign(xml, libvirt=version)
-            endpoints = [d for d in alone.guest.all_devices() if d.label in alone.addresses and d.origin is not None]
+            devices = alone.placement.guest.all_devices()
+            endpoints = [d for d in devices if d.label in alone.addresses and d.origin is not None]
             labels = [d.label for d in endpoints if d.address is None and d.element in ("disk", "interface", "rng")]
             some = rng.sample(labels, min(len(labels), rng.randrange(2, 12)))
             wishes = {label: Wish(group=f"g{n // 4}") for n, label in enumerate(some)}
@@ -117,7 +118,7 @@ def booted(plan: Plan, firmware: str, *, image: Path | None = None, ovmf: str = 
         back = next(word for word in words if f"node-name={node}," in word)
         words[words.index(back)] = f"driver=file,node-name={node},filename={image},read-only=on"
     view = enumerate_guest(plan.placement, firmware)
-    devices = {d.label: identity(d) for d in plan.guest.all_devices()}
+    devices = {d.label: identity(d) for d in plan.placement.guest.all_devices()}
     expected = {}
     for function in view.functions:
         if function.label in devices and function.label not in CHIPSET and function.address is not None:

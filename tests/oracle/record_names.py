@@ -95,7 +95,7 @@ def named_cases() -> list[str]:
 
 
 def to_text(recorded: dict[str, Any]) -> str:
-    """Return the text of a names.json, a line a fact."""
+    """Return the text of a names.json, one fact per line."""
     parts = []
     for qemu, record in recorded.items():
         names = ",\n".join(f"   {json.dumps(k)}: {json.dumps(v)}" for k, v in record["names"].items())

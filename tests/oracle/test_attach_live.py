@@ -217,7 +217,7 @@ class Mirror:
         self.guest = RunningGuest(plan.placement)
         self.aliases = {
             label: alias.get("name") or ""
-            for device in plan.guest.all_devices()
+            for device in plan.placement.guest.all_devices()
             if (label := device.label) and device.origin is not None and (alias := device.origin.find("alias"))
         }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+import pytest
+
 from tests.oracle import others
 from tests.oracle.draft import CLAUSES
 from tests.oracle.generator import all_tags, count_tags, generate
@@ -12,6 +14,7 @@ from tests.oracle.other_clauses import OTHER_CLAUSES
 from tests.oracle.others import generate_other
 
 
+@pytest.mark.slow
 def test_every_clause_is_hit_at_least_five_times_in_5000_seeds() -> None:
     rare = {tag: hits for tag, hits in count_tags(1, 5000, generate, all_tags()).items() if hits < 5}
     assert rare == {}
@@ -41,6 +44,7 @@ def test_mistakes_are_rows_of_section_8() -> None:
     assert {tag.split("/")[0] for tag in tags} == {"5.2", "8.1", "8.2", "8.3"}
 
 
+@pytest.mark.slow
 def test_every_clause_of_other_architectures_is_hit_at_least_five_times_in_3000_seeds() -> None:
     hits = count_tags(1, 3000, generate_other, others.all_tags())
     assert [tag for clause in OTHER_CLAUSES for tag in clause.tags if hits[tag] < 5] == []

@@ -119,7 +119,7 @@ def test_what_is_illegal_does_not_work() -> None:
                 counts["forbidden by the automatic-kind rule only"] += 1
             else:
                 plan = pcisim.assign(xml, libvirt="9.0")
-                names = {identity(d) for d in plan.guest.all_devices() if d.label in plan.addresses}
+                names = {identity(d) for d in plan.placement.guest.all_devices() if d.label in plan.addresses}
                 if names - names_seen(plan) - {"sata-0", "ide-0", "usb-0"}:
                     counts["SeaBIOS does not see all of it"] += 1
                 else:

@@ -75,7 +75,7 @@ def test_controllers_share_a_slot_by_wish() -> None:
         Guest.of("q35", devices), wishes={label: Wish(group="g") for label in ("scsi:0", "scsi:1", "virtio-serial:0")}
     )
     assert len(slots(plan)) == 1
-    assert [d.label for d in plan.guest.controllers if d.type == "scsi"] == ["scsi:0", "scsi:1"]
+    assert [d.label for d in plan.placement.guest.controllers if d.type == "scsi"] == ["scsi:0", "scsi:1"]
     assert pcisim.assign(plan.to_xml()).addresses == plan.addresses
 
 
@@ -100,8 +100,8 @@ def test_written_addresses_stay() -> None:
         (domain("q35", host(0x21, 0, 0), host(0x22, 0, 0)), ["hostdev:0", "hostdev:1"],
          "hostdev:0 and hostdev:1 both have function 0 of their host slot"),
         (domain("q35", pci("pcie-root-port", 1), disk(0, at(1, 0))), ["disk:vda"],
-         "the address of disk:vda is written down"),
-        (domain("q35", pci("pcie-root-port", 1)), ["pci:1"], "pci:1 is no device that can share a slot by wish"),
+         "the address of disk:vda is explicit"),
+        (domain("q35", pci("pcie-root-port", 1)), ["pci:1"], "pci:1 is not a device that can share a slot by wish"),
         (domain("q35", BARE), ["disk:vda"], "there is no device 'disk:vda'"),
     ],
 )  # fmt: skip

@@ -28,7 +28,7 @@ def guest(machine: str, *devices: str) -> str:
 
 def spots(plan: Plan) -> dict[str, tuple[int, int, int]]:
     """Return the node, the bus number and the index of the expander that each device is below."""
-    controllers = {d.index: d for d in plan.guest.controllers if d.is_pci}
+    controllers = {d.index: d for d in plan.placement.guest.controllers if d.is_pci}
     found = {}
     for label, address in plan.addresses.items():
         index = address.bus
@@ -47,7 +47,7 @@ def check(plan: Plan) -> None:
     again = pcisim.assign(plan.to_xml())
     assert again.addresses == plan.addresses
     assert again.to_xml() == plan.to_xml()
-    controllers = [[(d.label, d.target) for d in one.guest.controllers if d.is_pci] for one in (again, plan)]
+    controllers = [[(d.label, d.target) for d in one.placement.guest.controllers if d.is_pci] for one in (again, plan)]
     assert controllers[0] == controllers[1]
 
 
@@ -72,7 +72,7 @@ def test_each_node_and_complex_has_an_expander(machine: str, policy: str) -> Non
 def test_ports_take_any_function_from_slot_0_on() -> None:
     plan = pcisim.assign(guest("q35", *[nic()] * 20), wishes={f"interface:{n}": Wish(node=1) for n in range(20)})
     check(plan)
-    ports = [d for d in plan.guest.controllers if d.target.get("chassis")]
+    ports = [d for d in plan.placement.guest.controllers if d.target.get("chassis")]
     places = [(plan.addresses[d.label].slot, plan.addresses[d.label].function) for d in ports]
     assert places == [divmod(number, 8) for number in range(20)]
     assert [d.target["port"] for d in ports] == list(range(20))
@@ -92,7 +92,7 @@ def test_a_full_bus_0_makes_room(policy: str) -> None:
     plan = pcisim.assign(guest("pc", *devices, nic(MODERN)), policy, wishes={"interface:0": Wish(node=1)})
     check(plan)
     assert list(spots(plan)) == ["interface:0"]
-    assert not any(d.label.startswith("slot") for d in (*plan.guest.all_devices(), *plan.placement.addresses))
+    assert not any(d.label.startswith("slot") for d in (*plan.placement.guest.all_devices(), *plan.placement.addresses))
 
 
 def test_a_group_sits_on_a_node() -> None:
@@ -115,7 +115,7 @@ def test_controllers_of_other_types_have_nodes() -> None:
     xml = guest("q35", *[controller("scsi", n, MODERN) for n in range(3)], disks(1))
     plan = pcisim.assign(xml, wishes={"scsi:1": Wish(node=1), "scsi:0": Wish(node=1)})
     check(plan)
-    assert [d.label for d in plan.guest.controllers if d.type == "scsi"] == ["scsi:0", "scsi:1", "scsi:2"]
+    assert [d.label for d in plan.placement.guest.controllers if d.type == "scsi"] == ["scsi:0", "scsi:1", "scsi:2"]
     assert set(spots(plan)) == {"scsi:0", "scsi:1"}
 
 
@@ -130,7 +130,7 @@ def test_numbers_end_below_listed_expanders() -> None:
 def test_a_guest_without_a_document_has_the_nodes_that_are_named() -> None:
     plan = pcisim.assign(Guest.of("q35", ["virtio-net,count=2,node=3", "virtio-blk"]))
     check(plan)
-    assert plan.guest.numa_nodes == {0, 1, 2, 3}
+    assert plan.placement.guest.numa_nodes == {0, 1, 2, 3}
     assert str(plan.to_xml()).count("<cell ") == 4
     other = pcisim.assign(Guest.of("q35", {"virtio-blk": 1}), wishes={"disk:vda": Wish(node=1)})
     assert spots(other)["disk:vda"][0] == 1
@@ -153,7 +153,7 @@ def test_controllers_of_nodes_and_others_share_the_indexes() -> None:
         pcisim.assign(guest("q35", *[nic()] * 255), wishes=wishes)
     assert caught.value.details == ("indexes of PCI controllers: needed 257, available 255",)
     fits = pcisim.assign(guest("q35", *[nic()] * 253), wishes=wishes)
-    assert max(d.index or 0 for d in fits.guest.controllers) == 255
+    assert max(d.index or 0 for d in fits.placement.guest.controllers) == 255
     check(fits)
 
 
@@ -167,7 +167,7 @@ def test_a_node_is_a_number(node: int) -> None:
     ("machine", "devices", "wish", "message"),
     [
         ("q35", disk(), Wish(node=3), "it"),
-        ("q35", disk(0, at(0, 9)), Wish(node=1), "its address is written down: take it out"),
+        ("q35", disk(0, at(0, 9)), Wish(node=1), "its address is explicit: take it out"),
         ("q35", disk(), Wish(complex=1), "complex=1 says which expander of a node, and no node is named"),
         ("q35", disk().replace("<disk ", "<disk model='virtio-transitional' "), Wish(node=1),
          "it is conventional, and below the expander are PCI Express ports"),
@@ -208,10 +208,10 @@ def test_random_wishes_keep_every_rule(seed: int) -> None:
     plan = random_plan(seed)
     if plan is not None:
         check(plan)
-        wishes = {label: wish.node for label, wish in plan.guest.wishes.items() if wish.node is not None}
+        wishes = {label: wish.node for label, wish in plan.placement.guest.wishes.items() if wish.node is not None}
         found = {label: place[0] for label, place in spots(plan).items()}
         assert found.items() >= wishes.items()
-        assert all(plan.guest.wishes[label].group for label in found.keys() - wishes.keys())
+        assert all(plan.placement.guest.wishes[label].group for label in found.keys() - wishes.keys())
         for firmware in ("seabios", "ovmf"):
             view = pcisim.enumerate_guest(plan.placement, firmware)
             assert view.boots, (firmware, view.reason)

@@ -100,7 +100,7 @@ def test_placing_leaves_the_guest_as_it_was(drawn: Drawn) -> None:
     first = plan.to_json()
     again = pcisim.assign(plan.source)
     assert again.to_json() == first
-    assert all(device.address is None for device in plan.guest.all_devices() if device.origin is None)
+    assert all(device.address is None for device in plan.placement.guest.all_devices() if device.origin is None)
 
 
 @given(plain_guests(most=12))

@@ -331,6 +331,7 @@ def test_exception_in_front_of_an_expander_the_hot_slots_behind_are_only_for_wri
     assert running.attach(evolved(answer.devices[0], address=2 << 8 | 1 << 3, address_type="pci")) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("machine", "root", "models", "device", "steps"),
     [

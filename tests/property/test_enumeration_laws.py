@@ -105,7 +105,7 @@ def test_placed_guests_too(drawn: Drawn, version: str, firmware: str) -> None:
         check_numbers(view)
     configured = {function.label: function.configured for function in (*view.functions, *view.unseen)}
     for label, address in plan.addresses.items():
-        device = next(d for d in plan.guest.all_devices() if d.label == label)
+        device = next(d for d in plan.placement.guest.all_devices() if d.label == label)
         if device.plug and plan.placement.topology.owners.get(int(address)) is device:
             assert configured[label] == address
 

@@ -61,9 +61,9 @@ def use(plan: pcisim.Plan, text: str, seed: int) -> None:
         assert plan.changes() is not None
         for label in list(plan.addresses)[:2]:
             assert str(plan.explain(label))
-        if plan.guest.machine.zpci and plan.rules.version == "9.0":
+        if plan.placement.guest.machine.zpci and plan.rules.version == "9.0":
             addressed = pcisim.assign_xml(addressed, libvirt="9.0")  # numbers the bridges that were added
-        usb = [c for c in plan.guest.controllers if c.type == "usb"]
+        usb = [c for c in plan.placement.guest.controllers if c.type == "usb"]
         if len(usb) < 2 or all(c.model != "none" for c in usb):  # libvirt does not read those two again
             assert pcisim.assign_xml(addressed, libvirt=plan.rules.version) == addressed
     except Exception as error:

@@ -43,7 +43,7 @@ def test_every_scheme_gives_every_interface_one_name(drawn: Drawn) -> None:
 @given(drawn_guests())
 def test_no_number_is_given_to_two_slots(drawn: Drawn) -> None:
     plan = plan_of(drawn)
-    slots = slots_of(enumerate_guest(plan.placement), slot_rules(plan.guest))
+    slots = slots_of(enumerate_guest(plan.placement), slot_rules(plan.placement.guest))
     assert len(set(slots.numbers.values())) == len(slots.numbers)
     assert all(1 <= number <= 31 for number in slots.numbers.values())
     assert all(slots.numbers[place] == place & 31 for place in slots.numbers)

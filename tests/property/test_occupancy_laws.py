@@ -39,12 +39,12 @@ def test_no_address_twice(drawn: Drawn, version: str) -> None:
     plan = accepted(drawn, version)
     times = Counter(plan.addresses.values())
     assert {address: count for address, count in times.items() if count > 1} == {}
-    hidden = CHIPSET[plan.guest.machine.family]
+    hidden = CHIPSET[plan.placement.guest.machine.family]
     assert hidden.isdisjoint((a.bus, a.slot, a.function) for a in plan.addresses.values())
 
 
 def test_only_a_console_that_is_its_serial_port_shares_an_address() -> None:
-    """Libvirt rule 6.2: the first console mirrors the first serial port (asked of libvirt 11.3)."""
+    """Libvirt rule 6.2: the first console mirrors the first serial port (verified against libvirt 11.3)."""
     serial = "<serial type='pty'><target type='pci-serial'/></serial>"
     plan = pcisim.assign(domain("pc", BARE, serial, "<console type='pty'/>", nic()))
     assert {label: str(address) for label, address in plan.addresses.items()} == {
@@ -60,7 +60,7 @@ def test_every_address_is_on_a_usable_slot(drawn: Drawn, version: str) -> None:
     0.
     """
     plan = accepted(drawn, version)
-    models = {c.index: c.model for c in plan.guest.controllers if c.type == "pci"}
+    models = {c.index: c.model for c in plan.placement.guest.controllers if c.type == "pci"}
     on_bus: Counter[int] = Counter()
     in_slot: Counter[tuple[int, int]] = Counter()
     for address in plan.addresses.values():
@@ -79,14 +79,14 @@ def test_written_addresses_are_kept(drawn: Drawn, version: str) -> None:
     higher.
     """
     plan = accepted(drawn, version)
-    for device in plan.guest.all_devices():
+    for device in plan.placement.guest.all_devices():
         if device.address is None or device not in plan.placement.addresses:
             continue
         now = plan.placement.addresses[device]
         if device in plan.placement.rewritten:
             assert plan.placement.rewritten[device] == device.address
             assert now == device.address + (1 << 8)
-            assert plan.guest.machine.family == "q35"
+            assert plan.placement.guest.machine.family == "q35"
         else:
             assert now == device.address
 
@@ -98,7 +98,7 @@ def test_the_topology_is_what_the_addresses_say(drawn: Drawn, version: str) -> N
     plan.topology.check()
     held = {unpacked(packed): owner for packed, owner in plan.topology.owners.items()}
     placed = {unpacked(packed): device for device, packed in plan.placement.addresses.items()}
-    hidden = CHIPSET[plan.guest.machine.family]
+    hidden = CHIPSET[plan.placement.guest.machine.family]
     assert held.keys() == placed.keys() | hidden
     assert {place: held[place] for place in placed} == placed
     assert all(held[place].owner_kind == "built-in" for place in hidden)

@@ -47,7 +47,7 @@ def shares_with_ich9(device: Device, plan: Plan) -> bool:
         and other.model in model.ICH9
         and other.index == device.index
         and plan.placement.addresses[other] >> 3 == place >> 3
-        for other in plan.guest.controllers
+        for other in plan.placement.guest.controllers
         if other.type == "usb"
     )
 
@@ -56,13 +56,13 @@ def shares_with_ich9(device: Device, plan: Plan) -> bool:
 def test_every_device_is_on_a_bus_that_accepts_it(drawn: Drawn, version: str) -> None:
     """Libvirt rule 2, the compatibility test: automatic places are strict, preferred ones as if written down."""
     plan = accepted(drawn, version)
-    express = plan.guest.machine.express
+    express = plan.placement.guest.machine.express
     buses = model.SlowTopology(integrated_conventional=version != "9.0")
-    models = {c.index: c.model for c in plan.guest.controllers if c.type == "pci"}
+    models = {c.index: c.model for c in plan.placement.guest.controllers if c.type == "pci"}
     for index in range(len(plan.topology.buses)):
         buses.add_bus(models[index])
     for device, place in chosen(plan).items():
-        preferred = place in PREFERRED[plan.guest.machine.family] or shares_with_ich9(device, plan)
+        preferred = place in PREFERRED[plan.placement.guest.machine.family] or shares_with_ich9(device, plan)
         plug = plug_of(device, express)
         assert buses.compatible(place[0], plug, explicit=preferred), (device.label, place, models[place[0]])
 
@@ -74,7 +74,7 @@ def test_every_bus_hangs_off_another_up_to_the_root(drawn: Drawn, version: str) 
     Excepted: circles of controllers that the document lists (a switch on its own port).
     """
     plan = accepted(drawn, version)
-    controllers = {c.index: c for c in plan.guest.controllers if c.type == "pci"}
+    controllers = {c.index: c for c in plan.placement.guest.controllers if c.type == "pci"}
     assert sorted(index for index in controllers if index is not None) == list(range(len(plan.topology.buses)))
     for index in range(1, len(plan.topology.buses)):
         path: list[int] = []
@@ -94,7 +94,7 @@ def check_functions(plan: Plan) -> None:
     for device, packed in plan.placement.addresses.items():
         bus, slot, function = unpacked(packed)
         slots[bus, slot][function] = device
-    hidden = {(0, 1)} if plan.guest.machine.family == "i440fx" else {(0, 0x1F)}
+    hidden = {(0, 1)} if plan.placement.guest.machine.family == "i440fx" else {(0, 0x1F)}
     ours = chosen(plan)
     for where, held in slots.items():
         added = [device for device in held.values() if device in ours]
@@ -127,7 +127,7 @@ def test_function_zero_is_there_and_marked_in_crowded_slots(drawn: Drawn, versio
 def test_endpoints_have_a_slot_of_their_own(drawn: Drawn, version: str) -> None:
     """Libvirt rule 3.1: "an automatically placed endpoint always takes one entirely free slot, as function 0"."""
     plan = accepted(drawn, version)
-    family = plan.guest.machine.family
+    family = plan.placement.guest.machine.family
     held: defaultdict[tuple[int, int], list[Device]] = defaultdict(list)
     for device, packed in plan.placement.addresses.items():
         held[packed >> 8, packed >> 3 & 0x1F].append(device)
@@ -139,7 +139,7 @@ def test_endpoints_have_a_slot_of_their_own(drawn: Drawn, version: str) -> None:
         assert [d.label for d in held[place[:2]] if d in ours] == [device.label]
 
 
-# --- where libvirt breaks the laws, and pcisim with it (each asked of libvirt 11.3.0)
+# --- where libvirt breaks the laws, and pcisim with it (each verified against libvirt 11.3.0)
 
 
 def plan_of(machine: str, devices: str) -> Plan:

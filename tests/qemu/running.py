@@ -120,11 +120,11 @@ def expected(plan: Plan) -> tuple[dict[str, Place], set[Place], set[str]]:
 
     This is worked out from the plan's addresses alone, not from its QEMU arguments.
     """
-    machine = plan.guest.machine
+    machine = plan.placement.guest.machine
     root = "pcie.0" if machine.express else "pci.0"
     places: dict[str, Place] = {}
     shared: set[str] = set()
-    buses = {d.index: identity(d) for d in plan.guest.controllers if d.type == "pci" and d.index}
+    buses = {d.index: identity(d) for d in plan.placement.guest.controllers if d.type == "pci" and d.index}
     for device, packed in plan.placement.addresses.items():
         bus, slot, function = packed >> 8, packed >> 3 & 31, packed & 7
         if device.label == ("sata:0" if machine.express else "ide:0") or not _is_on_pci(device):
@@ -135,7 +135,7 @@ def expected(plan: Plan) -> tuple[dict[str, Place], set[Place], set[str]]:
     built_in = {
         (root, f"{place.slot:02x}.{place.function}")
         for place in machine.places
-        if "usb:0" not in place.owner and (plan.guest.acpi or "PIIX4" not in place.owner)
+        if "usb:0" not in place.owner and (plan.placement.guest.acpi or "PIIX4" not in place.owner)
     }
     return places, built_in, shared
 

@@ -1,4 +1,4 @@
-"""What QEMU takes and refuses, rule by rule; each answer was asked of QEMU 7.2."""
+"""What QEMU takes and refuses, rule by rule; each answer was verified against QEMU 7.2."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def test_256_disks_share_a_controller() -> None:
     assert changed.text.count("controller='0' bus='0' target='255' unit='0'") == 1
     assert changed.text.count("controller='1' bus='0' target='0' unit='0'") == 1
     plan = pcisim.assign(changed.text)
-    assert [c.label for c in plan.guest.controllers if c.type == "scsi"] == ["scsi:0", "scsi:1"]
+    assert [c.label for c in plan.placement.guest.controllers if c.type == "scsi"] == ["scsi:0", "scsi:1"]
 
 
 def test_what_only_virtio_disks_have() -> None:

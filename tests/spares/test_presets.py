@@ -184,11 +184,11 @@ def test_options_and_presets_are_one_table() -> None:
         ("hotplug:preset=virt-install:spare=1", "policy 'hotplug': spare does not go with preset virt-install",
          "with preset virt-install go: no other options"),
         ("hotplug:preset=kubevirt-v2:memory=4", "policy 'hotplug:preset=kubevirt-v2:memory=4': memory cannot be '4'",
-         "memory is a whole number with a unit, such as 4GiB or 512MiB: how much the guest has, as KubeVirt looks at"
+         "memory is an integer with a unit, such as 4GiB or 512MiB: how much the guest has, as KubeVirt looks at"
          " it"),
         ("hotplug:preset=kubevirt-v2:memory=4XiB",
          "policy 'hotplug:preset=kubevirt-v2:memory=4XiB': memory cannot be '4XiB'",
-         "memory is a whole number with a unit, such as 4GiB or 512MiB: how much the guest has, as KubeVirt looks at"
+         "memory is an integer with a unit, such as 4GiB or 512MiB: how much the guest has, as KubeVirt looks at"
          " it"),
     ],
 )  # fmt: skip

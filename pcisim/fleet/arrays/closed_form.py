@@ -1,6 +1,6 @@
 """Where everything sits, from the counts alone: the closed form of libvirt's placement on `pc` and `q35`.
 
-It holds for guests in which no address is written down and no PCI controller is listed, which is what counts
+It holds for guests in which no address is explicit and no PCI controller is listed, which is what counts
 describe.  `pcisim.libvirt.growth` says how many buses such a guest gets, from the number of devices of each plug;
 which device sits where follows from the order of placing.  Let the devices be placed in the order of libvirt rule 6.4:
 controllers other than PCI's where libvirt rule 6.4 has them, each element in the order of its columns.  Before that

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +33,16 @@ class FleetCapacity(NamedTuple):
     no running guest takes, -1 when the guest as it is does not fit.  On pc QEMU may refuse some of them beside an igb
     card, whose virtual functions libvirt does not know of."""
 
+    def to_frame(self) -> Any:
+        """Return one row for each guest as a data frame of pandas, else of polars.
+
+        Raises:
+            UsageError: neither is installed.
+        """
+        from pcisim.frames import frame
+
+        return frame({"cold": self.cold, "hot": self.hot})
+
 
 def capacity(
     machine: Machines, devices: Sequence[str], counts: ArrayLike, of: str, *, policy: str | Policy = "libvirt"
@@ -42,13 +52,18 @@ def capacity(
     Args:
         machine: the machine type of all guests, or an array of them, one a guest: ``pc``, ``q35`` or a version.
         devices: K models, by the names of QEMU's devices without ``-pci``.
-        counts: how many of each model a guest has: whole numbers, of shape (guests, K).
+        counts: how many of each model a guest has: integers, of shape (guests, K).
         of: the model that is asked about.
         policy: ``libvirt``, ``dense`` (whatever the firmware), or ``hotplug`` with numbers of spares, which are kept.
 
     Raises:
         UsageError: an unknown machine, device or policy, or counts of another shape or kind.
         NotCoveredError: a policy, or an option of one, that has no closed form.
+
+    Examples:
+        >>> from pcisim import fleet
+        >>> fleet.capacity("q35", ["virtio-blk"], [[2], [20]], of="virtio-net").hot.tolist()
+        [1, 1]
     """
     row = device_model(of)
     way = way_of(policy)

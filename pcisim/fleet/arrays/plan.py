@@ -7,6 +7,7 @@ are, all are placed.  Either way it is done with the closed form, in blocks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import numpy as np
@@ -19,7 +20,7 @@ from pcisim.fleet.arrays.ways import way_of
 from pcisim.placement import Policy
 
 
-@attrs.frozen(eq=False, weakref_slot=False)
+@attrs.frozen(eq=False, weakref_slot=False, repr=False)
 class FleetPlan:
     """Where everything of every guest sits.
 
@@ -53,6 +54,24 @@ class FleetPlan:
         low, high = self.offsets[guest], self.offsets[guest + 1]
         return self.addresses[low:high], self.owners[low:high]
 
+    def __repr__(self) -> str:
+        return f"<FleetPlan {len(self)} guests, of which {int(self.fits.sum())} fit, {len(self.addresses)} addresses>"
+
+    def to_frame(self) -> Any:
+        """Return one row for each guest as a data frame of pandas, else of polars; the addresses are not in it.
+
+        Raises:
+            UsageError: neither is installed.
+        """
+        from pcisim.frames import frame
+
+        free = {
+            f"free_{plug}_{when}": values[:, place]
+            for when, values in (("cold", self.free_cold), ("hot", self.free_hot))
+            for place, plug in enumerate(("express", "conventional"))
+        }
+        return frame({"fits": self.fits, "buses": self.buses, "ports": self.ports, **free})
+
     @property
     def nbytes(self) -> int:
         """Return how many bytes the arrays take."""
@@ -67,12 +86,17 @@ def assign(
     Args:
         machine: the machine type of all guests, or an array of them, one a guest: ``pc``, ``q35`` or a version.
         devices: K models, by the names of QEMU's devices without ``-pci``, as `Guest.of` takes them.
-        counts: how many of each model a guest has: whole numbers, of shape (guests, K).
+        counts: how many of each model a guest has: integers, of shape (guests, K).
         policy: ``libvirt``, ``dense`` (whatever the firmware), or ``hotplug`` with numbers of spares.
 
     Raises:
         UsageError: an unknown machine, device or policy, or counts of another shape or kind.
         NotCoveredError: a policy, or an option of one, that has no closed form.
+
+    Examples:
+        >>> from pcisim import fleet
+        >>> fleet.assign("q35", ["virtio-blk", "virtio-net"], [[2, 1], [20, 4]])
+        <FleetPlan 2 guests, of which 2 fit, 66 addresses>
     """
     kinds_of_guests, kinds = distinct(Fleet.of(machine, devices, counts))
     placed = place(kinds_of_guests, way_of(policy))

@@ -85,10 +85,10 @@ def _devices(devices: Sequence[str]) -> list[DeviceModel]:
 
 
 def _table(counts: ArrayLike, devices: list[DeviceModel]) -> Counts:
-    """Return the counts as a table of whole numbers: a row a guest, a column a device.
+    """Return the counts as a table of integers: one row per guest, one column per device.
 
     Raises:
-        UsageError: not a table of that width, or not of whole numbers from 0.
+        UsageError: not a table of that width, or not of non-negative integers.
     """
     try:
         table = np.asarray(counts)
@@ -102,7 +102,7 @@ def _table(counts: ArrayLike, devices: list[DeviceModel]) -> Counts:
         return np.zeros(table.shape, np.int64)
     if table.dtype.kind not in "iu":
         raise UsageError(
-            f"counts must be whole numbers, not of type {table.dtype}",
+            f"counts must be integers, not of type {table.dtype}",
             code="device-count",
             remedy="convert them first, with counts.astype(int)" if table.dtype.kind == "f" else "",
         )
@@ -111,7 +111,7 @@ def _table(counts: ArrayLike, devices: list[DeviceModel]) -> Counts:
 
 def _shape(devices: list[DeviceModel], headline: str) -> UsageError:
     return UsageError(
-        f"{headline}; a table of (guests, {len(devices)}) is needed: a row a guest, a column a device",
+        f"{headline}; a table of (guests, {len(devices)}) is needed: one row per guest, one column per device",
         code="counts-shape",
     )
 
@@ -132,7 +132,7 @@ def _bits(table: Counts, devices: list[DeviceModel]) -> list[int]:
     if (combined < 0).any():
         guest, column = (int(n) for n in np.argwhere(table < 0)[0])
         raise UsageError(
-            f"the count of {devices[column].name} must be a whole number from 0, not {table[guest, column]}",
+            f"the count of {devices[column].name} must be a non-negative integer, not {table[guest, column]}",
             code="device-count",
             details=(f"guest {guest}, column {column}",),
         )

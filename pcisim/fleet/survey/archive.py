@@ -175,7 +175,7 @@ def _lost(written: str, target: str) -> InputError:
     if target.startswith(("/", "../")) or target == "..":
         return InputError(f"cannot be read: the link leads out of the archive, to {written}", code="link-outside")
     return InputError(
-        f"cannot be read: the link leads to {written}, which is no file of the archive", code="cannot-read"
+        f"cannot be read: the link leads to {written}, which is not a file of the archive", code="cannot-read"
     )
 
 

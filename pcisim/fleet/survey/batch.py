@@ -110,7 +110,7 @@ def ordinary(path: str) -> Iterator[int]:
     """Open an ordinary file, whoever waits at the other end of what is none, and give its number.
 
     Raises:
-        OSError: it cannot be opened, or is no ordinary file.
+        OSError: it cannot be opened, or is not a regular file.
         ValueError: no file can have that name.
     """
     number = _open(path)
@@ -125,7 +125,7 @@ def _open(path: str) -> int:
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode):
         os.close(number)
-        raise OSError(errno.EINVAL, os.strerror(errno.EISDIR) if stat.S_ISDIR(mode) else "it is no ordinary file")
+        raise OSError(errno.EINVAL, os.strerror(errno.EISDIR) if stat.S_ISDIR(mode) else "not a regular file")
     return number
 
 
@@ -142,7 +142,7 @@ def read_file(path: str) -> bytes:
     """Return what is in an ordinary file, or one byte more than any document may have.
 
     Raises:
-        OSError: it cannot be read, or is no ordinary file.
+        OSError: it cannot be read, or is not a regular file.
         ValueError: no file can have that name.
     """
     most = most_bytes() + 1

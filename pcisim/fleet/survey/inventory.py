@@ -1,4 +1,4 @@
-"""Tables of counts: a row a guest, a column for its machine type and one for each model of device.
+"""Tables of counts: one row per guest, a column for its machine type and one for each model of device.
 
 CSV is handed out in ranges of bytes that end where a record ends, Parquet by row groups.  The first line of
 a CSV names the columns: `machine`, perhaps `name` and `arch`, and models by QEMU's names.  An empty count is 0.
@@ -61,7 +61,7 @@ class Columns(NamedTuple):
         """Return what a table's head says.
 
         Raises:
-            InputError: the column `machine` is missing, a name is there twice, or is no model.
+            InputError: the column `machine` is missing, a name is there twice, or is not a model.
         """
         names = [name.strip() for name in head]
         for name in names:
@@ -69,7 +69,7 @@ class Columns(NamedTuple):
                 near = get_close_matches(name[:60], (*_NO_MODELS, *DEVICE_MODELS), 3)
                 raise _bad(
                     path,
-                    f"the column {name[:60]!r} is no model of a device",
+                    f"the column {name[:60]!r} is not a model of a device",
                     *((f"did you mean {', '.join(near)}?",) if near else ()),
                     code="unknown-device",
                     remedy="pcisim assign --device=help lists the models; beside them there are machine, name and arch",
@@ -137,7 +137,7 @@ def _count(model: str, value: Any, line: int | None) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise InputError(
-        f"the count of {model} must be a whole number from 0, not {str(value)[:60]}", code="device-count", line=line
+        f"the count of {model} must be a non-negative integer, not {str(value)[:60]}", code="device-count", line=line
     )
 
 
@@ -388,7 +388,7 @@ def parquet_batches(path: str) -> Iterator[Group]:
     """Yield the records of a Parquet file.
 
     Args:
-        path: the file; its counts are whole numbers.
+        path: the file; its counts are integers.
 
     Raises:
         InputError: it cannot be read, has no records, or its columns are not those of an inventory.
@@ -409,7 +409,7 @@ def parquet_batches(path: str) -> Iterator[Group]:
     columns = Columns.of(path, list(names))
     for place, model in columns.models:
         if not pyarrow.types.is_integer(schema.types[place]):
-            raise _bad(path, f"the counts of {model} are of type {schema.types[place]}, not whole numbers")
+            raise _bad(path, f"the counts of {model} are of type {schema.types[place]}, not integers")
     first = 1
     for group, (count, size) in enumerate(sizes):
         if count < 0 or max(size, count * len(names) * _LEAST_IN_CELL) > _MOST_IN_GROUP:
@@ -449,7 +449,7 @@ def _parquet() -> tuple[Any, Any]:
 
 
 def _no_records(path: str) -> InputError:
-    return InputError(f"{shown(path)} has no records", code="no-guests", remedy="an inventory has a line a guest")
+    return InputError(f"{shown(path)} has no records", code="no-guests", remedy="an inventory has one line per guest")
 
 
 def _cannot_read(path: str, error: Exception) -> InputError:

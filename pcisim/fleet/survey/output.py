@@ -69,7 +69,7 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 class Table:
-    """CSV: the names of the columns, then a line a row; truth is ``true`` or ``false``.
+    """CSV: the names of the columns, then one line per row; truth is ``true`` or ``false``.
 
     Control characters are written as escapes, and a text that a spreadsheet would take for a formula begins with ``'``.
 
@@ -185,7 +185,7 @@ def format_of(name: str) -> Maker:
 class Output:
     """A file of rows that gets its name when it is complete.
 
-    What is no ordinary file, such as ``/dev/null`` or a pipe, is written to as it is.
+    What is not a regular file, such as ``/dev/null`` or a pipe, is written to as it is.
 
     Args:
         name: the file; its suffix chooses the format.

@@ -59,7 +59,7 @@ COLUMNS = (
     Column("path", str, "the file; ARCHIVE:MEMBER; INVENTORY:LINE (a CSV) or INVENTORY:ROW (Parquet), from 1", True),
     Column("name", str, "the guest's name; empty where none is given or the file cannot be read"),
     Column("machine", str, "the machine type as it is written, `pc` where none is"),
-    Column("libvirt", str, "whose rules were used", True),
+    Column("libvirt", str, "the libvirt version that was emulated", True),
     Column("fits", bool, "whether libvirt takes the guest; empty where it cannot be read or is not covered"),
     Column("code", str, "of a guest that is refused or cannot be read: the code of the error"),
     Column("message", str, "of the same: its headline"),
@@ -84,7 +84,7 @@ def error_row(path: str, name: str | None, machine: str | None, libvirt: str, er
         path: where it is.
         name: the guest's name, where that is known.
         machine: its machine type, where that is known.
-        libvirt: whose rules were used.
+        libvirt: the libvirt version that was emulated.
         error: what is wrong.
     """
     refused = isinstance(error, RefusedError) and not isinstance(error, NotCoveredError)

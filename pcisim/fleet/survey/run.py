@@ -69,5 +69,5 @@ def rows_of(
     from pcisim.fleet.survey.local import local_rows, processors
 
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise UsageError(f"the number of workers must be a whole number from 1, not {workers!r}", code="usage")
+        raise UsageError(f"the number of workers must be a positive integer, not {workers!r}", code="usage")
     return local_rows(batches, question, workers or processors())

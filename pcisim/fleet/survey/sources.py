@@ -51,7 +51,7 @@ def batches(sources: Sequence[str | os.PathLike[str]]) -> list[Batch]:
         if stat.S_ISDIR(mode):
             files += files_of(source)
         elif not stat.S_ISREG(mode):
-            raise InputError(f"cannot read {shown(source)}: it is no ordinary file", code="cannot-read")
+            raise InputError(f"cannot read {shown(source)}: not a regular file", code="cannot-read")
         elif kind is None:
             files.append(source)
         else:

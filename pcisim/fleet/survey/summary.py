@@ -55,7 +55,7 @@ class Summary:
     """The figures of a fleet, row by row.
 
     Args:
-        libvirt: whose rules were used.
+        libvirt: the libvirt version that was emulated.
         more: what every guest was to get beside what it has.
     """
 

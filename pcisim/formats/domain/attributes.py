@@ -70,7 +70,7 @@ def number_of(element: Element, attribute: str, base: int = 10, limit: int = _MO
     """Return a non-negative number in a base of its own; 0 when it is missing.
 
     Raises:
-        InputError: it is no such number.
+        InputError: it is not such a number.
     """
     text = element.attrib.get(attribute)
     if text is None:

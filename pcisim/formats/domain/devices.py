@@ -1,6 +1,6 @@
 """The devices of domain XML: one function an element.
 
-Source: libvirt rules 1 and 3; what is refused was asked of libvirt 9.0.0 and 11.3.0.
+Source: libvirt rules 1 and 3; what is refused was verified against libvirt 9.0.0 and 11.3.0.
 """
 
 from __future__ import annotations
@@ -484,7 +484,7 @@ class DeviceReader:
         elif kind == "scsi" and device.address_type == "drive":
             self._drive(element, device)
         if device.plug and device.address is not None:
-            device.plug = EXPRESS  # whatever it is, once an address is written down
+            device.plug = EXPRESS  # whatever it is, once an address is explicit
 
     def _host_plug(self, source: Element) -> int:
         """Return the plug of a host device: PCI Express unless somebody knows better (libvirt rule 3.3)."""

@@ -1,6 +1,6 @@
 """libvirt's domain XML, read into a `Guest`.
 
-Source: libvirt rules 1 and 3; what is refused was asked of libvirt 11.3.0.
+Source: libvirt rules 1 and 3; what is refused was verified against libvirt 11.3.0.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read(
 
     Raises:
         InputError: it is not well-formed XML, or an attribute is out of syntax or range.
-        RefusedError: it is no domain, or libvirt refuses what it says.
+        RefusedError: it is not a domain, or libvirt refuses what it says.
     """
     document = text if isinstance(text, Document) else parse(text)
     return Reader(document, rules, host_pci, problems).guest()
@@ -77,7 +77,7 @@ def read_device(
         host_pci: as for `read`.
 
     Raises:
-        InputError: as for `read`; or the root is no device that has a place.
+        InputError: as for `read`; or the root is not a device that has a place.
         RefusedError: libvirt refuses what it says.
     """
     document = parse(text)
@@ -90,7 +90,7 @@ def read_device(
     device = next(guest.all_devices(), None)
     if device is None:
         raise InputError(
-            f"this is no device that could have an address: the root element is <{document.root.tag}>",
+            f"this is not a device that could have an address: the root element is <{document.root.tag}>",
             code="not-a-device",
             line=document.root.line,
             remedy="pass one device element, such as <interface>...</interface>",
@@ -113,7 +113,7 @@ class Reader(DeviceReader):
         root = self.document.root
         if root.tag != "domain":
             raise InputError(
-                f"this is no domain: unexpected root element <{short(root.tag)}>, expecting <domain>",
+                f"this is not a domain: unexpected root element <{short(root.tag)}>, expecting <domain>",
                 code="not-a-domain",
                 line=root.line,
                 remedy="pass what 'virsh dumpxml' prints for a guest",

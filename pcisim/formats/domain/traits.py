@@ -63,7 +63,7 @@ def positive(element: Element, attribute: str) -> int:
     """Return a number that may not be 0.
 
     Raises:
-        InputError: it is no number, or 0.
+        InputError: it is not a number, or 0.
     """
     number = number_of(element, attribute)
     if not number:

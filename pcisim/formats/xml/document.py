@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 import os
 import pyexpat
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
@@ -263,7 +264,7 @@ def parse(text: str | bytes, *, name: str | None = None) -> Document:
         try:
             source = text.encode()
         except UnicodeEncodeError as error:
-            raise _at_the_end_of(text[: error.start], "a lone surrogate, which is no character", name) from None
+            raise _at_the_end_of(text[: error.start], "a lone surrogate, which is not a character", name) from None
     else:
         kind, source = bytes, text
         # As expat finds it: by the byte order mark, else by the NUL in or after the first character.
@@ -392,6 +393,8 @@ def _at_the_end_of(text: str, what: str, name: str | None) -> InputError:
 def _syntax_error(source: Source, code: int, offset: int, current: Element) -> InputError:
     """Say what expat's error number means here; `current` is the innermost open element."""
     token = source.data[offset : offset + 60]
+    if code in (9, 17) and not current.tag and current.children and _DOMAIN.match(source.data, offset):
+        return _two_domains(source, offset, current.children[0])
     opened = f"<{current.tag}>, opened on line {source.line(current.start)}" if current.tag else ""
     if code == 3 and not opened:
         return _error(source, offset, "the document is empty: it has no element", "xml-empty")
@@ -407,6 +410,19 @@ def _syntax_error(source: Source, code: int, offset: int, current: Element) -> I
     else:
         what = _WORDS.get(code, pyexpat.ErrorString(code) or "not well-formed").format(token=_word(token))
     return _error(source, offset, what, "xml-encoding" if code in (18, 19) else "xml-syntax")
+
+
+_DOMAIN = re.compile(rb"(?:<\?xml[^>]*>\s*)?<domain[\s/>]")
+
+
+def _two_domains(source: Source, offset: int, first: Element) -> InputError:
+    """Return the error of a document that goes on with a second domain, as ``virt-install --print-xml`` prints it."""
+    line = source.line(source.data.index(b"<domain", offset))
+    what = f"{_WORDS[9]}: a second <domain> on line {line}, after that on line {first.line}"
+    error = _error(source, offset, what, "xml-syntax")
+    error.details = ("a document is one guest; virt-install --print-xml prints two for an installation, a step each",)
+    error.remedy = "keep one of them in a file of its own; virt-install --print-xml 2 prints the installed guest alone"
+    return error
 
 
 def _word(token: bytes) -> str:

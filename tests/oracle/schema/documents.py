@@ -56,7 +56,7 @@ PREFIXES = {"ide": "hd", "fdc": "fd", "virtio": "vd", "xen": "xvd", "uml": "ubd"
 NOT_OF_PCI = {"target", "device", "uuid"}
 """What shows that the address of a host device is none of PCI."""
 MENDED = 0.93
-"""How often what can be mended is."""
+"""How often what can be fixed is."""
 NAMES_OF_MODELS = {
     "pci-bridge": "pci-bridge", "dmi-to-pci-bridge": "i82801b11-bridge", "pcie-to-pci-bridge": "pcie-pci-bridge",
     "pcie-root-port": "ioh3420", "pcie-switch-upstream-port": "x3130-upstream",
@@ -131,7 +131,7 @@ def parts_of(root: ET.Element, given: set[str]) -> Iterator[tuple[str, ET.Elemen
 
 
 def repair(root: ET.Element, rng: random.Random) -> None:
-    """Mend what would be refused for a trifle, most of the time, and what would harm a daemon, always."""
+    """Fix what would be refused for a trifle, most of the time, and what would harm a daemon, always."""
     for count, target in enumerate(root.iterfind("devices/disk/target")):
         if rng.random() < MENDED:
             bus = target.get("bus", "")
