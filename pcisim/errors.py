@@ -6,6 +6,10 @@ libvirt's users search for; the details say who else is involved and what to do.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class PcisimError(Exception):
     """A refusal: what, where, by which rule, who else is involved, what to do.
@@ -100,6 +104,22 @@ def counted(number: int, what: str, many: str = "") -> str:
         many: several of them, where that is not `what` with an s.
     """
     return f"{number} {what if number == 1 else many or what + 's'}"
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return ascending numbers as inclusive ranges."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1] = found[-1][0], number
+        else:
+            found.append((number, number))
+    return found
+
+
+def ranged(numbers: Iterable[int]) -> str:
+    """Return ascending numbers in words: ``1-3,5``."""
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs(numbers))
 
 
 NOT_COVERED_CODES = frozenset({"unknown-architecture", "machine-not-covered"})

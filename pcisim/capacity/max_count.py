@@ -7,14 +7,14 @@ more, is accepted.  `pcisim.libvirt.growth` counts; the engine is asked at every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.devices import PLUGS, plug_on
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import X86
-from pcisim.errors import RefusedError
+from pcisim.errors import RefusedError, runs
 from pcisim.guest import MOST_DEVICES, Guest, device_model
 from pcisim.libvirt.completion import complete
 from pcisim.libvirt.growth import BRIDGE_SLOTS, Budget, growth, most_more
@@ -96,7 +96,7 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
             # the guest takes one of them, or none, whatever the room
             fitting = [n for n in range(count) if refusal(n) is None]
             most = fitting[-1] if fitting else -1
-            return More(device, most, _ranges(n for n in range(most) if refusal(n)), error.headline)
+            return More(device, most, tuple(runs(n for n in range(most) if refusal(n))), error.headline)
     demand = policy.demand(complete(guest.extended({device: 2}), rules))
     plug = plug_on(PLUGS[row.element].get(row.model, c.EXPRESS), guest.express)
     counts = [n for n in range(3) if refusal(n) is None]
@@ -105,7 +105,7 @@ def how_many_more(guest: Guest, device: str, rules: Libvirt) -> More:
         return More(device, -1, (), first.headline)
     counts += [n for n in range(3, most_more(demand, plug) + 3) if growth(demand.with_more(plug, n - 2)).fits]
     highest = counts[-1] if counts else -1
-    holes = _ranges(_missing(counts))
+    holes = tuple(runs(_missing(counts)))
     edges = {n for a, b in holes for n in (a - 1, a, b, b + 1)} | {highest, highest + 1, highest + 2, 3, 4}
     known = set(counts)
     if any((refusal(n) is None) != (n in known) for n in edges if n >= 0):
@@ -227,7 +227,7 @@ def how_many_more_beside_spares(guest: Guest, device: str, policy: HotplugPolicy
     most = counts[fitting - 1] if fitting else -1
     error = refusal(most + 1)
     reason = "; ".join((error.headline, *error.details[:1])) if error is not None else ""
-    return More(device, most, _ranges(count for count in sorted(refused) if count < most), reason)
+    return More(device, most, tuple(runs(count for count in sorted(refused) if count < most)), reason)
 
 
 def _check_on_pci(guest: Guest, device: str, rules: Libvirt) -> None:
@@ -271,20 +271,9 @@ def _refusal(
 def _scan(refusal: Callable[[int], RefusedError | None], highest: int) -> tuple[int, tuple[tuple[int, int], ...]]:
     """Ask the engine count by count."""
     counts = [n for n in range(highest + 1) if refusal(n) is None]
-    return (counts[-1] if counts else -1), _ranges(_missing(counts))
+    return (counts[-1] if counts else -1), tuple(runs(_missing(counts)))
 
 
 def _missing(counts: list[int]) -> list[int]:
     known = set(counts)
     return [n for n in range(counts[-1]) if n not in known] if counts else []
-
-
-def _ranges(counts: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """Return ascending counts as inclusive ranges."""
-    ranges: list[list[int]] = []
-    for n in counts:
-        if ranges and ranges[-1][1] == n - 1:
-            ranges[-1][1] = n
-        else:
-            ranges.append([n, n])
-    return tuple((a, b) for a, b in ranges)

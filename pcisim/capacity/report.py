@@ -17,7 +17,7 @@ from pcisim.address import FUNCTIONS, MAX_SLOT, format_packed
 from pcisim.catalogue import connectors as c
 from pcisim.catalogue.x86_machines import DEVICE
 from pcisim.enumeration.io_windows import IoBudget, io_budget
-from pcisim.errors import counted
+from pcisim.errors import counted, ranged
 from pcisim.hotplug.unplug import detachable
 from pcisim.placement import Placement
 from pcisim.topology import Bus, Holder, Topology
@@ -252,7 +252,7 @@ def _table(buses: tuple[BusCapacity, ...], *, grouped: bool) -> list[str]:
         groups.setdefault(equal, []).append(bus)
         if bus.why:
             reasons.setdefault("; ".join(bus.why), []).append(bus)
-    rows = [_COLUMNS, *(_cells(f"pci:{_ranges(of)}", of[0].model, of) for of in groups.values())]
+    rows = [_COLUMNS, *(_cells(f"pci:{ranged(bus.index for bus in of)}", of[0].model, of) for of in groups.values())]
     if len(buses) > 1:
         rows.append(_cells("total", f"{len(buses)} buses", buses))
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -263,7 +263,8 @@ def _table(buses: tuple[BusCapacity, ...], *, grouped: bool) -> list[str]:
         for row in rows
     ]
     for why, of in reasons.items():
-        lines.append(f"not usable: {counted(sum(bus.unusable for bus in of), 'function')} of pci:{_ranges(of)} ({why})")
+        functions = counted(sum(bus.unusable for bus in of), "function")
+        lines.append(f"not usable: {functions} of pci:{ranged(bus.index for bus in of)} ({why})")
     return lines
 
 
@@ -274,17 +275,6 @@ def _cells(name: str, model: str, buses: Iterable[BusCapacity]) -> tuple[str, ..
         for b in buses
     ]
     return name, model, *(str(sum(column)) for column in zip(*figures))
-
-
-def _ranges(buses: Iterable[BusCapacity]) -> str:
-    """Return the indexes of buses in ascending order: ``1-3,5``."""
-    runs: list[list[int]] = []
-    for index in sorted(bus.index for bus in buses):
-        if runs and index == runs[-1][1] + 1:
-            runs[-1][1] = index
-        else:
-            runs.append([index, index])
-    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in runs)
 
 
 def capacity(placement: Placement) -> Capacity:

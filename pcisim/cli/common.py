@@ -706,9 +706,9 @@ def warn_if_it_will_not_boot(placement: Placement, plan: Plan | None = None) -> 
         return
     say(
         f"warning: this guest will not boot: {counted(len(budget.asking), 'bridge asks', 'bridges ask')} for an I/O"
-        f" window, and"
-        f" {budget.profile.name} has room for {budget.profile.windows} (it stops with 'out of I/O address space')",
-        f"  asking: {', '.join(budget.asking)}",
+        f" window, and {budget.profile.name} has room for {budget.profile.windows}"
+        " (it stops with 'out of I/O address space')",
+        f"  asking: {budget.bridges}",
     )
     if plan is not None:
         from pcisim.diagnose import Judge, remedy_of

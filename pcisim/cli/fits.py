@@ -178,4 +178,4 @@ def _new_definition(plan: Any, answer: Any, more: dict[str, int], *, running: bo
     else:
         text = add_to_document(plan.source.document, [*answer.controllers, *answer.devices])
     policy = plan.policy if answer.elsewhere is None else answer.elsewhere[0]
-    return assign(text, policy, libvirt=plan.rules).to_xml()
+    return assign(text, policy, libvirt=plan.rules, wishes=plan.source.wishes).to_xml()

@@ -76,8 +76,7 @@ def io_ports(view: PlacedView) -> Iterator[Finding]:
     if profile is None:
         return
     details = (
-        f"{counted(len(budget.asking), 'bridge asks', 'bridges ask')} for a window of 4 KiB at least:"
-        f" {', '.join(budget.asking[:8])}" + (" ..." if len(budget.asking) > 8 else ""),
+        f"{counted(len(budget.asking), 'bridge asks', 'bridges ask')} for a window of 4 KiB at least: {budget.bridges}",
         f"measured: {profile.name}",
         *([f"not known and not counted: {', '.join(budget.unknown)}"] if budget.unknown else []),
     )

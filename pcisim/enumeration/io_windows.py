@@ -18,6 +18,7 @@ from typing import NamedTuple
 from pcisim.catalogue.connectors import CONVENTIONAL, EXPRESS
 from pcisim.catalogue.controllers import EXPANDERS, PCI_CONTROLLERS, SHPC_BRIDGES
 from pcisim.catalogue.profiles import DEFAULT_PROFILE, WINDOW, IoRoom, Profile
+from pcisim.errors import ranged
 from pcisim.guest import Controller, Device, Guest
 from pcisim.placement import Placement
 from pcisim.qemu.device_names import driver_of
@@ -44,6 +45,11 @@ class IoBudget(NamedTuple):
     unknown: tuple[str, ...]
     windows: int
     room: int | None
+
+    @property
+    def bridges(self) -> str:
+        """Return who asks, in words: ``pci:1-3,5``."""
+        return f"pci:{ranged(int(label.partition(':')[2]) for label in self.asking)}" if self.asking else "none"
 
     @property
     def boots(self) -> bool | None:

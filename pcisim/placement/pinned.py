@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pcisim.guest import Controller, Device, Guest, evolved
 from pcisim.placement import Placement
+from pcisim.requests import Wish
 
 
 def pinned(placement: Placement) -> Guest:
@@ -27,4 +28,6 @@ def pinned(placement: Placement) -> Guest:
         guest,
         devices={element: [pin(d) for d in devices] for element, devices in guest.devices.items()},
         controllers=[d for d in (pin(d) for d in guest.controllers) if isinstance(d, Controller)],
+        # a group and a node are wishes about addresses to be chosen, and have come true
+        wishes={label: Wish(wish.hotpluggable) for label, wish in guest.wishes.items() if wish.hotpluggable},
     )

@@ -297,3 +297,19 @@ def test_room_for_hotplug_where_libvirt_has_no_more_ports() -> None:
     assert told.out.splitlines()[1].startswith("it fits under --policy dense, with 32 pcie-root-port: ")
     packed = run(*words, "--format", "xml")
     assert run("fits", "-", *asked, given=packed.out.encode()).status == 0
+
+
+@pytest.mark.parametrize("wish", ["group=nics", "node=0", "hotpluggable=on"])
+@pytest.mark.parametrize("policy", ["libvirt", "dense"])
+def test_wishes_are_kept_beside_what_comes_later(wish: str, policy: str) -> None:
+    words = ("fits", "--machine", "q35", "--device", f"virtio-net,count=4,{wish}", "--policy", policy)
+    done = run(*words, "--add", "virtio-net=5", "--hotplug")
+    assert done.status == 1
+    assert "before the next boot add:" in done.out
+
+
+def test_the_definition_in_which_it_fits_keeps_wishes() -> None:
+    words = ("--machine", "q35", "--device", "virtio-net,count=4,group=nics", "--device", "virtio-blk=236")
+    done = run("fits", *words, "--add", "virtio-blk=9", "--format", "xml")
+    places = pcisim.assign(done.out).addresses
+    assert len({(places[f"interface:{n}"].bus, places[f"interface:{n}"].slot) for n in range(4)}) == 1

@@ -546,7 +546,7 @@ def test_a_refusal_says_where_it_looked_and_what_would_help() -> None:
     with pytest.raises(RefusedError) as caught:
         started("q35", BARE + ROOT + ports(1) + rng() + pci(PORT, 2, OFF)).attach(read_device(nic(), RULES))
     assert caught.value.explanation() == [
-        "1: No more available PCI slots",
+        "line 1: No more available PCI slots",
         "  no free hot-pluggable express port",
         "  bus 0 (pcie-root): takes no hotplug",
         "  bus 1 (pcie-root-port): no slot is empty",
