@@ -16,7 +16,7 @@ PACKAGE = Path(pcisim.__file__).parent
 _PROBE = """
 source "$0"
 COMP_WORDS=("$@") COMP_CWORD=$(( $# - 1 ))
-_shtab_pcisim
+$(complete -p pcisim | sed 's/.*-F \\([^ ]*\\).*/\\1/')
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 
@@ -47,6 +47,10 @@ def test_nothing_of_it_has_a_date() -> None:
         (("capacity", "--format", ""), {"text", "json"}),
         (("capacity", "--of", "virtio-bl"), {"virtio-blk"}),
         (("example", "desk"), {"desktop"}),
+        (("tree", "--format", "=", "j"), {"json"}),
+        (("tree", "--format", "="), {"text", "json"}),
+        (("fits", "--add", "virtio-blk", "=", "3", "--ho"), {"--host-pci", "--hotplug"}),
+        (("assign", "--policy", "hotplug", ":", "spare", "=", "4", "--format", "q"), {"qemu"}),
     ],
 )
 def test_bash_completes(words: tuple[str, ...], answers: set[str]) -> None:

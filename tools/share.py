@@ -52,6 +52,28 @@ _WORDS = {
     "--machines": ["pc", "q35"],
 }
 """What may follow an option that takes other words as well, so that the parser has no list of them."""
+_BASH = """
+# bash breaks words at = and : as well: --format=json and hotplug:spare=4 are made whole again
+_pcisim() {
+  local words=() cword=0 glued= i word last
+  for (( i = 0; i < ${#COMP_WORDS[@]}; i++ )); do
+    word=${COMP_WORDS[i]} last=$(( ${#words[@]} - 1 ))
+    if [[ $word == "=" && ${words[last]} == --* ]]; then
+      (( i == COMP_CWORD )) && words+=("")
+    elif [[ -n $glued || ( $i -gt 0 && $word == [=:] ) ]]; then
+      words[last]+=$word
+      [[ $word == [=:] ]] && glued=1 || glued=
+    else
+      words+=("$word")
+    fi
+    (( i == COMP_CWORD )) && cword=$(( ${#words[@]} - 1 ))
+  done
+  local COMP_WORDS=("${words[@]}") COMP_CWORD=$cword
+  _shtab_pcisim "$@"
+}
+
+complete -o bashdefault -F _pcisim pcisim
+"""
 _FILES = {"--keep", "--output", "--plot", "devices", "file", "files", "guests", "sources"}
 """Options and arguments that take files."""
 
@@ -123,7 +145,8 @@ def _completions() -> dict[str, str]:
     for name, words in {"example": _examples(), "schema": [*schemas()]}.items():
         next(action for action in commands[name]._actions if action.dest == "name").choices = words
     texts = {path: f"{shtab.complete(top, shell).rstrip()}\n" for shell, path in COMPLETIONS.items()}
-    zsh = COMPLETIONS["zsh"]
+    bash, zsh = COMPLETIONS["bash"], COMPLETIONS["zsh"]
+    texts[bash] = re.sub(r"\ncomplete .*\n$", _BASH, texts[bash])
     texts[zsh] = re.sub(r'"\(\*\)::?', '"*:', texts[zsh])  # shtab's form ends after the first of many files
     return texts
 
