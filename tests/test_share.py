@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import pcisim
-from pcisim.cli import COMMANDS
-from tools.share import COMPLETIONS, SHARE, share_files
+from pcisim.cli import COMMANDS, parser
+from tools.share import COMPLETIONS, FILES, SHARE, WORDS, commands_of, share_files
 
 PACKAGE = Path(pcisim.__file__).parent
 _PROBE = """
@@ -32,6 +32,11 @@ def test_what_is_kept_is_what_the_parser_gives() -> None:
 def test_every_command_has_a_page() -> None:
     pages = {path.stem for path in (SHARE / "man/man1").glob("*.1")}
     assert pages == {"pcisim", *(f"pcisim-{name}" for name in COMMANDS)}
+
+
+def test_what_is_completed_is_there() -> None:
+    actions = [action for one in commands_of(parser()).choices.values() for action in one._actions]
+    assert {*WORDS, *FILES} <= {name for action in actions for name in (action.dest, *action.option_strings)}
 
 
 def test_nothing_of_it_has_a_date() -> None:

@@ -35,7 +35,7 @@ COMPLETIONS = {
 """Where each shell looks for them, below `share`."""
 
 _MODELS = [row.name for row in (*DEVICE_MODELS.values(), *CONTROLLER_MODELS.values())]
-_WORDS = {
+WORDS = {
     "--add": _MODELS,
     "--device": _MODELS,
     "--later": _MODELS,
@@ -74,7 +74,7 @@ _pcisim() {
 
 complete -o bashdefault -F _pcisim pcisim
 """
-_FILES = {"--keep", "--output", "--plot", "devices", "file", "files", "guests", "sources"}
+FILES = {"--keep", "--output", "--plot", "devices", "file", "files", "guests", "sources"}
 """Options and arguments that take files."""
 
 
@@ -136,10 +136,10 @@ def _completions() -> dict[str, str]:
         one.description = None  # the shorter help stands beside its name
         for action in one._actions:
             names = {*action.option_strings, action.dest}
-            if names & _FILES:
+            if names & FILES:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
             elif action.choices is None:
-                action.choices = next((words for option, words in _WORDS.items() if option in names), None)
+                action.choices = next((words for option, words in WORDS.items() if option in names), None)
             if isinstance(action.metavar, str):  # to zsh, a colon ends a field
                 action.metavar = re.sub(r"[][]", "", action.metavar.replace(":", "="))
     for name, words in {"example": _examples(), "schema": [*schemas()]}.items():
