@@ -189,6 +189,8 @@ def _wanted(arguments: argparse.Namespace, product: Product | None) -> Callable[
     chosen = []
     for option, value in (("--select", arguments.select), ("--ignore", arguments.ignore)):
         codes = [code for text in value or () for code in text.split(",") if code]
+        if option == "--select" and value and not codes:
+            raise UsageError(f"{option} names no code", code="usage", remedy="docs/findings.md lists the codes")
         for code in codes:
             if code not in known:
                 from difflib import get_close_matches

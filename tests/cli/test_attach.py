@@ -309,8 +309,8 @@ def test_the_hot_slots_are_those_that_can_be_reached() -> None:
     ("words", "status", "headline"),
     [
         (("attach",), 2, "no guest: no file is given"),
-        (("attach", DESKTOP), 2, "either --device or files of device XML say what is attached"),
-        (("attach", DESKTOP, "nic.xml", "--device", "vga"), 2, "either --device or files of device XML say"),
+        (("attach", DESKTOP), 2, "give either --device or files of device XML"),
+        (("attach", DESKTOP, "nic.xml", "--device", "vga"), 2, "give either --device or files of device XML"),
         (("attach", DESKTOP, "--device", "nonsense"), 2, "unknown device 'nonsense'"),
         (("attach", DESKTOP, "--device", "vga,count=x"), 2, "--device vga,count=x: 'x' is not a valid count"),
         (("attach", DESKTOP, "--device", "vga", "--libvirt", "1.0"), 2, "libvirt 1.0 is older than 7.0"),

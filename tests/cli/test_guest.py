@@ -157,7 +157,7 @@ def test_lspci() -> None:
     ("words", "headline"),
     [
         (["lspci", "-t", "-s", "1", PORTS], "-t does not go with -s"),
-        (["lspci", "-s", "zz", PORTS], "-s zz: no address"),
+        (["lspci", "-s", "zz", PORTS], "-s zz: not an address"),
         (["guest", "--naming-scheme", "v1", PORTS], "unknown naming scheme 'v1'"),
         (["tree", "--firmware", "ovmf", PORTS], "--firmware goes with --view guest"),
         (["tree", "--naming-scheme", "v252", PORTS], "--naming-scheme goes with --view guest"),
