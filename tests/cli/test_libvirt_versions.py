@@ -85,7 +85,7 @@ def test_auto_asks_the_programs_without_a_daemon(tmp_path: Path, monkeypatch: py
     assert spoken(PLAIN, "--libvirt", "auto")[0] == "libvirt 10.0.0, according to virsh"
     (tmp_path / "virsh").unlink()
     commands(tmp_path, monkeypatch, virtqemud="echo 'virtqemud (libvirt) 12.9.0'")
-    assert spoken(PLAIN, "--libvirt", "auto")[0] == "libvirt 12.9.0, says virtqemud"
+    assert spoken(PLAIN, "--libvirt", "auto")[0] == "libvirt 12.9.0, according to virtqemud"
 
 
 def test_auto_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
