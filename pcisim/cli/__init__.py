@@ -172,6 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PcisimError as error:
         if debug:
             _traceback()
+        manner.locate(error)
         common.complain(*error.explanation())
         return error.exit_status
     except BrokenPipeError:  # whoever read the output has read enough

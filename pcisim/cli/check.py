@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     remedied = f"; {fixed} {'can be fixed' if arguments.print_diff else 'fixed'}" if arguments.fix else ""
     common.say(
         _summary(len(sources), counts, unreadable, arguments.libvirt) + remedied,
-        *([f"  not judged: {'; '.join(NOT_JUDGED)}"] if judged else []),
+        *([f"  not checked: {'; '.join(NOT_JUDGED)}"] if judged else []),
     )
     return status
 
@@ -305,5 +305,5 @@ def _document(
 
 def _summary(files: int, counts: dict[str, int], unreadable: int, libvirt: str | Libvirt) -> str:
     found = ", ".join(counted(count, severity) for severity, count in counts.items() if count)
-    text = f"{counted(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
+    text = f"{counted(files, 'file')}: {found or 'no findings'}, as libvirt {libvirt}"
     return text + (f"; {unreadable} cannot be read" if unreadable else "")

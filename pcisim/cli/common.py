@@ -371,6 +371,7 @@ def assigned(
     Raises:
         PcisimError: as for `pcisim.assign`.
     """
+    manner.document_read = name or ""
     try:
         return assign(
             guest,
@@ -433,7 +434,9 @@ def device_counts(options: list[str], option: str = "--device") -> dict[str, int
             raise UsageError(
                 f"{option} {text}: only how many there are can be said here",
                 code="usage",
-                details=("where devices go is asked for with --set, and with --device where --machine describes the guest",),
+                details=(
+                    "where devices go is asked for with --set, and with --device where --machine describes the guest",
+                ),
                 remedy=f"write {option} {request.model}={request.number}",
             )
         counts[request.model] = counts.get(request.model, 0) + request.number

@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "diff",
         help="show which devices move between two definitions",
-        description="Name every device whose PCI address or controller moves, appears or goes;"
+        description="Name every device whose PCI address or controller moves, appears or disappears;"
         " devices without an address are placed first, as libvirt would.",
         epilog=_EPILOG,
         formatter_class=common.HelpFormatter,

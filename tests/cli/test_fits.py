@@ -83,7 +83,8 @@ def port(number: int) -> str:
 def test_nothing_fits_however_it_is_packed() -> None:
     done = run("fits", "--machine", "q35", "--add", "virtio-blk=3000")
     assert done.out.splitlines()[1] == (
-        "none of the controllers that were tried makes it fit; libvirt says: a PCIe slot is needed to connect a PCI controller"
+        "none of the controllers that were tried makes it fit; libvirt says:"
+        " a PCIe slot is needed to connect a PCI controller"
         " model='pcie-root-port', but none is available, and it cannot be automatically added"
     )
     assert run("fits", "--machine", "q35", "--add", "virtio-blk=3000", "--policy", "dense").out.startswith(
