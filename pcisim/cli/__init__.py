@@ -198,6 +198,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     words = sys.argv[1:] if argv is None else argv
+    if not words:
+        raise UsageError("no command is given", code="usage", remedy="pcisim help lists the commands")
     try:
         arguments = parser(words[0] if words and words[0] in COMMANDS else None).parse_args(argv)
     except SystemExit as stop:  # --help and --version have printed

@@ -87,7 +87,7 @@ def test_more_of_a_device(tmp_path: Path) -> None:
     assert [row["fits"] for row in lines_of(plain.out)] == [True, True, False]
     assert [row["fits"] for row in lines_of(more.out)] == [False, True, True]
     summary = run("fleet", str(table), "--workers", "1", "--add", "virtio-blk=2").out
-    assert summary.startswith("3 guests, as libvirt 12.9, with 2 virtio-blk more: 2 fit, 1 refused")
+    assert summary.startswith("3 guests, as libvirt 12.9, with 2 more virtio-blk: 2 fit, 1 refused")
 
 
 @pytest.mark.parametrize(("suffix", "begin"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".PNG", b"\x89PNG")])

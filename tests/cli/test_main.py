@@ -64,7 +64,7 @@ def test_the_examples_of_the_help_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "headline"),
     [
-        ([], "the following arguments are required: COMMAND"),
+        ([], "no command is given"),
         (["frobnicate"], "argument COMMAND: invalid choice: 'frobnicate'"),
         (["assign", "--frobnicate", DESKTOP], "unrecognized arguments: --frobnicate"),
         (["assign", "--mach", "q35"], "unrecognized arguments: --mach"),

@@ -26,7 +26,7 @@ def test_summary() -> None:
     summary.add([refused("e", "slot-occupied"), refused("f"), refused("g", "xml-syntax", fits=None)])
     assert not summary.sound
     assert summary.lines() == [
-        "7 guests, as libvirt 11.3, with 2 virtio-net more: 3 fit, 3 refused, 1 cannot be read",
+        "7 guests, as libvirt 11.3, with 2 more virtio-net: 3 fit, 3 refused, 1 cannot be read",
         "slots in use: half of the guests use at most 30 %, nine of ten at most 100 %, the fullest 100 %",
         "no slot left at all: 1",
         "  c",

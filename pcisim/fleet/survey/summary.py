@@ -122,7 +122,7 @@ class Summary:
         """Return the summary for people."""
         kinds = (self.refused, self.unreadable, self.not_covered)
         refused, unreadable, not_covered = (sum(g.count for g in groups.values()) for groups in kinds)
-        asked = "".join(f", with {count} {model} more" for model, count in self.more)
+        asked = "".join(f", with {count} more {model}" for model, count in self.more)
         lines = [
             f"{self.guests:,} guest{'s' * (self.guests != 1)}, as libvirt {self.libvirt}{asked}:"
             f" {self.fit:,} fit{'s' * (self.fit == 1)}, {refused:,} refused,"
