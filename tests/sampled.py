@@ -20,7 +20,7 @@ def where_versions_differ(pairs: Iterable[tuple[str, str]]) -> list[ParameterSet
     for case, version in pairs:
         answer = read_answer(case)
         alike = version != DEFAULT_VERSION and answer[version] == answer[DEFAULT_VERSION]
-        found.append(pytest.param(case, version, marks=[pytest.mark.slow] if alike else []))
+        found.append(pytest.param(case, version, marks=[pytest.mark.slow] if alike else [], id=f"{case}-{version}"))
     return found
 
 

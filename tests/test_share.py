@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 import pcisim
-from pcisim.cli import COMMANDS
-from tools.share import COMPLETIONS, SHARE, share_files
+from pcisim.cli import COMMANDS, parser
+from tools.share import COMPLETIONS, FILES, SHARE, WORDS, commands_of, share_files
 
 PACKAGE = Path(pcisim.__file__).parent
 _PROBE = """
 source "$0"
 COMP_WORDS=("$@") COMP_CWORD=$(( $# - 1 ))
-_shtab_pcisim
+$(complete -p pcisim | sed 's/.*-F \\([^ ]*\\).*/\\1/')
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 
@@ -34,6 +34,11 @@ def test_every_command_has_a_page() -> None:
     assert pages == {"pcisim", *(f"pcisim-{name}" for name in COMMANDS)}
 
 
+def test_what_is_completed_is_there() -> None:
+    actions = [action for one in commands_of(parser()).choices.values() for action in one._actions]
+    assert {*WORDS, *FILES} <= {name for action in actions for name in (action.dest, *action.option_strings)}
+
+
 def test_nothing_of_it_has_a_date() -> None:
     for path in SHARE.rglob("*.1"):
         assert re.match(r'\.TH PCISIM\S* "1" "" ', path.read_text(encoding="utf-8")), path.name
@@ -47,6 +52,10 @@ def test_nothing_of_it_has_a_date() -> None:
         (("capacity", "--format", ""), {"text", "json"}),
         (("capacity", "--of", "virtio-bl"), {"virtio-blk"}),
         (("example", "desk"), {"desktop"}),
+        (("tree", "--format", "=", "j"), {"json"}),
+        (("tree", "--format", "="), {"text", "json"}),
+        (("fits", "--add", "virtio-blk", "=", "3", "--ho"), {"--host-pci", "--hotplug"}),
+        (("assign", "--policy", "hotplug", ":", "spare", "=", "4", "--format", "q"), {"qemu"}),
     ],
 )
 def test_bash_completes(words: tuple[str, ...], answers: set[str]) -> None:

@@ -71,7 +71,7 @@ def _command(one: argparse.ArgumentParser) -> Iterator[str]:
         heading, _, text = paragraph.partition(":")
         text = text.strip("\n")
         yield f"{_escaped(heading.capitalize())}:\n"
-        yield _literal(text, "console") if text.startswith(" ") else f"{_escaped(' '.join(text.split()))}\n"
+        yield _literal(text, "console") if text.startswith("  ") else f"{_escaped(' '.join(text.split()))}\n"
 
 
 def _value(action: argparse.Action) -> str:
@@ -157,7 +157,8 @@ def notebook_page(path: Path, pictures: Path) -> str:
             elif "image/svg+xml" in data:
                 name = f"{path.stem}-{number:02}.svg"
                 (pictures / name).write_text(data["image/svg+xml"], encoding="utf-8")
-                parts.append(f"![{data['text/plain']}]({name})")
+                shown = re.sub(r"([][\\])", r"\\\1", source.splitlines()[-1])
+                parts.append(f"![{shown}]({name})")
             elif "text/html" in data:
                 parts.append(_fenced(data["text/html"], "{raw} html"))
             else:

@@ -35,7 +35,7 @@ COMPLETIONS = {
 """Where each shell looks for them, below `share`."""
 
 _MODELS = [row.name for row in (*DEVICE_MODELS.values(), *CONTROLLER_MODELS.values())]
-_WORDS = {
+WORDS = {
     "--add": _MODELS,
     "--device": _MODELS,
     "--later": _MODELS,
@@ -52,7 +52,29 @@ _WORDS = {
     "--machines": ["pc", "q35"],
 }
 """What may follow an option that takes other words as well, so that the parser has no list of them."""
-_FILES = {"--keep", "--output", "--plot", "devices", "file", "files", "guests", "sources"}
+_BASH = """
+# bash breaks words at = and : as well: --format=json and hotplug:spare=4 are made whole again
+_pcisim() {
+  local words=() cword=0 glued= i word last
+  for (( i = 0; i < ${#COMP_WORDS[@]}; i++ )); do
+    word=${COMP_WORDS[i]} last=$(( ${#words[@]} - 1 ))
+    if [[ $word == "=" && ${words[last]} == --* ]]; then
+      (( i == COMP_CWORD )) && words+=("")
+    elif [[ -n $glued || ( $i -gt 0 && $word == [=:] ) ]]; then
+      words[last]+=$word
+      [[ $word == [=:] ]] && glued=1 || glued=
+    else
+      words+=("$word")
+    fi
+    (( i == COMP_CWORD )) && cword=$(( ${#words[@]} - 1 ))
+  done
+  local COMP_WORDS=("${words[@]}") COMP_CWORD=$cword
+  _shtab_pcisim "$@"
+}
+
+complete -o bashdefault -F _pcisim pcisim
+"""
+FILES = {"--keep", "--output", "--plot", "devices", "file", "files", "guests", "sources"}
 """Options and arguments that take files."""
 
 
@@ -114,16 +136,17 @@ def _completions() -> dict[str, str]:
         one.description = None  # the shorter help stands beside its name
         for action in one._actions:
             names = {*action.option_strings, action.dest}
-            if names & _FILES:
+            if names & FILES:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
             elif action.choices is None:
-                action.choices = next((words for option, words in _WORDS.items() if option in names), None)
+                action.choices = next((words for option, words in WORDS.items() if option in names), None)
             if isinstance(action.metavar, str):  # to zsh, a colon ends a field
                 action.metavar = re.sub(r"[][]", "", action.metavar.replace(":", "="))
     for name, words in {"example": _examples(), "schema": [*schemas()]}.items():
         next(action for action in commands[name]._actions if action.dest == "name").choices = words
     texts = {path: f"{shtab.complete(top, shell).rstrip()}\n" for shell, path in COMPLETIONS.items()}
-    zsh = COMPLETIONS["zsh"]
+    bash, zsh = COMPLETIONS["bash"], COMPLETIONS["zsh"]
+    texts[bash] = re.sub(r"\ncomplete .*\n$", _BASH, texts[bash])
     texts[zsh] = re.sub(r'"\(\*\)::?', '"*:', texts[zsh])  # shtab's form ends after the first of many files
     return texts
 

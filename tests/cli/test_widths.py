@@ -25,7 +25,7 @@ ANSWERS: tuple[tuple[str, ...], ...] = (
     ("guest", *NESTED),
     ("lspci", "-v", DESKTOP),
     ("lspci", "-tv", DESKTOP),
-    ("capacity", SERVER, "--of", "virtio-blk"),
+    ("capacity", DESKTOP, "--of", "virtio-blk"),
     ("capacity", *NESTED),
     ("capacity", "-v", *NESTED),
     ("fits", SERVER, "--add", "virtio-blk=60"),

@@ -20,6 +20,7 @@ import pcisim
 from pcisim import file_replacement
 from pcisim.cli import COMMANDS, common, main
 from tests.cli.running import EXAMPLES, PLAIN, Done, example, is_tidy, process, run
+from tests.sampled import one_in
 
 SERVER = str(EXAMPLES / "server.xml")
 OLD = example("server")
@@ -279,7 +280,7 @@ def test_a_source_of_a_fleet_is_not_written_over(
     assert Path(source).read_bytes() == before
 
 
-@pytest.mark.parametrize("backend", ["nonsense", "module://nonsense", "TkAgg", ""])
+@pytest.mark.parametrize("backend", one_in(2, ["nonsense", "module://nonsense", "TkAgg", ""]))
 def test_pictures_need_no_backend(backend: str, tmp_path: Path) -> None:
     """`MPLBACKEND` is for those who open windows; a bad one stops matplotlib as it is imported."""
     words = ["fleet", SERVER, "--plot", str(tmp_path / "room.svg")]

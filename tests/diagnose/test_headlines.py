@@ -126,9 +126,8 @@ def of_tables() -> Iterator[str]:
     yield from (text.format("x") for row in HOT.values() for text in (row.no_attach, row.no_detach) if text)
 
 
-@pytest.mark.parametrize("headline", sorted(headlines()))
-def test_every_headline_in_the_source_is_known(headline: str) -> None:
-    assert meanings(FILLED.get(headline, headline)), headlines()[headline]
+def test_every_headline_in_the_source_is_known() -> None:
+    assert [where for headline, where in headlines().items() if not meanings(FILLED.get(headline, headline))] == []
 
 
 @pytest.mark.parametrize("headline", sorted(set(of_tables())))

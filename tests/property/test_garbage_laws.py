@@ -19,7 +19,7 @@ from pcisim.formats.plain import printable
 from tests.cli.running import EXAMPLES, is_tidy, run
 from tests.damaged import damaged
 
-ROUNDS = 3500
+ROUNDS = 1200
 COMMAND_LINE_ROUNDS = 400
 
 

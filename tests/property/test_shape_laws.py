@@ -24,7 +24,7 @@ from tests.damaged import damaged
 from tests.property.strategies import Drawn, drawn_guests
 from tests.record_goldens import cases, read_guest
 
-ROUNDS = 1500
+ROUNDS = 800
 WITH_ONE_ALIAS_TWICE = {
     "refused-alias-of-two-controllers",
     "refused-alias-twice",
