@@ -57,7 +57,8 @@ def layout_front(layouts: Mapping[str, Sequence[tuple[int, int]]]) -> Figure:
             [x for x, _ in front], [y for _, y in front], drawstyle="steps-post", color=LINE, linewidth=1, gid="front"
         )
         axes.text(
-            1, 1 + _LINE * len(layouts) / _PANEL, "filled: on the front; hollow: another has no less for fewer",
+            1, 1 + _LINE * len(layouts) / _PANEL,
+            "filled: the front; hollow: another layout is as good in both, or better",
             fontsize=7, color=FAINT, ha="right", va="center", transform=axes.transAxes,
         )  # fmt: skip
         for number, (name, group) in enumerate(layouts.items()):
@@ -77,7 +78,7 @@ def layout_front(layouts: Mapping[str, Sequence[tuple[int, int]]]) -> Figure:
             )  # fmt: skip
             text = str(name) if group else f"{name}: does not fit"
             axes.text(
-                0.25 / inner, y, shortened(printable(text), 8, inner - 3.6), fontsize=8, color=INK if group else FAINT,
+                0.25 / inner, y, shortened(printable(text), 8, inner - 4.2), fontsize=8, color=INK if group else FAINT,
                 va="center", transform=axes.transAxes, parse_math=False,
             )  # fmt: skip
     return figure

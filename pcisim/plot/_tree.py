@@ -50,7 +50,7 @@ _APART, _FARTHEST = 0.35, 1.2
 _BELOW = 0.35
 """What is left free below a box of several rows, in rows."""
 _MARGIN = 0.2
-_WIDEST = 3.4
+_WIDEST = 4.2
 _TOP = 0.68
 _HEADER = Style("#e9e9e9", INK, "", "")
 _BEHIND = {
