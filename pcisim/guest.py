@@ -18,7 +18,7 @@ from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS, ICH9_FUNC
 from pcisim.catalogue.machines import default_machine, machine_of
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import DEVICE, X86, Machine
-from pcisim.errors import RefusedError, UsageError, check_type
+from pcisim.errors import RefusedError, UsageError, WrongTypeError, check_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -582,6 +582,10 @@ class Guest:
             >>> pcisim.Guest.of("q35", {"virtio-blk": 1}).extended({"virtio-blk": 2, "vga": 1})
             Guest.of('q35', {'virtio-blk': 3, 'vga': 1})
         """
+        if isinstance(devices, (str, bytes)):
+            raise WrongTypeError(
+                f"devices are a mapping of counts or a list of texts, not the one string {devices!r}", code="wrong-type"
+            )
         guest = evolved(self, devices={e: list(d) for e, d in self.devices.items()}, controllers=list(self.controllers))
         if isinstance(devices, Mapping):
             for name, count in devices.items():

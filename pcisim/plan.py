@@ -8,7 +8,7 @@ from typing import NamedTuple, cast, overload
 
 from pcisim.address import PciAddress, format_packed
 from pcisim.catalogue.versions import DEFAULT_VERSION, Libvirt, libvirt_version
-from pcisim.errors import PcisimError, RefusedError, UsageError
+from pcisim.errors import PcisimError, RefusedError, UsageError, check_type
 from pcisim.guest import Guest, evolved
 from pcisim.placement import Placement, PlacementStep, Policy
 from pcisim.policies import HostPci as HostPci
@@ -46,7 +46,7 @@ class Explanation(NamedTuple):
     steps: tuple[PlacementStep, ...]
 
     def __repr__(self) -> str:
-        return f"<Explanation {self.label} is at {self.address}, {len(self.steps)} steps>"
+        return f"<Explanation {self.label} is at {self.address}, {len(self.steps)} step{'s' * (len(self.steps) != 1)}>"
 
     def __str__(self) -> str:
         lines = [f"{self.label} is at {self.address}"]
@@ -281,6 +281,7 @@ class Plan:
         """
         from pcisim.compare import compare
 
+        check_type(other, Plan, "what a plan is compared with is a Plan")
         return compare(self, other)
 
     def to_xml(self) -> str | bytes:

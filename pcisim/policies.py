@@ -241,7 +241,7 @@ def listed(table: Mapping[str, PolicyRow] = POLICIES) -> list[str]:
         lines.append(f"{row.name:24} {row.summary}")
         for option in row.options:
             default = option.default if not isinstance(option.default, bool) else "on" if option.default else "off"
-            usual = "" if default is None else f"; {default} if it is left out"
+            usual = "" if default is None else f"; default: {default}"
             lines.append(f"  :{option.name + '=':21} {option.summary} ({option.allowed}{usual})")
             if option.words == _PRESET_NAMES:
                 lines += [f"      {preset.name:18} {preset.summary}" for preset in PRESETS.values()]

@@ -358,6 +358,8 @@ def _layout(
     try:
         plan = assign(text, policy, libvirt=asked.rules, host_pci=asked.host_pci, wishes=asked.wishes)
     except RefusedError as error:
+        if error.code == "unknown-architecture":  # no policy has an answer
+            raise
         return Layout(title or policy, machine, error.headline)
     placement = plan.placement
     scsi = [d for d in placement.guest.devices.get("disk", ()) if d.bus == "scsi"]

@@ -14,7 +14,7 @@ from pcisim.enumeration.firmware_result import FirmwareResult
 from pcisim.enumeration.hotplugged import appears
 from pcisim.enumeration.numbers import Routing
 from pcisim.enumeration.view import ROM, WINDOW_KINDS, GuestFunction, GuestView
-from pcisim.errors import RefusedError
+from pcisim.errors import RefusedError, WrongTypeError
 from pcisim.qemu.functions import PciBus, QemuFunction
 from pcisim.qemu.listing import placement_of
 from pcisim.qemu.machine import SHPC, QemuMachine
@@ -94,7 +94,7 @@ class Simulation:
 
     def __repr__(self) -> str:
         how = "accepted" if self.accepted else f"refused: {self.error}"
-        return f"<Simulation {self.machine}, {len(self.devices)} devices: {how}>"
+        return f"<Simulation {self.machine}, {len(self.devices)} device{'s' * (len(self.devices) != 1)}: {how}>"
 
     @property
     def accepted(self) -> bool:
@@ -187,6 +187,8 @@ def simulate_qemu(
         'PCI: slot 3 function 0 not available for virtio-rng-pci, in use by e1000e,id=net0'
     """
     check_firmware(firmware)
+    if isinstance(devices, (str, bytes)) or isinstance(options, (str, bytes)):
+        raise WrongTypeError("devices and options are lists of strings, not one string", code="wrong-type")
     devices, options = tuple(devices), tuple(options)
     versions = profile_of(profile)
     built = QemuMachine(machine, options, versions.qemu)

@@ -262,6 +262,7 @@ NO_TEXT: tuple[Any, ...] = (None, 5, 1.5, True, [], {}, object(), ("a",), numpy.
 CALLS: dict[str, tuple[Callable[[Any], object], tuple[Any, ...]]] = {
     "document": (pcisim.assign_xml, NO_TEXT),
     "guest": (pcisim.assign, NO_TEXT),
+    "simulated": (lambda value: pcisim.simulate_qemu("q35", value), ("e1000", b"e1000")),
     "libvirt": (lambda value: pcisim.assign_xml(SERVER, libvirt=value), (*NO_TEXT, b"12.9")),
     "policy": (lambda value: pcisim.assign_xml(SERVER, policy=value), (*NO_TEXT, b"libvirt")),
     "host_pci": (lambda value: pcisim.assign_xml(SERVER, host_pci=value), (5, [], b"auto", True)),
@@ -273,6 +274,8 @@ CALLS: dict[str, tuple[Callable[[Any], object], tuple[Any, ...]]] = {
         lambda value: pcisim.Guest.of("q35", {"vga": value}),
         (None, 1.0, True, "1", -1, 10**30, numpy.float64(1)),
     ),
+    "added": (lambda value: pcisim.assign(SERVER).fits(value), ("vga", b"vga", {"vga": -1})),
+    "other": (lambda value: pcisim.assign(SERVER).diff(value), (*NO_TEXT, SERVER)),
     "address": (pcisim.PciAddress, (None, 1.5, [], b"0000:00:01.0")),
 }
 

@@ -119,7 +119,7 @@ def _near(word: str, known: Iterable[str]) -> str:
     """Return what a word may have been meant for, to stand before other advice; "" where nothing is like it."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word[:60], [*known], 2)
+    near = get_close_matches(word[:60], [*known], 2, 0.7)
     return f"did you mean {' or '.join(near)}? " if near else ""
 
 
@@ -154,7 +154,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 
 def _size(text: str) -> str:
     if not text.isascii() or not text.isdigit() or not 1 <= whole_number(text) < 1 << 20:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of MiB from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of MiB, 1 or more")
     return text
 
 
@@ -172,6 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PcisimError as error:
         if debug:
             _traceback()
+        manner.locate(error)
         common.complain(*error.explanation())
         return error.exit_status
     except BrokenPipeError:  # whoever read the output has read enough

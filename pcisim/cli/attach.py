@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if bool(arguments.device) == bool(arguments.devices):
         raise UsageError(
-            "either --device or files of device XML say what is attached",
+            "give either --device or files of device XML",
             code="usage",
             remedy="write --device virtio-net,count=4, or name a file with one device element",
         )
@@ -139,7 +139,7 @@ def _devices(arguments: argparse.Namespace, plan: Plan) -> list[Device]:
     host_pci = lookup(common.host_pci_of(arguments.host_pci))
     devices = []
     for name in arguments.devices:
-        data = common.read_bytes(name)
+        data = common.read_bytes(name, "a file with one device element")
         try:
             devices.append(read_device(data, plan.rules, plan.placement.guest.machine, host_pci=host_pci))
         except PcisimError as error:

@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     remedied = f"; {fixed} {'can be fixed' if arguments.print_diff else 'fixed'}" if arguments.fix else ""
     common.say(
         _summary(len(sources), counts, unreadable, arguments.libvirt) + remedied,
-        *([f"  not judged: {'; '.join(NOT_JUDGED)}"] if judged else []),
+        *([f"  not checked: {'; '.join(NOT_JUDGED)}"] if judged else []),
     )
     return status
 
@@ -189,6 +189,8 @@ def _wanted(arguments: argparse.Namespace, product: Product | None) -> Callable[
     chosen = []
     for option, value in (("--select", arguments.select), ("--ignore", arguments.ignore)):
         codes = [code for text in value or () for code in text.split(",") if code]
+        if option == "--select" and value and not codes:
+            raise UsageError(f"{option} names no code", code="usage", remedy="docs/findings.md lists the codes")
         for code in codes:
             if code not in known:
                 from difflib import get_close_matches
@@ -303,5 +305,5 @@ def _document(
 
 def _summary(files: int, counts: dict[str, int], unreadable: int, libvirt: str | Libvirt) -> str:
     found = ", ".join(counted(count, severity) for severity, count in counts.items() if count)
-    text = f"{counted(files, 'file')}: {found or 'nothing found of what is judged'}, as libvirt {libvirt}"
+    text = f"{counted(files, 'file')}: {found or 'no findings'}, as libvirt {libvirt}"
     return text + (f"; {unreadable} cannot be read" if unreadable else "")

@@ -299,7 +299,7 @@ def guest_of(
     host_pci = host_pci_of(arguments.host_pci)
     if arguments.machine is not None and (not option or arguments.file is None):
         if arguments.file is not None:
-            raise UsageError("both a file and --machine are given", code="usage", remedy="give the one or the other")
+            raise UsageError("both a file and --machine are given", code="usage", remedy="give one or the other")
         if arguments.host_pci:
             raise UsageError(
                 "--host-pci goes with a file", code="usage", remedy="a guest of --device has no host devices of yours"
@@ -371,6 +371,7 @@ def assigned(
     Raises:
         PcisimError: as for `pcisim.assign`.
     """
+    manner.document_read = name or ""
     try:
         return assign(
             guest,
@@ -407,9 +408,9 @@ def checked_requests(options: list[str], option: str = "--device") -> list[str]:
         total += read_request(text, option).number
         if total > MOST_DEVICES:
             raise UsageError(
-                f"{option} {text}: at most {MOST_DEVICES} are tried",
+                f"{option} {text}: at most {MOST_DEVICES} are allowed",
                 code="usage",
-                remedy="no guest has room for more than some thousand devices",
+                remedy="no guest has room for more than a few thousand devices",
             )
     return options
 
@@ -433,7 +434,9 @@ def device_counts(options: list[str], option: str = "--device") -> dict[str, int
             raise UsageError(
                 f"{option} {text}: only how many there are can be said here",
                 code="usage",
-                details=("where devices go is wished for with --set, and with --device of a guest of --machine",),
+                details=(
+                    "where devices go is asked for with --set, and with --device where --machine describes the guest",
+                ),
                 remedy=f"write {option} {request.model}={request.number}",
             )
         counts[request.model] = counts.get(request.model, 0) + request.number
@@ -481,8 +484,8 @@ def is_one(name: str) -> bool:
         return True
 
 
-def read_bytes(name: str) -> bytes:
-    """Return the content of a file, or of standard input for ``-``.
+def read_bytes(name: str, kind: str = "a file of domain XML") -> bytes:
+    """Return the content of a file, or of standard input for ``-``; `kind` says what to name instead of a wrong one.
 
     No more is read than any document may have, so that an endless file is refused for its size.
 
@@ -504,7 +507,7 @@ def read_bytes(name: str) -> bytes:
         raise InputError(
             f"cannot read {shown}: {_reason(error)}",
             code="cannot-read",
-            remedy="name a file of domain XML" if wrong_name else "",
+            remedy=f"name {kind}" if wrong_name else "",
         ) from error
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from pcisim.cli import common
 from pcisim.cli.attach import add_common_options, plan_of
-from pcisim.errors import RefusedError
+from pcisim.errors import RefusedError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     from pcisim.hotplug import RunningGuest
 
+    twice = [label for label in arguments.labels if arguments.labels.count(label) > 1]
+    if twice:
+        raise UsageError(f"{twice[0]} is named twice", code="usage", remedy="name each device once")
     plan = plan_of(arguments)
     guest = RunningGuest(plan.placement, plan.rules)
     refused: RefusedError | None = None

@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "diff",
         help="show which devices move between two definitions",
-        description="Name every device whose PCI address or controller moves, appears or goes;"
+        description="Name every device whose PCI address or controller moves, appears or disappears;"
         " devices without an address are placed first, as libvirt would.",
         epilog=_EPILOG,
         formatter_class=common.HelpFormatter,
@@ -71,9 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
         return _run_folders(arguments, *arguments.files)
     if len(arguments.files) != 2:
         raise UsageError(
-            f"two definitions are compared, {len(arguments.files)} given",
+            f"diff compares two definitions, not {len(arguments.files)}",
             code="usage",
-            remedy="name OLD and NEW, or compare --each with itself",
+            remedy="name OLD and NEW, or use --each to compare each file with itself",
         )
     if arguments.files[0] == arguments.files[1] == common.STDIN:
         raise UsageError("both definitions are standard input", code="usage", remedy="name a file for one of them")
@@ -82,9 +82,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run_folders(arguments: argparse.Namespace, old: str, new: str) -> int:
     """Compare the files of two directories that have one name there, and name those that are in one only."""
-    found = [
-        {os.path.relpath(source.name, folder): source for source in inputs.expanded([folder])} for folder in (old, new)
-    ]
+    found = []
+    for folder in (old, new):
+        sources = list(inputs.expanded([folder]))
+        for source in sources:
+            if source.name == folder and source.error is not None:  # the directory itself
+                raise source.error
+        found.append({os.path.relpath(source.name, folder): source for source in sources})
 
     def compare_one(name: str) -> int:
         sides = [each.get(name) for each in found]

@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             said += [f"  {line}" for line in _pasted(answer.elsewhere[1], plan.source)]
             said += ["  and the addresses of the devices: --format xml prints the whole definition"]
         elif not answer.fits:
-            said += [f"no controllers that were tried make it fit; libvirt says: {answer.reason}"]
+            said += [f"none of the controllers that were tried makes it fit; libvirt says: {answer.reason}"]
         common.write_stdout("\n".join(said) + "\n")
     if answer.placement is not None:
         common.warn_if_it_will_not_boot(answer.placement)

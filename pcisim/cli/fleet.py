@@ -148,7 +148,7 @@ class _Printer:
 
 def _workers(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes from 1 to 1024")
+        raise argparse.ArgumentTypeError(f"the number of processes must be from 1 to 1024, not {text!r}")
     return int(text)
 
 
@@ -161,7 +161,7 @@ def _check_files(arguments: argparse.Namespace) -> None:
     if arguments.plot is not None:
         if os.path.splitext(arguments.plot)[1].lower() not in PICTURES:
             raise UsageError(
-                f"{arguments.plot}: the suffix names no format",
+                f"{arguments.plot}: unknown suffix",
                 code="usage",
                 details=(f"known: {', '.join(PICTURES)}",),
             )

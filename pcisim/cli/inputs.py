@@ -64,9 +64,10 @@ def implied(what: str, remedy: str) -> str:
         remedy: what to do about it.
 
     Raises:
-        UsageError: standard input is a terminal, or empty.
+        UsageError: standard input is a terminal, empty or closed.
     """
-    why = "standard input is a terminal; it is read where - is given"
+    terminal = "standard input is a terminal; it is read where - is given"
+    why = "standard input is closed" if sys.stdin is None else terminal
     if is_piped():
         try:
             if sys.stdin.buffer.peek(1):  # type: ignore[union-attr]
@@ -216,6 +217,7 @@ def _title(arguments: argparse.Namespace) -> str:
 
 def _complained(error: PcisimError) -> int:
     """Say why one guest of several has no answer, and return its exit status."""
+    manner.locate(error)
     if manner.documents is not None:
         common.write_json(error_document(error))
     common.complain(*error.explanation())

@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pcisim.errors import PcisimError
+
 
 class Manner:
     """What every line that is printed depends on; one run has one.
@@ -15,18 +17,20 @@ class Manner:
         verbose: how often ``-v`` was given.
         color: ``auto``, ``always`` or ``never``.
         subject: the name of the guest that is being answered, where there are several; else "".
+        document_read: the name of the document that was read last; "" where none has a name.
         title: what is to be printed on standard output before the next result.
         titled: whether one was printed.
         documents: how many JSON documents of an array were printed; ``None`` where there is no array.
     """
 
-    __slots__ = ("color", "documents", "quiet", "subject", "title", "titled", "verbose")
+    __slots__ = ("color", "document_read", "documents", "quiet", "subject", "title", "titled", "verbose")
 
     def __init__(self) -> None:
         self.quiet = False
         self.verbose = 0
         self.color = "auto"
         self.subject = ""
+        self.document_read = ""
         self.title = ""
         self.titled = False
         self.documents: int | None = None
@@ -34,6 +38,11 @@ class Manner:
     def reset(self) -> None:
         """Begin a run."""
         Manner.__init__(self)
+
+    def locate(self, error: PcisimError) -> None:
+        """Let an error that knows its line name the document, which one of a placed guest does not know."""
+        if error.line is not None and error.file is None and self.document_read:
+            error.file = self.document_read
 
     def headline(self, line: str) -> str:
         """Return a headline that names the guest, where there are several."""

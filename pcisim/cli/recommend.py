@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pcisim.recommendation import recommend
 
     if arguments.emit and arguments.format == "json":
-        raise UsageError("--emit and --format json are given", code="usage", remedy="give the one or the other")
+        raise UsageError("--emit and --format json are given", code="usage", remedy="give one or the other")
     guest, host_pci, name = common.guest_of(arguments)
     try:
         found = recommend(

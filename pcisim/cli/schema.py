@@ -34,8 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name is None:
         common.write_stdout("".join(f"{name}\n" for name in files))
         return 0
-    name = arguments.name.removeprefix("pcisim.").partition("/")[0]
-    if name not in files:
+    name, _, version = arguments.name.removeprefix("pcisim.").partition("/")
+    if name not in files or version not in ("", "1"):
         from difflib import get_close_matches
 
         near = get_close_matches(name[:60], files, 1)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _OWN, _SHARED = "pcisim.toml", "pyproject.toml"
-_CODES, _SWITCH, _WORD = "a list of codes", "true or false", "a text"
+_CODES, _SWITCH, _WORD = "a list of codes", "true or false", "a string"
 _KEYS = {"select": _CODES, "ignore": _CODES, "strict": _SWITCH, "libvirt": _WORD, "profile": _WORD}
 """What may be set, and how it is written."""
 
@@ -62,13 +62,15 @@ def apply(arguments: argparse.Namespace) -> str:
 
 
 def _content(path: str) -> bytes | None:
+    if not os.path.isfile(path):  # nor is it where the folder cannot be searched, or a pipe that nobody writes to
+        return None
     try:
         with open(path, "rb") as stream:
             return stream.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
-        return None
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}", code="cannot-read") from error
+        raise InputError(
+            f"cannot read {path}: {error.strerror}", code="cannot-read", remedy="make it readable, or give --isolated"
+        ) from error
 
 
 def _table(path: str, data: bytes, *, shared: bool) -> dict[str, Any] | None:
@@ -104,4 +106,4 @@ def _checked(path: str, key: str, value: object) -> Any:
         return [*value]
     if (kind == _SWITCH and isinstance(value, bool)) or (kind == _WORD and isinstance(value, str)):
         return value
-    raise UsageError(f"{path}: {key} is {kind}, not {value!r}", code="usage")
+    raise UsageError(f"{path}: {key} must be {kind}, not {value!r}", code="usage")

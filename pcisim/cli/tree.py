@@ -125,7 +125,7 @@ def _picture(arguments: argparse.Namespace) -> str:
     known = (".json",) if as_json else (*PICTURES, ".txt")
     if suffix and suffix not in known:
         raise UsageError(
-            f"-o {arguments.output}: the suffix names no format",
+            f"-o {arguments.output}: unknown suffix",
             code="usage",
             details=(f"known: {', '.join(known)}; without a suffix it is {'JSON' if as_json else 'text'}",),
         )

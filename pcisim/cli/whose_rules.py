@@ -13,7 +13,7 @@ from pcisim.errors import UsageError
 AUTO = "auto"
 _OPTIONS = ("libvirt", "libvirt_old", "libvirt_new")
 _QUESTIONS = (
-    (("virsh", "--readonly", "version", "--daemon"), "Running against daemon: ", "the daemon that virsh speaks to"),
+    (("virsh", "--readonly", "version", "--daemon"), "Running against daemon: ", "the daemon that virsh connects to"),
     (("virsh", "--version"), "", "virsh"),
     (("libvirtd", "--version"), "(libvirt) ", "libvirtd"),
     (("virtqemud", "--version"), "(libvirt) ", "virtqemud"),
@@ -75,7 +75,7 @@ def _asked() -> str:
         for line in done.stdout.splitlines():
             _, found, version = line.partition(before) if before else ("", " ", line)
             if found and version.strip():
-                common.say(f"libvirt {version.strip()}, says {who}")
+                common.say(f"libvirt {version.strip()}, according to {who}")
                 return version.strip()
     raise UsageError(
         "--libvirt auto: no libvirt answers on this machine",

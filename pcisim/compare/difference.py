@@ -118,7 +118,7 @@ _TEXTS: dict[str, Callable[[Change], str]] = {
     MOVED: _moved_text,
     RENUMBERED: _renumbered_text,
     APPEARED: lambda change: f"appears at {change.new.address if change.new else ''}",
-    GONE: lambda change: f"goes from {change.old.address if change.old else ''}",
+    GONE: lambda change: f"disappears from {change.old.address if change.old else ''}",
     MODEL: lambda change: f"model {change.before} -> {change.after}",
     MULTIFUNCTION: lambda change: f"multifunction {change.before} -> {change.after}",
     OPTION: lambda change: f"{change.name} {change.before} -> {change.after}",

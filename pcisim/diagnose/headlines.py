@@ -80,8 +80,8 @@ _ALSO = MappingProxyType(
 """What has the same headline."""
 
 _COMMANDS = (
-    (("of this guest cannot stay as it is on machine type *", "of this guest cannot stay as they are on machine type *",
-      "machine type * is none that devices can be placed on anew"),
+    (("in this guest cannot stay as it is on machine type *", "in this guest cannot stay as they are on machine type *",
+      "devices cannot be moved to machine type *"),
      "--reassign --machine was asked for another kind of machine, which does not have what the guest has",
      "change what is listed, then reassign"),
     (("addresses of a guest of type * are no use on *", "PCI controller * was a * and is a * now",

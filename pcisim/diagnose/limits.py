@@ -41,7 +41,7 @@ def limits_of(name: str) -> Product:
     check_type(name, str, "the name of limits is a str, such as 'rhel7'")
     if name not in PRODUCTS:
         raise UsageError(
-            f"there are no limits {name!r}",
+            f"unknown limits {name!r}",
             code="unknown-limits",
             details=(f"known: {', '.join(PRODUCTS)}",),
             remedy="'pcisim check --limits help' lists them",

@@ -38,7 +38,7 @@ _BYTES = 256
 MOST_TOLD = 3
 """How many ways out are told of one finding."""
 
-NOTHING_FITS = "no controllers that were tried make it fit and boot"
+NOTHING_FITS = "none of the controllers that were tried makes it fit and boot"
 """What is told where there is no room, and nothing that was tried makes some."""
 
 _LATER = frozenset({"io-space"})

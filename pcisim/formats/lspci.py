@@ -62,7 +62,7 @@ def selection(text: str) -> Selection:
     found = _SLOT.fullmatch(text)
     if found is None:
         raise UsageError(
-            f"-s {text}: no address",
+            f"-s {text}: not an address",
             code="usage",
             remedy="write [[[[domain]:]bus]:][slot][.[function]], as in -s 01: or -s 00:1f.2",
         )

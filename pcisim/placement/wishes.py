@@ -24,7 +24,7 @@ def check_wishes(placement: Placement) -> None:
         packed = None if device is None else placement.addresses.get(device)
         if device is None or packed is None:
             raise UsageError(
-                f"no device {label!r} with a PCI address, of which something is wished for",
+                f"no device {label!r} with a PCI address to place as asked",
                 code="unknown-label",
                 details=(f"there are: {', '.join(d.label for d in placement.addresses)}",),
             )

@@ -146,12 +146,12 @@ def _other_machine(guest: Guest, machine: str | None) -> str:
     others = architectures_of(machine)
     if family.root is None or not machine or (others and guest.arch not in others):
         raise RefusedError(
-            f"machine type '{machine}' is none that devices can be placed on anew",
+            f"devices cannot be moved to machine type '{machine}'",
             code="wrong-machine",
             details=(
                 f"it is a machine of {', '.join(others)}"
                 if others and guest.arch not in others
-                else "it has no PCI bus, as far as libvirt knows, or is unknown",
+                else "it is unknown, or has no PCI bus that libvirt knows",
             ),
             remedy="name q35 or pc, or a version of them such as pc-q35-9.2"
             if guest.arch in X86
@@ -330,9 +330,9 @@ def _check_devices(guest: Guest, family: Machine, name: str, moving: Move | None
     if found:
         what = "one thing" if len(found) == 1 else f"{len(found)} things"
         raise RefusedError(
-            f"{what} of this guest cannot stay as it is on machine type {name}"
+            f"{what} in this guest cannot stay as it is on machine type {name}"
             if len(found) == 1
-            else f"{what} of this guest cannot stay as they are on machine type {name}",
+            else f"{what} in this guest cannot stay as they are on machine type {name}",
             code="machine-change",
             details=tuple(text for _, text in found),
             remedy=remedy,

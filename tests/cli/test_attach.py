@@ -309,8 +309,8 @@ def test_the_hot_slots_are_those_that_can_be_reached() -> None:
     ("words", "status", "headline"),
     [
         (("attach",), 2, "no guest: no file is given"),
-        (("attach", DESKTOP), 2, "either --device or files of device XML say what is attached"),
-        (("attach", DESKTOP, "nic.xml", "--device", "vga"), 2, "either --device or files of device XML say"),
+        (("attach", DESKTOP), 2, "give either --device or files of device XML"),
+        (("attach", DESKTOP, "nic.xml", "--device", "vga"), 2, "give either --device or files of device XML"),
         (("attach", DESKTOP, "--device", "nonsense"), 2, "unknown device 'nonsense'"),
         (("attach", DESKTOP, "--device", "vga,count=x"), 2, "--device vga,count=x: 'x' is not a valid count"),
         (("attach", DESKTOP, "--device", "vga", "--libvirt", "1.0"), 2, "libvirt 1.0 is older than 7.0"),
@@ -389,3 +389,8 @@ def test_attaching_on_s390_leaves_the_numbers_that_there_are() -> None:
     done = run("attach", "-", "--config", "--device", "e1000", given=text)
     element = "<address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x0'>"
     assert (done.status, done.out) == (0, f"interface:0 {element}<zpci uid='0x0002' fid='0x00000001'/></address>\n")
+
+
+def test_a_device_is_detached_once() -> None:
+    done = run("detach", DESKTOP, "rng:0", "rng:0")
+    assert (done.status, done.out, done.err.partition("\n")[0]) == (2, "", "rng:0 is named twice")

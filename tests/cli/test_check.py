@@ -17,7 +17,7 @@ from tests.guests import at, disk, disks, domain, nic, pci
 CLEAN = domain("pc", disks(2), nic())
 DOUBLE = domain("pc", nic("virtio", at(0, 5)), disk(0, at(0, 5)))
 LOST = domain("pc", nic("virtio", at(0, 5, 1)))
-NOT_JUDGED = f"  not judged: {'; '.join(diagnose.NOT_JUDGED)}\n"
+NOT_JUDGED = f"  not checked: {'; '.join(diagnose.NOT_JUDGED)}\n"
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_what_is_not_judged_is_said(folder: Path) -> None:
     assert check(folder, "clean.xml").err.splitlines()[-1] == NOT_JUDGED.rstrip()
     done = check(folder, "clean.xml", "--format", "json")
     assert json.loads(done.out)["not_judged"] == list(diagnose.NOT_JUDGED)
-    assert "not judged" not in done.err + check(folder, "clean.xml", "--format", "github").err
+    assert "not checked" not in done.err + check(folder, "clean.xml", "--format", "github").err
 
 
 def test_others_are_checked_all_the_same(folder: Path) -> None:
@@ -84,7 +84,7 @@ def test_standard_input() -> None:
     done = run("check", "-", given=DOUBLE.encode())
     assert done.out.startswith("<stdin>:10: error: ")
     assert run("check", "-", given=CLEAN.encode("utf-16")) == Done(
-        0, "", f"1 file: nothing found of what is judged, as libvirt 12.9\n{NOT_JUDGED}"
+        0, "", f"1 file: no findings, as libvirt 12.9\n{NOT_JUDGED}"
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 from pathlib import Path
+from unittest.mock import Mock
 from xml.etree import ElementTree
 
 import pytest
 
 from pcisim.cli.settings import find_settings
 from pcisim.diagnose import RULES
+from pcisim.errors import InputError
 from tests.cli.running import EXAMPLES, example, is_tidy, run
 
 CONFLICT, DESKTOP = str(EXAMPLES / "conflict.xml"), str(EXAMPLES / "desktop.xml")
@@ -51,6 +54,12 @@ def test_an_unknown_code(option: str) -> None:
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith(f"{option} slot-ocupied: no finding has that code\n  to do: did you mean slot-occupied")
     assert is_tidy(done.err)
+
+
+@pytest.mark.parametrize("codes_given", ["", ","])
+def test_a_selection_of_nothing_is_an_error(codes_given: str) -> None:
+    done = run("check", "--select", codes_given, CONFLICT)
+    assert (done.status, done.out, done.err.splitlines()[0]) == (2, "", "--select names no code")
 
 
 def test_strict_lets_warnings_count() -> None:
@@ -156,10 +165,10 @@ def test_settings_of_a_folder_above(folder: Path, shared: bool, monkeypatch: pyt
     ("text", "status", "says"),
     [
         ("strct = true", 2, "unknown key 'strct'"),
-        ("strict = 1", 2, "strict is true or false, not 1"),
-        ("select = 'a'", 2, "select is a list of codes, not 'a'"),
-        ("select = [1]", 2, "select is a list of codes, not [1]"),
-        ("libvirt = 11.3", 2, "libvirt is a text, not 11.3"),
+        ("strict = 1", 2, "strict must be true or false, not 1"),
+        ("select = 'a'", 2, "select must be a list of codes, not 'a'"),
+        ("select = [1]", 2, "select must be a list of codes, not [1]"),
+        ("libvirt = 11.3", 2, "libvirt must be a string, not 11.3"),
         ("strict =", 3, "not TOML"),
     ],
 )
@@ -177,6 +186,21 @@ def test_a_code_in_settings_that_does_not_exist(folder: Path) -> None:
     (folder / "pcisim.toml").write_text('ignore = ["slot-ocupied"]')
     assert run("check", DESKTOP).status == 2
     assert run("tree", DESKTOP).status == 0
+
+
+def test_settings_that_are_no_file(folder: Path) -> None:
+    os.mkfifo(folder / "pcisim.toml")
+    assert find_settings()[1] == {}
+    (folder / "pcisim.toml").unlink()
+    (folder / "pcisim.toml").mkdir()
+    assert find_settings()[1] == {}
+
+
+def test_settings_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "pcisim.toml").write_text("strict = true")
+    monkeypatch.setattr("builtins.open", Mock(side_effect=PermissionError(13, "Permission denied")))
+    with pytest.raises(InputError, match=r"cannot read .*pcisim\.toml: Permission denied"):
+        find_settings()
 
 
 def test_no_settings(folder: Path) -> None:

@@ -83,7 +83,8 @@ def port(number: int) -> str:
 def test_nothing_fits_however_it_is_packed() -> None:
     done = run("fits", "--machine", "q35", "--add", "virtio-blk=3000")
     assert done.out.splitlines()[1] == (
-        "no controllers that were tried make it fit; libvirt says: a PCIe slot is needed to connect a PCI controller"
+        "none of the controllers that were tried makes it fit; libvirt says:"
+        " a PCIe slot is needed to connect a PCI controller"
         " model='pcie-root-port', but none is available, and it cannot be automatically added"
     )
     assert run("fits", "--machine", "q35", "--add", "virtio-blk=3000", "--policy", "dense").out.startswith(
@@ -238,7 +239,7 @@ def test_a_definition_in_another_encoding() -> None:
             2,
             "--add virtio-blk=\u0663: '\u0663' is not a valid count",
         ),
-        (["--machine", "q35", "--add", "virtio-blk=65537"], 2, "--add virtio-blk=65537: at most 65536 are tried"),
+        (["--machine", "q35", "--add", "virtio-blk=65537"], 2, "--add virtio-blk=65537: at most 65536 are allowed"),
         (["--machine", "q35", "--add", f"virtio-blk={'9' * 5000}"], 2, "--add virtio-blk=999"),
         (["missing.xml", "--add", "vga"], 3, "cannot read missing.xml: no such file or directory"),
         (["", "--add", "vga"], 3, "cannot read a file without a name: no such file or directory"),

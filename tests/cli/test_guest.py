@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -157,7 +158,7 @@ def test_lspci() -> None:
     ("words", "headline"),
     [
         (["lspci", "-t", "-s", "1", PORTS], "-t does not go with -s"),
-        (["lspci", "-s", "zz", PORTS], "-s zz: no address"),
+        (["lspci", "-s", "zz", PORTS], "-s zz: not an address"),
         (["guest", "--naming-scheme", "v1", PORTS], "unknown naming scheme 'v1'"),
         (["tree", "--firmware", "ovmf", PORTS], "--firmware goes with --view guest"),
         (["tree", "--naming-scheme", "v252", PORTS], "--naming-scheme goes with --view guest"),
@@ -173,3 +174,11 @@ def test_colours_on_a_terminal() -> None:
     pytest.importorskip("rich")
     assert "\x1b[33m" in on_a_terminal(["guest", PORTS], {})
     assert on_a_terminal(["guest", PORTS], {"NO_COLOR": "1"}).startswith(TABLE)
+
+
+@pytest.mark.parametrize("command", ["guest", "lspci"])
+def test_what_is_not_covered_is_said_of_the_file(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "arm.xml"
+    file.write_text("<domain><os><type arch='aarch64' machine='virt'>hvm</type></os></domain>")
+    done = run(command, str(file))
+    assert (done.status, done.err.partition(" ")[0]) == (4, f"{file}:1:")

@@ -156,11 +156,18 @@ def test_two_domains_in_one_document(between: bytes) -> None:
     done = run("assign", "-", given=text + between + text)
     line = (text + between).count(b"\n") + 1
     assert (done.status, done.out) == (3, "")
-    assert f"a second <domain> on line {line}, after that on line 1" in done.err
+    assert f"a second <domain> on line {line}, after the one on line 1" in done.err
     assert "virt-install --print-xml 2" in done.err
 
 
 # two directories compared
+
+
+def test_a_directory_without_documents_is_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run("diff", str(EXAMPLES), str(tmp_path / "empty"))
+    assert (done.status, done.out) == (3, "")
+    assert done.err.startswith(f"no domain XML in {tmp_path / 'empty'}")
 
 
 def test_two_directories_are_compared_by_name(folder: Path, tmp_path: Path) -> None:

@@ -500,7 +500,7 @@ def test_devices_that_cannot_stay_on_q35() -> None:
     with pytest.raises(RefusedError) as caught:
         again(text, "q35")
     assert caught.value.code == "machine-change"
-    assert caught.value.headline == "3 things of this guest cannot stay as they are on machine type q35"
+    assert caught.value.headline == "3 things in this guest cannot stay as they are on machine type q35"
     assert caught.value.parties == ("ide:0", "disk:hda", "watchdog:0")
     assert caught.value.details == (
         "ide:0 (line 10): q35 has no IDE controller; take it out",
@@ -518,7 +518,7 @@ def test_devices_that_cannot_stay_on_pc() -> None:
     with pytest.raises(RefusedError) as caught:
         again(text, "pc")
     assert caught.value.parties == ("watchdog:0", "iommu:0", "loader", "tseg")
-    with pytest.raises(RefusedError, match="one thing of this guest cannot stay as it is on machine type pc-i440fx"):
+    with pytest.raises(RefusedError, match="one thing in this guest cannot stay as it is on machine type pc-i440fx"):
         again(domain("q35", "<iommu model='virtio'/>"), "pc-i440fx-9.2")
 
 
@@ -689,7 +689,7 @@ def test_reassign() -> None:
         (("-", "--keep", "missing.xml"), 3, "cannot read missing.xml"),
         (("-", "--keep", "OLD"), 3, "<stdin>:"),
         (("-", "--reassign"), 3, "<stdin>:"),
-        (("NEW", "--reassign", "--machine", "q35"), 1, "NEW: one thing of this guest cannot stay"),
+        (("NEW", "--reassign", "--machine", "q35"), 1, "NEW: one thing in this guest cannot stay"),
         (("NEW", "--keep", "OLD"), 1, "NEW: addresses of a guest of type q35 are no use on pc"),
         (("NEW", "--keep", "NEW", "--libvirt", "1.0"), 2, "libvirt 1.0 is older than 7.0"),
     ],
@@ -765,7 +765,7 @@ def test_reassigning_what_pcisim_has_written() -> None:
 def test_a_machine_of_another_architecture_is_none_to_reassign_for(arch: str, machine: str) -> None:
     done = run("assign", "--reassign", "--machine", machine, "-", given=domain("", nic(), arch=arch).encode())
     assert (done.status, done.out) == (1, "")
-    assert f"machine type '{machine}' is none that devices can be placed on anew" in done.err
+    assert f"devices cannot be moved to machine type '{machine}'" in done.err
 
 
 def test_keep_on_s390_keeps_the_numbers(tmp_path: Path) -> None:

@@ -75,17 +75,17 @@ def test_auto_asks_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     commands(tmp_path, monkeypatch, virsh=answer)
     said = spoken(PLAIN, "--libvirt", "auto")
     assert said == [
-        "libvirt 11.3.0, says the daemon that virsh speaks to",
+        "libvirt 11.3.0, according to the daemon that virsh connects to",
         "4 added, 0 already addressed, as libvirt 11.3",
     ]
 
 
 def test_auto_asks_the_programs_without_a_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands(tmp_path, monkeypatch, virsh='[ "$1" = --version ] && echo 10.0.0')
-    assert spoken(PLAIN, "--libvirt", "auto")[0] == "libvirt 10.0.0, says virsh"
+    assert spoken(PLAIN, "--libvirt", "auto")[0] == "libvirt 10.0.0, according to virsh"
     (tmp_path / "virsh").unlink()
     commands(tmp_path, monkeypatch, virtqemud="echo 'virtqemud (libvirt) 12.9.0'")
-    assert spoken(PLAIN, "--libvirt", "auto")[0] == "libvirt 12.9.0, says virtqemud"
+    assert spoken(PLAIN, "--libvirt", "auto")[0] == "libvirt 12.9.0, according to virtqemud"
 
 
 def test_auto_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_without_each_two_are_compared(folder: Path) -> None:
     for names in (["scsi.xml"], ["scsi.xml", "plain.xml", "scsi.xml"]):
         done = run("diff", *[os.path.join(folder, name) for name in names])
         assert done.status == 2
-        assert done.err.startswith(f"two definitions are compared, {len(names)} given")
+        assert done.err.startswith(f"diff compares two definitions, not {len(names)}")
 
 
 WRONG_PROFILES = {

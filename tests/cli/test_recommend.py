@@ -103,3 +103,10 @@ def test_bad_input() -> None:
         done = run(*words)
         assert (done.status, done.out) == (2, ""), words
         assert done.err
+
+
+def test_an_architecture_that_no_policy_covers() -> None:
+    guest = b"<domain><os><type arch='mips' machine='malta'>hvm</type></os></domain>"
+    done = run("recommend", "-", given=guest)
+    assert (done.status, done.out) == (4, "")
+    assert done.err.startswith("<stdin>:1: architecture 'mips' is not covered")

@@ -107,6 +107,7 @@ def test_schemas_are_strict(name: str) -> None:
 def test_names_of_schemas() -> None:
     assert run("schema").out.split() == [*schemas()]
     assert run("schema", "pcisim.plan/1") == run("schema", "plan")
+    assert run("schema", "pcisim.plan/9").status == 2
     done = run("schema", "capacty")
     assert (done.status, done.err.splitlines()[-1]) == (2, "  to do: did you mean capacity?")
 

@@ -257,7 +257,7 @@ def test_what_leaves_pci_and_what_comes_to_it() -> None:
     virtio = f"<disk type='file'><source file='/a'/><target dev='vda' bus='virtio'/>{alias}</disk>"
     sata = f"<disk type='file'><source file='/a'/><target dev='sda' bus='sata'/>{alias}</disk>"
     away, back = difference("q35", virtio, sata), difference("q35", sata, virtio)
-    assert next(change.text for change in away.of(GONE)) == "goes from 0000:01:00.0  (now disk:sda)"
+    assert next(change.text for change in away.of(GONE)) == "disappears from 0000:01:00.0  (now disk:sda)"
     assert [change.text for change in away.of(MODEL)] == ["model virtio -> sata  (now disk:sda)"]
     assert next(change.text for change in back.of(APPEARED)) == "appears at 0000:01:00.0  (now disk:vda)"
 
@@ -348,7 +348,7 @@ def test_the_one_at_the_same_place_is_the_same_one() -> None:
     found = difference("pc", rng("/a") + rng("/b"), disk() + rng("/c"))
     assert str(found) == lines("""
         disk:vda  appears at 0000:00:02.0
-        rng:0     goes from 0000:00:02.0
+        rng:0     disappears from 0000:00:02.0
     """)
 
 

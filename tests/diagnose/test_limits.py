@@ -267,4 +267,4 @@ def test_help_needs_no_file() -> None:
 def test_unknown_name(folder: Path) -> None:
     done = run("check", "--limits", "rhel99", str(folder / "one.xml"))
     assert (done.status, done.out) == (2, "")
-    assert "there are no limits 'rhel99'" in done.err
+    assert "unknown limits 'rhel99'" in done.err

@@ -105,7 +105,7 @@ def test_near_names(tmp_path: Path) -> None:
         ("a,pc,2.0", "device-count", "the count of virtio-blk must be a non-negative integer, not 2.0"),
         ("a,pc,many", "device-count", "the count of virtio-blk must be a non-negative integer, not many"),
         ("a,pc,\u0663", "device-count", "the count of virtio-blk must be a non-negative integer, not \u0663"),
-        ("a,pc,50001", "device-count", "at most 50000 devices are tried"),
+        ("a,pc,50001", "device-count", "at most 50000 devices are allowed"),
         (
             f"a,pc,{'9' * 400}",
             "device-count",

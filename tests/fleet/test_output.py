@@ -132,7 +132,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["rows", "rows.xml", "rows.json", "", "-"])
 def test_unknown_formats(name: str) -> None:
-    with pytest.raises(UsageError, match="the suffix names no format"):
+    with pytest.raises(UsageError, match="unknown suffix"):
         format_of(name)
 
 

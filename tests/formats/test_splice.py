@@ -140,7 +140,7 @@ def test_lines_of_every_ending(newline: str) -> None:
         ("", "xml-empty", 1, 1, "the document is empty: it has no element"),
         (b" \n", "xml-empty", 2, 1, "the document is empty: it has no element"),
         (b"<!-- x -->", "xml-empty", 1, 11, "the document is empty: it has no element"),
-        (b"hello", "xml-syntax", 1, 1, "expected a tag here, found text that is no XML"),
+        (b"hello", "xml-syntax", 1, 1, "expected a tag here, found text that is not XML"),
         (b"\x7fELF\x02\x01", "xml-syntax", 1, 1, "the byte 0x7f is not valid here"),
         (b"\x89PNG\r\n", "xml-syntax", 1, 1, "the byte 0x89 is not valid here, or not in the encoding"),
         (b"<a>\n  <b>\n</a>", "xml-syntax", 3, 3, "</a> does not close <b>, opened on line 2"),

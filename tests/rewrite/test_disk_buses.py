@@ -122,7 +122,7 @@ def test_what_only_some_buses_take(inner: str, refused: tuple[str, ...]) -> None
     text = domain("pc", ide(0, inner))
     for fix in FIXES:
         if fix in refused:
-            with pytest.raises(RefusedError, match="one thing of this guest cannot stay as it is"):
+            with pytest.raises(RefusedError, match="one thing in this guest cannot stay as it is"):
                 reassign(text, machine="q35", fix_ide=fix)
         else:
             assert reassign(text, machine="q35", fix_ide=fix).moved

@@ -115,7 +115,7 @@ class Columns(NamedTuple):
             wanted = [(model, _count(model, cells[place], line)) for place, model in self.models]
             counts = tuple([(model, count) for model, count in wanted if count])
             if sum(count for _, count in counts) > MOST_DEVICES:
-                raise InputError(f"at most {MOST_DEVICES} devices are tried", code="device-count", line=line)
+                raise InputError(f"at most {MOST_DEVICES} devices are allowed", code="device-count", line=line)
         except PcisimError as error:
             return error_row(path, name, machine, answers.question.libvirt, error)
         arch = _text(cells[self.arch]) if self.arch is not None else None

@@ -173,7 +173,7 @@ def format_of(name: str) -> Maker:
     chosen = FORMATS.get(suffix)
     if chosen is None:
         raise UsageError(
-            f"{shown(name)}: the suffix names no format",
+            f"{shown(name)}: unknown suffix",
             code="usage",
             details=(f"known: {', '.join(FORMATS)}",),
         )

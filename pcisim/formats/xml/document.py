@@ -32,7 +32,7 @@ SPACE = b" \t\r\n"
 
 # expat's error numbers (XML_ERROR_... in expat.h) in words; 3, 4, 5 and 7 need more than a phrase.
 _WORDS = {
-    2: "expected a tag here, found text that is no XML",
+    2: "expected a tag here, found text that is not XML",
     6: "a character is cut off in the middle",
     8: "the attribute {token} is there twice in one tag",
     9: "there is something after the end of the outermost element",
@@ -418,7 +418,7 @@ _DOMAIN = re.compile(rb"(?:<\?xml[^>]*>\s*)?<domain[\s/>]")
 def _two_domains(source: Source, offset: int, first: Element) -> InputError:
     """Return the error of a document that goes on with a second domain, as ``virt-install --print-xml`` prints it."""
     line = source.line(source.data.index(b"<domain", offset))
-    what = f"{_WORDS[9]}: a second <domain> on line {line}, after that on line {first.line}"
+    what = f"{_WORDS[9]}: a second <domain> on line {line}, after the one on line {first.line}"
     error = _error(source, offset, what, "xml-syntax")
     error.details = ("a document is one guest; virt-install --print-xml prints two for an installation, a step each",)
     error.remedy = "keep one of them in a file of its own; virt-install --print-xml 2 prints the installed guest alone"
