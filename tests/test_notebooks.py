@@ -76,7 +76,12 @@ def labels(svg: str) -> list[str]:
 
 
 def test_there_are_notebooks() -> None:
-    assert NAMES == ["01_capacity_of_machine_types", "02_libvirts_holes", "03_what_the_guest_sees"]
+    assert NAMES == [
+        "01_capacity_of_machine_types",
+        "02_libvirts_holes",
+        "03_what_the_guest_sees",
+        "04_planning_a_host",
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -220,6 +225,13 @@ def test_what_to_paste() -> None:
     assert how_many_more(pcisim.Guest.of("pc"), "virtio-blk", names["RULES"]).most == 928
 
 
+def test_dense_has_no_holes() -> None:
+    names, _ = ran(NAMES[1])
+    assert [names["bridges"](count, "dense") for count in (59, 250, 299)] == [0, 1, None]
+    assert names["table"][0] == ["59-59", "refused", 0, 0]
+    assert names["table"][-1] == ["899-927", "refused", "no layout boots", 3]
+
+
 def test_what_the_guest_sees() -> None:
     names, shown = ran(NAMES[2])
     assert [
@@ -230,3 +242,24 @@ def test_what_the_guest_sees() -> None:
     assert names["lines"] == {14: True, 15: True, 56: True}
     assert [function.label for function in names["lost"].view.unseen] == ["second"]
     assert "interface:0  the guest's enp1s0 -> enp2s0" in "".join(printed for printed, _ in shown)
+
+
+def test_planning_a_host() -> None:
+    names, shown = ran(NAMES[3])
+    chosen = {name: (layout.policy, layout.machine) for name, layout in names["chosen"].items()}
+    assert chosen == {
+        "web": ("libvirt", "q35"),
+        "database": ("hotplug:spare=4", "q35"),
+        "router": ("hotplug:spare=4", "q35"),
+        "archive": ("virtio-scsi", "q35"),
+        "appliance": ("libvirt", "pc"),
+        "desktop": ("libvirt", "pc"),
+    }
+    assert all(layout.qualifies for layout in names["chosen"].values())
+    front = names["front"]
+    assert (front["libvirt"], front["dense"], front["hotplug:spare=4"]) == ([(29, 26)], [(4, 0)], [(32, 26)])
+    mixed = front["dense, some devices in slots of their own"]
+    assert (mixed[0], mixed[-1]) == ((5, 1), (27, 26))
+    assert [detachable for _, detachable in mixed] == list(range(1, 27))
+    assert names["sums"][0] == 72
+    assert "archive, libvirt on q35: a PCIe slot is needed" in "".join(printed for printed, _ in shown)

@@ -1,4 +1,4 @@
-"""Pictures: bus maps, what fits against what was asked for, trees, the guest's numbers, a fleet's head-room.
+"""Pictures: bus maps, what fits against what was asked for, trees, the guest's numbers, layouts, a fleet's head-room.
 
 Every function returns a matplotlib `Figure` that shows itself in a notebook; `svg` turns it into text.
 Needs the extra ``plot``; a `Table` needs nothing.
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pcisim.capacity.report import Capacity
     from pcisim.plot._canvas import svg
     from pcisim.plot._curve import capacity_curve
+    from pcisim.plot._front import layout_front
     from pcisim.plot._guest import guest_map
     from pcisim.plot._headroom import headroom_histogram
     from pcisim.plot._maps import bus_map, bus_maps
@@ -30,6 +31,7 @@ __all__ = [
     "capacity_table",
     "guest_map",
     "headroom_histogram",
+    "layout_front",
     "svg",
     "topology_tree",
 ]
@@ -38,6 +40,7 @@ _HOMES = {
     "svg": "_canvas",
     "capacity_curve": "_curve",
     "guest_map": "_guest",
+    "layout_front": "_front",
     "headroom_histogram": "_headroom",
     "bus_map": "_maps",
     "bus_maps": "_maps",

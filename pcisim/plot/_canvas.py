@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,9 +21,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
-from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, PREFERRED, RESERVED
+from pcisim.catalogue.x86_machines import BUILT_IN, PREFERRED, RESERVED
 from pcisim.errors import UsageError
-from pcisim.plot._view import FREE, KINDS, UNUSABLE
+from pcisim.plot._view import CONTROLLER, DISPLAY, FREE, HOST, KINDS, NETWORK, OTHER, STORAGE, UNUSABLE
 
 INK = "#1a1a1a"
 FAINT = "#6b6b6b"
@@ -54,7 +54,12 @@ LOOKS = {
     BUILT_IN: Style("#3f4650", "#ffffff", "", "B"),
     RESERVED: Style("#fbd3a0", INK, "////", "R"),
     PREFERRED: Style("#fff3b8", INK, r"\\\\", "P"),
-    DEVICE: Style("#86bbe4", INK, "", "D"),
+    NETWORK: Style("#6fd0b4", INK, "", "N"),
+    STORAGE: Style("#86bbe4", INK, "", "S"),
+    DISPLAY: Style("#e4b4ea", INK, "", "D"),
+    HOST: Style("#f7a38f", INK, "", "H"),
+    CONTROLLER: Style("#d3c19f", INK, "", "C"),
+    OTHER: Style("#d9dfe8", INK, "", "O"),
     FREE: Style(PAPER, FAINT, "", ""),
     UNUSABLE: Style("#dcdcdc", FAINT, "xxxx", ""),
 }
@@ -62,7 +67,12 @@ LEGEND = {
     BUILT_IN: "B  built in",
     RESERVED: "R  for a chipset controller",
     PREFERRED: "P  free, preferred for a kind of device",
-    DEVICE: "D  device or controller",
+    NETWORK: "N  network",
+    STORAGE: "S  storage",
+    DISPLAY: "D  display",
+    HOST: "H  host device",
+    CONTROLLER: "C  controller",
+    OTHER: "O  other device",
     FREE: "free",
     UNUSABLE: "cannot be used",
 }
@@ -208,9 +218,9 @@ class Sheet:
         settings: dict[str, Any] = {"ha": "left", "va": "center", "linespacing": 1.05} | more
         self.axes.text(x, y, text, fontsize=size, color=ink, parse_math=False, **settings)
 
-    def line(self, x: float, y: float, to_x: float, to_y: float, ink: str = FAINT, width: float = 0.8) -> None:
-        """Draw a straight line."""
-        self.axes.plot([x, to_x], [y, to_y], color=ink, linewidth=width, solid_capstyle="butt")
+    def line(self, x: Sequence[float], y: Sequence[float], ink: str = FAINT, width: float = 0.8) -> None:
+        """Draw a line through points."""
+        self.axes.plot(x, y, color=ink, linewidth=width, solid_capstyle="butt")
 
     def legend(self, x: float, y: float, kinds: tuple[str, ...] = KINDS, room: float = 8.0) -> float:
         """Draw what the kinds look like, in as many lines as it takes; return where the next thing may begin."""

@@ -195,11 +195,11 @@ def _draw(sheet: Sheet, row: _Row, number: int, y: float, left: float, right: fl
         return
     start = _MARGIN + left
     if marked:
-        sheet.line(start + 0.06, middle, start + _GAP / 2 - 0.1, middle, INK, 1.2)
-        sheet.line(start + _GAP / 2 + 0.1, middle, x + indent - 0.06, middle, INK, 1.2)
+        sheet.line([start + 0.06, start + _GAP / 2 - 0.1], [middle, middle], INK, 1.2)
+        sheet.line([start + _GAP / 2 + 0.1, x + indent - 0.06], [middle, middle], INK, 1.2)
         sheet.text(start + _GAP / 2, middle, "≠" if row.kind == MOVED else "✗", 9, ha="center", weight="bold")
     else:
-        sheet.line(start + 0.06, middle, x + indent - 0.06, middle, FAINT, 0.5)
+        sheet.line([start + 0.06, x + indent - 0.06], [middle, middle], FAINT, 0.5)
     sheet.box(x + indent, y, right - indent, _ROW, look, f"{row.kind}-{number}", INK, **frame)
     _write(sheet, row.right, row.name, x + indent, middle, right - indent, bold=marked, ink=look.ink)
 

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from pcisim.address import FUNCTIONS
 from pcisim.capacity.report import THEORETICAL
-from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, PREFERRED, RESERVED
+from pcisim.catalogue.x86_machines import BUILT_IN, PREFERRED, RESERVED
 from pcisim.errors import UsageError
-from pcisim.plot._canvas import FAINT, INK, LOOKS, Sheet, fitted, legend_height, shortened, style
-from pcisim.plot._view import FREE, KINDS, UNUSABLE, BusContents, Cell, Subject, ranges
+from pcisim.plot._canvas import FAINT, INK, LOOKS, Sheet, fitted, legend_height, shortened, style, text_width
+from pcisim.plot._view import DEVICES, FREE, KINDS, UNUSABLE, BusContents, Cell, Subject, ranges
 
 MOST_MAPS = 48
 """How many buses `bus_maps` draws when nobody names them."""
@@ -39,8 +39,9 @@ def bus_map(subject: Subject, bus: int = 0) -> Figure:
     rows = len(cells) // FUNCTIONS
     top = 0.95
     inner = width - 2 * _MARGIN
+    shown = _shown(cells)
     with style():
-        sheet = Sheet(width, top + rows * _ROW + 0.2 + legend_height(KINDS, inner) + 0.05)
+        sheet = Sheet(width, top + rows * _ROW + 0.2 + legend_height(shown, inner) + 0.05)
         sheet.text(_MARGIN, 0.22, _title(view, bus), 11, weight="bold")
         sheet.text(
             _MARGIN, 0.38, fitted(_counts(cells, model.unusable), inner, 0.3, (7.5,))[0], 7.5, ink=FAINT, va="top"
@@ -53,8 +54,14 @@ def bus_map(subject: Subject, bus: int = 0) -> Figure:
             _draw(sheet, cell, bus, x + cell.function * _CELL, top + cell.slot * _ROW, _CELL, _ROW)
         for slot in range(rows):
             sheet.text(x - 0.08, top + (slot + 0.5) * _ROW, f"{slot:02x}", 7, ha="right")
-        sheet.legend(_MARGIN, top + rows * _ROW + 0.2, KINDS, inner)
+        sheet.legend(_MARGIN, top + rows * _ROW + 0.2, shown, inner)
     return sheet.figure
+
+
+def _shown(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """Return the kinds that the legend explains: those that are in the picture."""
+    found = {cell.kind for cell in cells}
+    return tuple(kind for kind in KINDS if kind in found)
 
 
 def _draw(sheet: Sheet, cell: Cell, bus: int, x: float, y: float, width: float, height: float) -> None:
@@ -84,7 +91,7 @@ def _counts(cells: list[Cell], why: str) -> str:
     parts = [
         f"{count[BUILT_IN]} built in" if count[BUILT_IN] else "",
         f"{count[RESERVED]} for chipset controllers" if count[RESERVED] else "",
-        f"{count[DEVICE]} held by devices and controllers",
+        f"{sum(count[kind] for kind in DEVICES)} held by devices and controllers",
         f"{count[FREE] + count[PREFERRED]} free",
         f"{count[UNUSABLE]} cannot be used" if count[UNUSABLE] else "",
     ]
@@ -95,8 +102,9 @@ def _counts(cells: list[Cell], why: str) -> str:
 # several buses at once: small cells with letters, the owners beside them
 
 _SMALL, _LOW = 0.2, 0.17
-_OWNERS = 2.0
-_PANEL = 0.32 + FUNCTIONS * _SMALL + 0.08 + _OWNERS
+_NARROW, _WIDE = 2.0, 4.2
+"""Between what the names of owners have room."""
+_GRID = 0.5 + FUNCTIONS * _SMALL + 0.08
 _GAP = 0.3
 _HEAD = 0.3
 _TALL = 9.5
@@ -126,21 +134,24 @@ def bus_maps(subject: Subject, buses: Iterable[int] | None = None) -> Figure:
     heights = [_HEAD + len(rows) * _LOW + 0.12 for _, rows in panels]
     columns = _columns(heights)
     left_out = len(every) - len(chosen) if buses is None else 0
-    width = 2 * _MARGIN + len(columns) * (_PANEL + _GAP) - _GAP
+    names = max(text_width(_owners(row), 6.5) for _, rows in panels for row in rows)
+    panel = _GRID + min(max(names + 0.02, _NARROW), _WIDE)
+    shown = _shown(cell for _, rows in panels for row in rows for cell in row)
+    width = 2 * _MARGIN + len(columns) * (panel + _GAP) - _GAP
     inner = width - 2 * _MARGIN
     body = max(sum(heights[place] for place in column) for column in columns)
     top = 0.45 if view.title else 0.15
     with style():
-        sheet = Sheet(width, top + body + 0.15 + legend_height(KINDS, inner) + (0.25 if left_out else 0.05))
+        sheet = Sheet(width, top + body + 0.15 + legend_height(shown, inner) + (0.25 if left_out else 0.05))
         if view.title:
             sheet.text(_MARGIN, 0.22, view.title, 11, weight="bold")
         for number, column in enumerate(columns):
-            x, y = _MARGIN + number * (_PANEL + _GAP), top
+            x, y = _MARGIN + number * (panel + _GAP), top
             for place in column:
                 index, rows = panels[place]
-                _panel(sheet, view, index, rows, x, y)
+                _panel(sheet, view, index, rows, x, y, panel)
                 y += heights[place]
-        end = sheet.legend(_MARGIN, top + body + 0.15, KINDS, inner)
+        end = sheet.legend(_MARGIN, top + body + 0.15, shown, inner)
         if left_out:
             sheet.text(_MARGIN, end + 0.03, f"{left_out} more buses are not shown", 7, ink=FAINT)
     return sheet.figure
@@ -178,8 +189,10 @@ def _columns(heights: list[float]) -> list[list[int]]:
         goal *= 1.03
 
 
-def _panel(sheet: Sheet, view: BusContents, index: int, rows: list[list[Cell]], x: float, y: float) -> None:
-    sheet.text(x, y + 0.15, shortened(_bus_title(view, index), 8, _PANEL, bold=True), 8, weight="bold")
+def _panel(
+    sheet: Sheet, view: BusContents, index: int, rows: list[list[Cell]], x: float, y: float, width: float
+) -> None:
+    sheet.text(x, y + 0.15, shortened(_bus_title(view, index), 8, width, bold=True), 8, weight="bold")
     y += _HEAD
     grid = x + 0.5
     for row in rows:
@@ -197,7 +210,7 @@ def _panel(sheet: Sheet, view: BusContents, index: int, rows: list[list[Cell]], 
                     ground = {"facecolor": look.fill, "edgecolor": "none", "pad": 0.4} if look.hatch else None
                     middle = (place + _SMALL / 2, y + _LOW / 2)
                     sheet.text(*middle, look.letter, 6, ink=look.ink, ha="center", bbox=ground)
-        text = shortened(_owners(row, len(slots)), 6.5, x + _PANEL - grid - FUNCTIONS * _SMALL - 0.08)
+        text = shortened(_owners(row), 6.5, width - _GRID)
         ink = FAINT if row[0].kind == UNUSABLE or len(slots) > 1 else INK
         sheet.text(grid + FUNCTIONS * _SMALL + 0.08, y + _LOW / 2, text, 6.5, ink=ink)
         y += _LOW
@@ -208,18 +221,28 @@ def _bus_title(view: BusContents, index: int) -> str:
     return f"bus {index:#04x} {view.topology.buses[index].model.name}" + (f" ({above})" if above else "")
 
 
-def _owners(row: list[Cell], slots: int) -> str:
-    """Return who is in a row, in a few words."""
+def _owners(row: list[Cell]) -> str:
+    """Return who is in a row, in a few words: neighbours of the same element and model by the first and the last."""
+    slots = len(row) // FUNCTIONS
     if slots > 1:
         return f"{slots} slots {'cannot be used' if row[0].kind == UNUSABLE else 'free'}"
-    labels = [cell.label for cell in row if cell.label]
-    if not labels:
+    runs: list[list[str]] = []
+    for cell in row:
+        if cell.label and runs and _alike(cell.label, runs[-1][0]):
+            runs[-1].append(cell.label)
+        elif cell.label:
+            runs.append([cell.label])
+    if not runs:
         return "cannot be used" if row[0].kind == UNUSABLE else "free"
-    names, _, model = labels[0].partition(" ")
-    if len(labels) > 1 and all(_alike(label, labels[0]) for label in labels):
-        first, last = names, labels[-1].partition(" ")[0]
-        return f"{first}, {last} {model}" if len(labels) == 2 else f"{first} … {last} {model} ({len(labels)})"
-    return ", ".join(labels)
+    return ", ".join(map(_run, runs))
+
+
+def _run(labels: list[str]) -> str:
+    first, _, model = labels[0].partition(" ")
+    last = labels[-1].partition(" ")[0]
+    if len(labels) < 3:
+        return labels[0] if len(labels) == 1 else f"{first}, {last} {model}"
+    return f"{first} … {last} {model} ({len(labels)})"
 
 
 def _alike(label: str, other: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 from pcisim.address import MAX_FUNCTION, MAX_SLOT
 from pcisim.capacity.report import room
 from pcisim.catalogue.connectors import ENDPOINT
-from pcisim.catalogue.x86_machines import DEVICE
+from pcisim.errors import counted
 from pcisim.plot._canvas import (
     FAINT,
     INK,
@@ -22,18 +23,44 @@ from pcisim.plot._canvas import (
     style,
     text_width,
 )
-from pcisim.plot._view import FREE, KINDS, BusContents, Subject, kind_of, name_of, ranges
+from pcisim.plot._view import (
+    CONTROLLER,
+    DEVICES,
+    DISPLAY,
+    FREE,
+    HOST,
+    KINDS,
+    NETWORK,
+    OTHER,
+    STORAGE,
+    BusContents,
+    Subject,
+    kind_of,
+    name_of,
+    ranges,
+)
 from pcisim.topology import Holder
 
 _ROW, _PITCH = 0.185, 0.225
 _SIZE = 7.0
-_CHIP = 0.1
+_CHIP, _LETTER = 0.13, 5.5
 _PAD = 0.06
-_APART = 0.35
+_APART, _FARTHEST = 0.35, 1.2
+"""The least and the most room between a bus and those behind it."""
+_BELOW = 0.35
+"""What is left free below a box of several rows, in rows."""
 _MARGIN = 0.2
-_WIDEST = 3.4
+_WIDEST = 4.2
 _TOP = 0.68
 _HEADER = Style("#e9e9e9", INK, "", "")
+_BEHIND = {
+    NETWORK: ("network device", "network devices"),
+    STORAGE: ("storage device", "storage devices"),
+    DISPLAY: ("display device", "display devices"),
+    HOST: ("host device", "host devices"),
+    CONTROLLER: ("controller", "controllers"),
+    OTHER: ("other device", "other devices"),
+}
 
 
 class Detail(NamedTuple):
@@ -78,11 +105,6 @@ class _Row:
         self.box = box
 
     @property
-    def height(self) -> float:
-        """Return the height in rows, with what is beside it."""
-        return max(1.0, self.box.height + (0.35 if len(self.box.rows) > 1 else 0)) if self.box else 1.0
-
-    @property
     def width(self) -> float:
         """Return the width of its text in inches."""
         return 4 * _PAD + _CHIP + text_width(self.place, _SIZE) + 0.08 + text_width(self.text, _SIZE, self.kind == FREE)
@@ -95,6 +117,8 @@ class _Box:
         self.name = name
         self.title = title
         self.rows = rows
+        self.y = 0.0
+        """Where it begins, in rows from the top."""
 
     @property
     def flat(self) -> bool:
@@ -103,8 +127,8 @@ class _Box:
 
     @property
     def height(self) -> float:
-        """Return the height in rows."""
-        return 1.0 if self.flat else 1.0 + sum(row.height for row in self.rows)
+        """Return the height in rows, without what hangs on it."""
+        return 1.0 if self.flat else 1.0 + len(self.rows)
 
     @property
     def head(self) -> float:
@@ -133,16 +157,20 @@ def topology_tree(subject: Subject) -> Figure:
     """
     view = BusContents(subject)
     boxes: list[_Box] = []
+    rows = 0.0
     for detail in _LEVELS:
         boxes = _Builder(view, detail).trees()
-        if sum(box.height for box in boxes) <= _MOST_ROWS:
+        rows = _stack(boxes)
+        if rows <= _MOST_ROWS:
             break
     columns: dict[int, float] = {}
+    falls: dict[int, float] = {}
     for box in boxes:
-        _measure(box, 0, columns)
-    body = sum(box.height for box in boxes) * _PITCH + 0.2 * max(0, len(boxes) - 1)
+        _measure(box, 0, columns, falls)
+    body = rows * _PITCH
+    gaps = {depth: _gap(fall) for depth, fall in falls.items()}
     note = str(room(view.topology)) if boxes else "no PCI bus"
-    width = max(sum(columns.values()) + _APART * max(0, len(columns) - 1), 4.8) + 2 * _MARGIN
+    width = max(sum(columns.values()) + sum(gaps.values()), 4.8) + 2 * _MARGIN
     inner = width - 2 * _MARGIN
     lines = _lines(note, inner)
     shown = tuple(kind for kind in KINDS if any(kind in _kinds(box) for box in boxes))
@@ -152,10 +180,8 @@ def topology_tree(subject: Subject) -> Figure:
         sheet.text(_MARGIN, 0.22, view.title or "topology", 11, weight="bold")
         for number, line in enumerate(lines):
             sheet.text(_MARGIN, 0.45 + 0.15 * number, line, 7.5, ink=FAINT)
-        y = top
         for box in boxes:
-            _draw(sheet, box, _MARGIN, y, 0, columns)
-            y += box.height * _PITCH + 0.2
+            _draw(sheet, box, _MARGIN, top, 0, columns, gaps)
         sheet.legend(_MARGIN, top + body + 0.17, shown, inner)
     return sheet.figure
 
@@ -173,23 +199,51 @@ def _kinds(box: _Box) -> set[str]:
     return {row.kind for row in box.rows}.union(*(_kinds(row.box) for row in box.rows if row.box is not None))
 
 
-def _measure(box: _Box, depth: int, columns: dict[int, float]) -> None:
-    columns[depth] = max(columns.get(depth, 0.0), box.width)
-    for row in box.rows:
+def _stack(boxes: list[_Box]) -> float:
+    """Set where each box begins: as near to its row as the boxes above it allow; return the height in rows."""
+    height = 0.0
+    for box in boxes:
+        floors: dict[int, float] = {}
+        _settle(box, height + 0.9 if height else 0.0, 0, floors)
+        height = max(floors.values())
+    return height
+
+
+def _settle(box: _Box, y: float, depth: int, floors: dict[int, float]) -> None:
+    box.y = max(y, floors.get(depth, 0.0))
+    floors[depth] = box.y + box.height + (_BELOW if len(box.rows) > 1 and depth else 0.0)
+    for number, row in enumerate(box.rows, 1):
         if row.box is not None:
-            _measure(row.box, depth + 1, columns)
+            _settle(row.box, box.y + number, depth + 1, floors)
 
 
-def _draw(sheet: Sheet, box: _Box, x: float, y: float, depth: int, columns: dict[int, float]) -> None:
+def _measure(box: _Box, depth: int, columns: dict[int, float], falls: dict[int, float]) -> None:
+    """Find the widest box of each depth, and how far below its row a box behind one of that depth begins."""
+    columns[depth] = max(columns.get(depth, 0.0), box.width)
+    for number, row in enumerate(box.rows, 1):
+        if row.box is not None:
+            falls[depth] = max(falls.get(depth, 0.0), row.box.y - box.y - number)
+            _measure(row.box, depth + 1, columns, falls)
+
+
+def _gap(fall: float) -> float:
+    """Return the room between two columns: lines that fall far have to stay apart from each other."""
+    return min(_APART + 0.4 * fall * _PITCH, _FARTHEST)
+
+
+def _draw(
+    sheet: Sheet, box: _Box, x: float, top: float, depth: int, columns: dict[int, float], gaps: dict[int, float]
+) -> None:
     """Draw a box and what hangs on it; the depth is bounded by the level of detail."""
     width = box.width
+    y = top + box.y * _PITCH
     if box.flat:
         sheet.box(x, y, width, _ROW, LOOKS[FREE], f"bus-{box.name}", INK, linewidth=0.7)
         sheet.box(x, y, box.head, _ROW, _HEADER, "", INK, linewidth=0.7)
         sheet.text(x + _PAD, y + _ROW / 2, box.title, _SIZE, weight="bold")
         _write(sheet, box.rows[0], x + box.head, y, width - box.head, box.name)
         return
-    tall = _PITCH * (1 + sum(row.height for row in box.rows[:-1])) + _ROW if box.rows else _ROW
+    tall = _PITCH * len(box.rows) + _ROW
     sheet.box(x, y, width, tall, LOOKS[FREE], f"bus-{box.name}", INK, linewidth=0.7)
     sheet.box(x, y, width, _ROW, _HEADER, "", INK, linewidth=0.7)
     sheet.text(x + _PAD, y + _ROW / 2, shortened(box.title, _SIZE, width - 2 * _PAD, True), _SIZE, weight="bold")
@@ -197,10 +251,11 @@ def _draw(sheet: Sheet, box: _Box, x: float, y: float, depth: int, columns: dict
     for row in box.rows:
         _write(sheet, row, x, y, width, box.name)
         if row.box is not None:
-            start = x + columns[depth] + _APART
-            sheet.line(x + width, y + _ROW / 2, start, y + _ROW / 2, INK)
-            _draw(sheet, row.box, start, y, depth + 1, columns)
-        y += row.height * _PITCH
+            edge, start = x + columns[depth] + 0.06, x + columns[depth] + gaps[depth]
+            end = top + row.box.y * _PITCH + _ROW / 2
+            sheet.line([x + width, edge, start - 0.06, start], [y + _ROW / 2, y + _ROW / 2, end, end], INK)
+            _draw(sheet, row.box, start, top, depth + 1, columns, gaps)
+        y += _PITCH
 
 
 def _write(sheet: Sheet, row: _Row, x: float, y: float, width: float, name: str) -> None:
@@ -208,7 +263,10 @@ def _write(sheet: Sheet, row: _Row, x: float, y: float, width: float, name: str)
     x += _PAD
     free = row.kind == FREE
     dashed = {"linestyle": (0, (2, 1.5))} if free else {}
-    sheet.box(x, y + 0.035, _CHIP, _ROW - 0.07, LOOKS[row.kind], f"{row.kind}-{name}.{row.place}", INK, **dashed)
+    look = LOOKS[row.kind]
+    sheet.box(x, y + (_ROW - _CHIP) / 2, _CHIP, _CHIP, look, f"{row.kind}-{name}.{row.place}", INK, **dashed)
+    if look.letter:
+        sheet.text(x + _CHIP / 2, middle, look.letter, _LETTER, ink=look.ink, ha="center", va="center_baseline")
     x += _CHIP + _PAD
     width -= _CHIP + 3 * _PAD
     sheet.text(x, middle, row.place, _SIZE, ink=FAINT)
@@ -270,7 +328,7 @@ class _Builder:
             rows.append(row)
         if len(rows) > self.detail.rows:
             missing = len(rows) - self.detail.rows
-            rows[self.detail.rows :] = [_Row("", f"… and {missing} more rows", DEVICE)]
+            rows[self.detail.rows :] = [_Row("", f"… and {missing} more rows", OTHER)]
         free = [slot for slot in range(MAX_SLOT + 1) if bus.free >> slot & 1]
         if free:
             rows.append(_Row(ranges(free), self._free(index, len(free)), FREE))
@@ -306,7 +364,7 @@ class _Builder:
         """Return what neighbours must have in common to be folded; ``None`` for what never is."""
         child = self.view.below.get(packed)
         if child is None:
-            return (kind_of(owner), *_sort_of(owner)) if kind_of(owner) == DEVICE else None
+            return _sort_of(owner) if kind_of(owner) in DEVICES else None
         if self.detail.whole:
             return _sort_of(owner)
         held = self.view.held[child]
@@ -328,8 +386,10 @@ class _Builder:
             inner = []
             if behind:
                 same = len({_sort_of(held) for held in behind}) == 1
+                kinds = {kind_of(held) for held in behind}
                 text = _span(behind[0], behind[-1]) if same else "devices of several kinds"
-                inner.append(_Row("", f"{text} ({len(behind)})" if len(behind) > 1 else text, DEVICE))
+                kind = kinds.pop() if len(kinds) == 1 else OTHER
+                inner.append(_Row("", f"{text} ({len(behind)})" if len(behind) > 1 else text, kind))
             if free:
                 hot = sum(not self.view.topology.buses[c].used and self.view.hotplug(c) for c in children)
                 text = f"{free} {'port' if free == 1 else 'ports'} free"
@@ -342,7 +402,8 @@ class _Builder:
         """Return a box that counts everything behind controllers."""
         found: set[int] = set()
         stack = list(children)
-        devices = free = 0
+        devices: Counter[str] = Counter()
+        free = 0
         while stack:
             index = stack.pop()
             if index in found:
@@ -350,10 +411,12 @@ class _Builder:
             found.add(index)
             bus = self.view.topology.buses[index]
             free += bus.free.bit_count() if bus.model.accepts & ENDPOINT else 0
-            inner = [self.view.below[packed] for packed, _ in self.view.held[index] if packed in self.view.below]
-            devices += len(self.view.held[index]) - len(inner)
-            stack += inner
-        rows = [_Row("", "1 device" if devices == 1 else f"{devices} devices", DEVICE)] if devices else []
+            for packed, owner in self.view.held[index]:
+                if packed in self.view.below:
+                    stack.append(self.view.below[packed])
+                else:
+                    devices[kind_of(owner)] += 1
+        rows = [_Row("", counted(devices[kind], *_BEHIND[kind]), kind) for kind in DEVICES if devices[kind]]
         if free:
             rows.append(_Row("", "1 slot free" if free == 1 else f"{free} slots free", FREE))
         return _Box(f"{children[0]:02x}-{children[-1]:02x}", f"{len(found)} buses", rows)

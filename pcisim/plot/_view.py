@@ -6,16 +6,28 @@ from typing import NamedTuple, Protocol
 
 from pcisim.address import FUNCTIONS, MAX_SLOT, pack
 from pcisim.catalogue.versions import Libvirt
-from pcisim.catalogue.x86_machines import BUILT_IN, DEVICE, OWNER_KINDS, PREFERRED, RESERVED
+from pcisim.catalogue.x86_machines import BUILT_IN, PREFERRED, RESERVED
 from pcisim.errors import UsageError
 from pcisim.formats.plain import printable
 from pcisim.guest import Controller, Device
 from pcisim.placement import Placement
 from pcisim.topology import Bus, Holder, Owner, Topology
 
+NETWORK, STORAGE, DISPLAY, HOST, CONTROLLER, OTHER = "network", "storage", "display", "host", "controller", "other"
+DEVICES = (NETWORK, STORAGE, DISPLAY, HOST, CONTROLLER, OTHER)
+"""The kinds of what the guest's devices and controllers are."""
 FREE, UNUSABLE = "free", "unusable"
-KINDS = (BUILT_IN, RESERVED, PREFERRED, DEVICE, FREE, UNUSABLE)
+KINDS = (BUILT_IN, RESERVED, PREFERRED, *DEVICES, FREE, UNUSABLE)
 """Every function of a bus is of one of these kinds."""
+_ELEMENTS = {
+    "interface": NETWORK,
+    "disk": STORAGE,
+    "filesystem": STORAGE,
+    "video": DISPLAY,
+    "hostdev": HOST,
+    "controller": CONTROLLER,
+}
+_STORAGE_CONTROLLERS = ("ide", "sata", "scsi")
 
 
 class Cell(NamedTuple):
@@ -148,8 +160,12 @@ class BusContents:
 
 
 def kind_of(owner: Holder) -> str:
-    """Return the kind of an owner."""
-    return owner.owner_kind if owner.owner_kind in OWNER_KINDS else DEVICE
+    """Return the kind of an owner: of a device what it does, of anything else what it is to the machine."""
+    if isinstance(owner, Controller) and owner.type in _STORAGE_CONTROLLERS:
+        return STORAGE
+    if isinstance(owner, Device):
+        return _ELEMENTS.get(owner.element, OTHER)
+    return owner.owner_kind if owner.owner_kind in KINDS else OTHER
 
 
 def name_of(owner: Holder) -> str:

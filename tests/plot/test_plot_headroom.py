@@ -20,26 +20,46 @@ TABLE = {0: 120, 1: 900, 2: 30, 7: 1}
 
 
 def bars(figure: Figure) -> list[list[tuple[int, int, int, str]]]:
-    """Return for each panel the least and the most free slots of a bar, its height and its colour."""
-    panels = []
-    for axes in figure.axes:
-        panel = []
-        for patch in axes.patches:
-            found = re.fullmatch(r"free-(\d+)-(\d+)", str(patch.get_gid()))
-            assert found
-            height = round(patch.get_height())  # type: ignore[attr-defined]
-            colour = "red" if to_rgb(patch.get_facecolor())[0] > 0.65 else "blue"
-            panel.append((int(found[1]), int(found[2]), height, colour))
-        panels.append(panel)
-    return panels
+    """Return for each family the least and the most free slots of a bar, its height and the colour of its edge."""
+    (axes,) = figure.axes
+    families: list[list[tuple[int, int, int, str]]] = []
+    for patch in axes.patches:
+        found = re.fullmatch(r"free-(\d+)-(\d+)-(\d+)", str(patch.get_gid()))
+        if found is None:
+            assert re.fullmatch(r"legend-\d+", str(patch.get_gid()))
+            continue
+        number, low, high = map(int, found.groups())
+        if number == len(families):
+            families.append([])
+        height = round(patch.get_height())  # type: ignore[attr-defined]
+        edge = to_rgb(patch.get_edgecolor())
+        families[number].append((low, high, height, "red" if edge[0] > 2 * edge[2] else "grey"))
+    return families
 
 
 def test_bars() -> None:
     figure = plot.headroom_histogram({"q35": TABLE, "i440fx": {3: 5}})
     assert bars(figure) == [
-        [(0, 0, 120, "red"), *((n, n, TABLE.get(n, 0), "blue") for n in range(1, 8))],
-        [(0, 0, 0, "red"), (1, 1, 0, "blue"), (2, 2, 0, "blue"), (3, 3, 5, "blue")],
+        [(0, 0, 120, "red"), *((n, n, TABLE.get(n, 0), "grey") for n in range(1, 8))],
+        [(0, 0, 0, "red"), *((n, n, 5 if n == 3 else 0, "grey") for n in range(1, 8))],
     ]
+
+
+def test_families_differ_in_colour_and_hatch() -> None:
+    figure = plot.headroom_histogram(dict.fromkeys("abcde", TABLE))
+    (axes,) = figure.axes
+    looks = [p for p in axes.patches if str(p.get_gid()).startswith("legend")]
+    assert len({p.get_facecolor() for p in looks}) == len({p.get_hatch() for p in looks}) == 5
+
+
+def test_many_slots_are_put_together() -> None:
+    (panel,) = bars(plot.headroom_histogram({"q35": {0: 1, 24: 2, 900: 3}}))
+    assert [(low, high) for low, high, _, _ in panel][8:] == [
+        (8, 8),
+        *((2**n + 1, 2 ** (n + 1)) for n in range(3, 10)),
+    ]
+    (panel,) = bars(plot.headroom_histogram({"q35": {24: 2}}))
+    assert len(panel) == 25
 
 
 def test_words() -> None:
