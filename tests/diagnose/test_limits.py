@@ -212,7 +212,7 @@ def test_the_page_has_every_row(product: Product) -> None:
     _, _, section = PAGE.read_text(encoding="utf-8").partition(f"## {product.name}: {product.title}\n")
     section = section.partition("\n## ")[0]
     assert section.partition("| --- | --- | --- | --- |\n")[2].startswith("".join(map(_table, product.limits)))
-    assert section.rstrip().endswith("Said once: " + "; ".join(product.remarks) + ".")
+    assert section.rstrip().endswith("Printed once: " + "; ".join(product.remarks) + ".")
 
 
 # the command line
