@@ -171,7 +171,7 @@ class Plan:
         The devices are placed together with the guest, as by `assign`, not attached while it runs.
 
         Args:
-            device: a model, by QEMU's name without ``-pci``.
+            device: a model, by QEMU's name without ``-pci``, or a PCI controller, by libvirt's name.
 
         Raises:
             UsageError: an unknown device, or a policy that does not place as libvirt does.

@@ -8,10 +8,12 @@ more, is accepted.  `pcisim.libvirt.growth` counts; the engine is asked at every
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from pcisim.catalogue import connectors as c
-from pcisim.catalogue.devices import PLUGS, plug_on
+from pcisim.catalogue.controllers import MAX_INDEX
+from pcisim.catalogue.devices import CONTROLLER_MODELS, PLUGS, plug_on
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import X86
 from pcisim.errors import RefusedError, runs
@@ -120,13 +122,15 @@ def how_many_more_under(guest: Guest, device: str, policy: Counted) -> More:
 
     Args:
         guest: as it was read or described.
-        device: a model, by QEMU's name.
+        device: a model, by QEMU's name, or a PCI controller, by libvirt's.
         policy: how it is placed.
 
     Raises:
         UsageError: an unknown device.
         RefusedError: the guest is refused for something else than room, or the device is not on PCI there.
     """
+    if device_model(device, controllers=True).name in CONTROLLER_MODELS:
+        return _how_many_more_controllers(guest, device, policy)
     if isinstance(policy, LibvirtPolicy):
         return how_many_more(guest, device, policy.rules)
     from pcisim.spares.policy import HotplugPolicy
@@ -134,6 +138,16 @@ def how_many_more_under(guest: Guest, device: str, policy: Counted) -> More:
     if isinstance(policy, HotplugPolicy):
         return how_many_more_beside_spares(guest, device, policy)
     return how_many_more_packed(guest, device, policy)
+
+
+def _how_many_more_controllers(guest: Guest, model: str, policy: Counted) -> More:
+    """Ask the engine for each count of a PCI controller, of which there are few."""
+    first = _refusal(guest, model, 0, policy)
+    if first is not None and first.code not in SPACE:
+        raise first
+    most, holes = _scan(partial(_refusal, guest, model, policy=policy), MAX_INDEX)
+    error = _refusal(guest, model, most + 1, policy)
+    return More(model, most, holes, error.headline if error else "")
 
 
 def how_many_more_packed(guest: Guest, device: str, policy: DensePolicy) -> More:

@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
         action="append",
         default=[],
         metavar="MODEL",
-        help="count how many more of this device fit, and which counts below the most libvirt refuses",
+        help="count how many more of this device or PCI controller fit, and which counts below that libvirt refuses",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="text (default) or json")
     parser.set_defaults(run=run)

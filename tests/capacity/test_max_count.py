@@ -442,3 +442,18 @@ def test_text_of_a_guest_that_does_not_fit() -> None:
     assert str(how_many_more(Guest.of("q35", {"virtio-blk": 238}), "virtio-blk", RULES)) == (
         "virtio-blk: the guest itself does not fit: places for root ports: 241 needed, 240 available, short by 1"
     )
+
+
+@pytest.mark.parametrize(
+    ("machine", "model", "most", "reason"),
+    [
+        ("q35", "pcie-root-port", 240, "a PCIe slot is needed to connect a PCI controller model='pcie-root-port'"),
+        ("pc", "pci-bridge", 255, "PCI controller index 256 too high, maximum is 255"),
+        ("pc", "pcie-root-port", 0, "a PCIe slot is needed to connect a PCI controller model='pcie-root-port'"),
+    ],
+)
+def test_pci_controllers(machine: str, model: str, most: int, reason: str) -> None:
+    """Verified against libvirt 11.3.0 and 12.9.0."""
+    more = pcisim.assign(Guest.of(machine)).max_count(model)
+    assert (more.device, more.most, more.holes) == (model, most, ())
+    assert more.reason.startswith(reason)
