@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pcisim.cli import common, inputs, limits, reports
+from pcisim.cli import common, inputs, limits, reports, terminal
 from pcisim.cli.manner import as_text as file_name
 from pcisim.errors import NOT_COVERED_CODES, InputError, UsageError, counted
 from pcisim.formats.plain import printable
@@ -23,6 +23,12 @@ SCHEMA = "pcisim.check/1"
 UNREADABLE, NOT_COVERED = 3, 4
 _REMEDY = "name files or directories of domain XML, or pipe a document in"
 
+_STYLES = {
+    r"^\S[^ ]*: error: ": "bold red",
+    r"^\S[^ ]*: warning: ": "yellow",
+    r"^\S[^ ]*: note: ": "cyan",
+    r" \[[a-z0-9-]+\]$": "dim",
+}
 _EPILOG = """examples:
   pcisim check guests/*.xml
   virsh dumpxml vm | pcisim check -
@@ -114,7 +120,8 @@ def run(arguments: argparse.Namespace) -> int:
             uncovered += finding.code in NOT_COVERED_CODES
         rows.append((source.shown, readable, findings))
         if as_text:
-            common.write_stdout("".join(text_lines(source.shown, findings, verbose=arguments.verbose)))
+            lines = text_lines(source.shown, findings, verbose=arguments.verbose)
+            common.write_stdout(terminal.text_of([line.rstrip("\n") for line in lines], _STYLES))
         elif arguments.format == "github":
             common.write_stdout("".join(reports.github_line(source.shown, finding) for finding in findings))
     status = _status(counts, unreadable, uncovered, strict=bool(arguments.strict))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -205,3 +206,12 @@ def test_settings_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPa
 
 def test_no_settings(folder: Path) -> None:
     assert find_settings()[1] == {}
+
+
+def test_severities_are_coloured() -> None:
+    plain, coloured = (
+        run("check", "--color", how, str(EXAMPLES / "renamed.xml"), str(EXAMPLES / "conflict.xml"))
+        for how in ("never", "always")
+    )
+    assert "\x1b[1;31m" in coloured.out
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured.out) == plain.out
