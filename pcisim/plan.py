@@ -143,8 +143,8 @@ class Plan:
         elif device in self.placement.rewritten:
             steps.append(
                 PlacementStep(
-                    f"{format_packed(self.placement.rewritten[device])} is written down; libvirt puts a root port"
-                    " before the bridge that it adds, so the bus is one higher"
+                    f"{format_packed(self.placement.rewritten[device])} is the explicit address; libvirt puts a"
+                    " root port before the bridge that it adds, so the bus is one higher"
                 )
             )
         else:

@@ -110,7 +110,7 @@ def test_explains_an_increment() -> None:
     explained = pcisim.assign(domain("q35", BARE, nic("e1000", at(1, 1)))).explain("interface:0")
     assert str(explained.address) == "0000:02:01.0"
     assert [step.remark for step in explained.steps] == [
-        "0000:01:01.0 is written down;"
+        "0000:01:01.0 is the explicit address;"
         " libvirt puts a root port before the bridge that it adds, so the bus is one higher"
     ]
 

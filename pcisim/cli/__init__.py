@@ -154,7 +154,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 
 def _size(text: str) -> str:
     if not text.isascii() or not text.isdigit() or not 1 <= whole_number(text) < 1 << 20:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of MiB, 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of MiB")
     return text
 
 

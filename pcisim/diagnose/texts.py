@@ -106,7 +106,7 @@ TEXTS = (
          " virt-5.2 and pseries-5.2; 10.0 none before pc-q35-2.4, pc-i440fx-2.4, virt-2.6 and pseries-3.0 (13.19)",
          "write a machine type that 'qemu-system-x86_64 -machine help' lists; the guest may see other hardware then"),
     Text(LIBVIRT, ("libvirt gives * the model *, and * is *",), ("other-model",),
-         "a SCSI controller that libvirt adds is of another model than the one that is written down",
+         "a SCSI controller that libvirt adds is of another model than the explicit one",
          "until 12.9 libvirt adds SCSI controllers of its default model, lsilogic, when there are more disks than"
          " controllers; a guest without a driver for it, such as Windows, does not see the disks (13.1)",
          "write the controllers down, with their model"),
