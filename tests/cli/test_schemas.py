@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from jsonschema import Draft202012Validator
 from pcisim.cli import COMMANDS, parser
 from pcisim.cli.schema import schemas
 from tests.cli.running import EXAMPLES, run
+from tests.cli.schemas import complaints, documents, schema
 
 DESKTOP, SERVER, CONFLICT = (str(EXAMPLES / f"{name}.xml") for name in ("desktop", "server", "conflict"))
 S390 = ("--arch", "s390x", "--machine", "", "--device", "e1000")
@@ -49,27 +49,14 @@ CALLS: tuple[tuple[str, ...], ...] = (
 )
 
 
-@cache
-def schema(name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(schemas()[name].read_text(encoding="utf-8"))
-    return found
-
-
-def documents(*words: str) -> Iterator[Any]:
-    found = json.loads(run(*words, "--format", "json").out)
-    yield from found if isinstance(found, list) else [found]
-
-
 @pytest.fixture(scope="module")
 def printed() -> dict[tuple[str, ...], list[Any]]:
-    return {words: list(documents(*words)) for words in CALLS}
+    return {words: list(documents(run(*words, "--format", "json").out)) for words in CALLS}
 
 
 @pytest.mark.parametrize("words", CALLS, ids=lambda words: " ".join(words)[:60])
 def test_what_is_printed_is_valid(words: tuple[str, ...], printed: dict[tuple[str, ...], list[Any]]) -> None:
-    for document in printed[words]:
-        name = document["schema"].removeprefix("pcisim.").partition("/")[0]
-        Draft202012Validator(schema(name)).validate(document)
+    assert [complaints(document) for document in printed[words]] == [[] for _ in printed[words]]
 
 
 def test_rows_of_a_fleet_are_valid() -> None:

@@ -13,6 +13,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.cli.running import Done, run
+from tests.cli.schemas import complaints, documents
 from tests.fuzz import damage
 
 SECONDS = 10
@@ -189,12 +190,21 @@ def faults(folder: Path, seed: int) -> list[str]:
         broken.append(f"control characters on stderr: {_UNSEEN.search(done.err)}")
     if not one.prints_documents and _UNSEEN.search(done.out):
         broken.append(f"control characters on stdout: {_UNSEEN.search(done.out)}")
+    if done.out and _prints_json(one.words):
+        broken += [text for document in documents(done.out) for text in complaints(document)]
     broken += [
         f"{path!r} has changed" for path in before if before[path] != after.get(path) and not _may(one, done, path)
     ]
     if done.status > 1 or (done.status == 1 and "-o" not in one.words):
         broken += [f"{path!r} is new" for path in after if path not in before and not path.endswith(".partial")]
     return [f"{one.words!r}: {text}" for text in broken]
+
+
+def _prints_json(words: list[str]) -> bool:
+    """Return whether a call prints JSON: the last format counts, and a few options print something else."""
+    formats = [word for word in words if word.startswith("--format=")]
+    others = ("--explain", "--print-diff", "-o")
+    return formats[-1:] == ["--format=json"] and not any(word.startswith(others) for word in words)
 
 
 def _may(one: Call, done: Done, path: str) -> bool:
