@@ -106,6 +106,22 @@ def counted(number: int, what: str, many: str = "") -> str:
     return f"{number} {what if number == 1 else many or what + 's'}"
 
 
+def did_you_mean(word: str, known: Iterable[str], most: int = 3, *, join: str = ", ", cutoff: float = 0.6) -> str:
+    """Return the question whether another word was meant; "" where none is near.
+
+    Args:
+        word: what was written.
+        known: the words that there are.
+        most: how many are offered.
+        join: what stands between them.
+        cutoff: how near they are at least, from 0 to 1.
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(word[:60], [*known], most, cutoff)
+    return f"did you mean {join.join(near)}?" if near else ""
+
+
 def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Return ascending numbers as inclusive ranges."""
     found: list[tuple[int, int]] = []

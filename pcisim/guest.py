@@ -18,7 +18,7 @@ from pcisim.catalogue.devices import CONTROLLER_MODELS, DEVICE_MODELS, ICH9_FUNC
 from pcisim.catalogue.machines import default_machine, machine_of
 from pcisim.catalogue.versions import Libvirt
 from pcisim.catalogue.x86_machines import DEVICE, X86, Machine
-from pcisim.errors import RefusedError, UsageError, WrongTypeError, check_type
+from pcisim.errors import RefusedError, UsageError, WrongTypeError, check_type, did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -695,13 +695,11 @@ def device_model(name: str, *, controllers: bool = False) -> DeviceModel:
     if row is None and controllers:
         row = CONTROLLER_MODELS.get(name)
     if row is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, [*DEVICE_MODELS, *(CONTROLLER_MODELS if controllers else ())], 3)
+        asked = did_you_mean(name, [*DEVICE_MODELS, *(CONTROLLER_MODELS if controllers else ())])
         raise UsageError(
             f"unknown device {name!r}",
             code="unknown-device",
-            details=(f"did you mean {', '.join(near)}?",) if near else (),
+            details=(asked,) if asked else (),
             remedy="pcisim assign --device=help lists the models",
         )
     return row

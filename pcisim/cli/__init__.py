@@ -16,7 +16,7 @@ from pcisim.address import whole_number
 from pcisim.cli import common, settings, whose_rules
 from pcisim.cli.manner import manner
 from pcisim.cli.wrapping import forget_widths
-from pcisim.errors import PcisimError, UsageError
+from pcisim.errors import PcisimError, UsageError, did_you_mean
 from pcisim.formats.xml.document import MAX_BYTES, MAX_SIZE
 
 TYPE_CHECKING = False
@@ -117,10 +117,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _near(word: str, known: Iterable[str]) -> str:
     """Return what a word may have been meant for, to stand before other advice; "" where nothing is like it."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word[:60], [*known], 2, 0.7)
-    return f"did you mean {' or '.join(near)}? " if near else ""
+    asked = did_you_mean(word, known, 2, join=" or ", cutoff=0.7)
+    return f"{asked} " if asked else ""
 
 
 def parser(command: str | None = None) -> argparse.ArgumentParser:

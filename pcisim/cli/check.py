@@ -6,7 +6,7 @@ import argparse
 
 from pcisim.cli import common, inputs, limits, reports, terminal
 from pcisim.cli.manner import as_text as file_name
-from pcisim.errors import NOT_COVERED_CODES, InputError, UsageError, counted
+from pcisim.errors import NOT_COVERED_CODES, InputError, UsageError, counted, did_you_mean
 from pcisim.formats.plain import printable
 
 TYPE_CHECKING = False
@@ -200,13 +200,10 @@ def _wanted(arguments: argparse.Namespace, product: Product | None) -> Callable[
             raise UsageError(f"{option} names no code", code="usage", remedy="docs/findings.md lists the codes")
         for code in codes:
             if code not in known:
-                from difflib import get_close_matches
-
-                near = get_close_matches(code[:60], known, 3)
                 raise UsageError(
                     f"{option} {code}: no finding has that code",
                     code="usage",
-                    remedy=f"did you mean {' or '.join(near)}?" if near else "docs/findings.md lists the codes",
+                    remedy=did_you_mean(code, known, join=" or ") or "docs/findings.md lists the codes",
                 )
         chosen.append(frozenset(codes))
     select, ignore = chosen

@@ -11,7 +11,7 @@ from typing import cast
 
 from pcisim.catalogue.profiles import OVMFS, PROFILES, SEABIOSES
 from pcisim.catalogue.versions import DEFAULT_VERSION, OLDEST
-from pcisim.cli.manner import manner
+from pcisim.cli.manner import AUTO, COLORS, manner
 from pcisim.cli.wrapping import terminal_width, width_of, wrapped
 from pcisim.errors import InputError, PcisimError, UsageError, counted
 from pcisim.formats.plain import printable, printable_lines
@@ -145,8 +145,8 @@ def add_manner(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(tell=False)
     parser.add_argument(
         "--color",
-        choices=("auto", "always", "never"),
-        default="auto",
+        choices=COLORS,
+        default=AUTO,
         help="colours: on a terminal (auto, default; $NO_COLOR switches them off), always or never; they need rich",
     )
 

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from pcisim.errors import PcisimError
 
 
+COLORS = AUTO, ALWAYS, NEVER = "auto", "always", "never"
+"""When results are coloured."""
+
+
 class Manner:
     """What every line that is printed depends on; one run has one.
 
@@ -28,7 +32,7 @@ class Manner:
     def __init__(self) -> None:
         self.quiet = False
         self.verbose = 0
-        self.color = "auto"
+        self.color = AUTO
         self.subject = ""
         self.document_read = ""
         self.title = ""

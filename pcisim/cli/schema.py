@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pcisim.cli import common
-from pcisim.errors import UsageError
+from pcisim.errors import UsageError, did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,14 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     name, _, version = arguments.name.removeprefix("pcisim.").partition("/")
     if name not in files or version not in ("", "1"):
-        from difflib import get_close_matches
-
-        near = get_close_matches(name[:60], files, 1)
         raise UsageError(
             f"no schema {arguments.name!r}",
             code="usage",
             details=(f"there are: {', '.join(files)}",),
-            remedy=f"did you mean {near[0]}?" if near else "",
+            remedy=did_you_mean(name, files, 1),
         )
     common.write_stdout(files[name].read_bytes())
     return 0

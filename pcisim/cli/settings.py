@@ -6,7 +6,7 @@ import argparse
 import os
 
 from pcisim.cli import common
-from pcisim.errors import InputError, UsageError
+from pcisim.errors import InputError, UsageError, did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,14 +92,11 @@ def _table(path: str, data: bytes, *, shared: bool) -> dict[str, Any] | None:
 def _checked(path: str, key: str, value: object) -> Any:
     """Return a value as a command line would give it."""
     if key not in _KEYS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(key, _KEYS, 1)
         raise UsageError(
             f"{path}: unknown key {key!r}",
             code="usage",
             details=(f"known: {', '.join(_KEYS)}",),
-            remedy=f"did you mean {near[0]}?" if near else "",
+            remedy=did_you_mean(key, _KEYS, 1),
         )
     kind = _KEYS[key]
     if kind == _CODES and isinstance(value, list) and all(isinstance(item, str) for item in value):

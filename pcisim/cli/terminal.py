@@ -6,12 +6,9 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 
-from pcisim.cli.manner import manner
+from pcisim.cli.manner import ALWAYS, AUTO, manner
 from pcisim.cli.wrapping import width_of, wrapped
 from pcisim.formats.plain import printable
-
-AUTO, ALWAYS, NEVER = "auto", "always", "never"
-COLORS = (AUTO, ALWAYS, NEVER)
 
 
 def can_show(characters: str) -> bool:

@@ -26,7 +26,7 @@ from pcisim.catalogue.qemu_values import (
     SMALL_SIZES,
     UUID,
 )
-from pcisim.errors import RefusedError
+from pcisim.errors import RefusedError, did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -351,7 +351,4 @@ def other_bus(name: str, table: DeviceTable) -> str | None:
 
 def similar_driver(name: str, table: DeviceTable) -> str:
     """Return a question with the names of devices that are nearly that one; "" when there are none."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, table.properties, 3)
-    return f"did you mean {', '.join(near)}?" if near else ""
+    return did_you_mean(name, table.properties)

@@ -11,11 +11,10 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any, BinaryIO, NamedTuple
 
 from pcisim.catalogue.devices import DEVICE_MODELS
-from pcisim.errors import InputError, PcisimError
+from pcisim.errors import InputError, PcisimError, did_you_mean
 from pcisim.fleet.survey.answers import Answers
 from pcisim.fleet.survey.batch import Stamp, ordinary, reason, shown
 from pcisim.fleet.survey.extras import needed
@@ -66,11 +65,11 @@ class Columns(NamedTuple):
         names = [name.strip() for name in head]
         for name in names:
             if name not in (*_NO_MODELS, *DEVICE_MODELS) and name.removesuffix("-pci") not in DEVICE_MODELS:
-                near = get_close_matches(name[:60], (*_NO_MODELS, *DEVICE_MODELS), 3)
+                asked = did_you_mean(name, (*_NO_MODELS, *DEVICE_MODELS))
                 raise _bad(
                     path,
                     f"the column {name[:60]!r} is not a model of a device",
-                    *((f"did you mean {', '.join(near)}?",) if near else ()),
+                    *((asked,) if asked else ()),
                     code="unknown-device",
                     remedy="pcisim assign --device=help lists the models; beside them there are machine, name and arch",
                 )
